@@ -1,0 +1,69 @@
+"""A call: one attempt forwarded to one upstream, one row in the ledger."""
+
+from enum import StrEnum
+
+import msgspec
+
+from keyhouse.core.money import Counts
+
+
+class State(StrEnum):
+    """A call's life. It begins held and closes once, into one of the other three; a closed call never changes.
+
+    held -> settled    it was answered, and charged what it used
+    held -> released   no token was used: it costs nothing and counts on no limit
+    held -> orphaned   its gateway died: it is charged all it had reserved
+    """
+
+    HELD = "held"
+    SETTLED = "settled"
+    RELEASED = "released"
+    ORPHANED = "orphaned"
+
+
+class Basis(StrEnum):
+    """What a charge rests on: the upstream's own usage, what the gateway counted, or what was reserved."""
+
+    UPSTREAM = "upstream"
+    COUNTED = "counted"
+    RESERVED = "reserved"
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """Who calls what, as it is written before anything is sent. `price_id` is None where the price is unknown."""
+
+    id: str
+    request_id: str
+    attempt: int
+    organization_id: str
+    time_zone: str
+    project_id: str
+    owner_id: str
+    key_id: str
+    secret_version: int
+    redacted: str
+    model: str
+    upstream: str
+    endpoint: str
+    price_id: int | None
+    address: str = ""
+    agent: str = ""
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """How a call ended.
+
+    `charged_nano_usd` is None where the price is unknown. `status` is the HTTP status the client saw, 0 if it
+    saw none. `first_byte_ms` and `duration_ms` are counted from the moment the call was admitted;
+    `first_byte_ms` is None if no byte came. `flags` name what was odd, such as `usage_clamped`.
+    """
+
+    call_id: str
+    state: State
+    basis: Basis | None = None
+    counts: Counts = Counts()
+    charged_nano_usd: int | None = 0
+    status: int = 0
+    first_byte_ms: int | None = None
+    duration_ms: int = 0
+    flags: str = ""

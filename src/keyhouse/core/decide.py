@@ -1,0 +1,305 @@
+"""The ledger's decision: a batch of operations and the rows they touch in, verdicts and new rows out.
+
+The law of this file: everything that decides about money is here, and nothing here knows where rows come
+from. First in first out; closings first, so that what they free can be reserved in the same batch. A call
+is admitted if its worst case fits every limit on its way, and then counts on all of them; if it does not
+fit one, it counts on none.
+
+    invariant I1   settled + reserved <= peak + overrun, for each period, after each batch
+                   (peak: the highest amount in force at an admission)
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from keyhouse.core.bound import OUTPUT_TOKENS_MIN, Need
+from keyhouse.core.call import Closing, Opening, State
+from keyhouse.core.errors import Code
+from keyhouse.core.key import Standing, why_dead
+from keyhouse.core.limit import Limit, Unit, Window
+
+
+class Reserve(msgspec.Struct, frozen=True):
+    """Asks for a call to be admitted."""
+
+    opening: Opening
+    need: Need
+
+
+Operation = Reserve | Closing
+
+
+class Period(msgspec.Struct):
+    """One period of one limit, while a batch works on it. `id` is the row's, `ends_at_ms` None for a total."""
+
+    id: int
+    limit: Limit
+    ends_at_ms: int | None
+    settled: int = 0
+    reserved: int = 0
+    overrun: int = 0
+    peak: int = 0
+
+    @property
+    def left(self) -> int:
+        """What may still be reserved; below zero after an amount was lowered."""
+        return self.limit.amount - self.settled - self.reserved
+
+
+class Reserved(msgspec.Struct, frozen=True):
+    """What a call holds on the limits it counts on, one figure per way of counting, and those limits' periods."""
+
+    nano_usd: int
+    tokens: int
+    tokens_estimate: int
+    period_ids: tuple[int, ...]
+
+
+class HeldCall(msgspec.Struct):
+    """A call's row as a closing finds it."""
+
+    id: str
+    state: State
+    reserved: Reserved
+    is_adjusted: bool = False
+    is_priced: bool = True
+
+
+class Rows(msgspec.Struct):
+    """What a batch may touch: each key's standing by (key id, secret version), the periods in force on each
+    scope by (scope type, scope id), every period by id, and the calls to be closed by id."""
+
+    standings: Mapping[tuple[str, int], Standing]
+    in_force: Mapping[tuple[str, str], Sequence[Period]]
+    periods: Mapping[int, Period]
+    calls: Mapping[str, HeldCall]
+
+
+class Remaining(msgspec.Struct, frozen=True, gc=False):
+    """Where a limit stands after an admission, for the `x-ratelimit-*` headers."""
+
+    unit: Unit
+    amount: int
+    left: int
+    resets_at_ms: int | None
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """The call may go upstream once the batch is committed.
+
+    `output_tokens_max` must be written into the request unless it is None: then no limit depends on the
+    answer's length. `is_shortened` says that it is less than what was asked for.
+    """
+
+    reserved: Reserved
+    output_tokens_max: int | None
+    is_shortened: bool
+    remaining: tuple[Remaining, ...]
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The call may not go upstream, and nothing was consumed. With a limit: what it needed and what was left."""
+
+    code: Code
+    limit: Limit | None = None
+    needed: int = 0
+    left: int = 0
+    resets_at_ms: int | None = None
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """The call is closed."""
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """The call was closed before, or never admitted; nothing was changed."""
+
+    state: State | None
+
+
+class Adjusted(msgspec.Struct, frozen=True):
+    """The call had been closed at what it reserved; what it really used is less, and was given back.
+
+    The figures are what is given back, each zero or below, by way of counting.
+    """
+
+    nano_usd: int
+    requests: int
+    tokens: int
+    tokens_estimate: int
+
+
+Verdict = Admitted | Refused | Closed | Ignored | Adjusted
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """A verdict for each operation, in the batch's order, and the periods that changed."""
+
+    verdicts: tuple[Verdict, ...]
+    changed: tuple[Period, ...]
+
+
+def decide(batch: Sequence[Operation], rows: Rows, now_ms: int) -> Decision:
+    """Decide the whole batch. Changes the periods and calls in `rows` as it goes; nothing else."""
+    verdicts: dict[int, Verdict] = {}
+    changed: dict[int, Period] = {}
+    for place, operation in enumerate(batch):
+        if isinstance(operation, Closing):
+            verdicts[place] = _close(operation, rows, changed)
+    for place, operation in enumerate(batch):
+        if isinstance(operation, Reserve):
+            verdicts[place] = _reserve(operation, rows, now_ms, changed)
+    return Decision(tuple(verdicts[place] for place in range(len(batch))), tuple(changed.values()))
+
+
+def reserved_on(limit: Limit, reserved: Reserved) -> int:
+    """What a call that reserved this holds on this limit."""
+    if limit.unit is Unit.USD:
+        return reserved.nano_usd
+    if limit.unit is Unit.REQUESTS:
+        return 1
+    return reserved.tokens_estimate if limit.window is Window.MINUTE else reserved.tokens
+
+
+def charged_on(limit: Limit, closing: Closing) -> int:
+    """What a call that settles so counts on this limit."""
+    if limit.unit is Unit.USD:
+        return closing.charged_nano_usd or 0
+    return 1 if limit.unit is Unit.REQUESTS else closing.counts.tokens
+
+
+def _reserve(operation: Reserve, rows: Rows, now_ms: int, changed: dict[int, Period]) -> Admitted | Refused:
+    opening, need = operation.opening, operation.need
+    standing = rows.standings.get((opening.key_id, opening.secret_version))
+    dead = Code.KEY_UNKNOWN if standing is None else why_dead(standing, now_ms)
+    if dead is not None:
+        return Refused(dead)
+    periods = _on_the_way(opening, rows.in_force)
+    needs_price = any(period.limit.unit is Unit.USD for period in periods)
+    if needs_price and (need.base_pico is None or need.unbounded is not None):
+        return Refused(Code.PRICE_UNKNOWN)
+    output_tokens = need.output_tokens_max
+    for period in periods:
+        fitting = _output_that_fits(period, need)
+        if fitting is not None and fitting < output_tokens:
+            output_tokens = fitting
+    shortest = min(OUTPUT_TOKENS_MIN, need.output_tokens_max)
+    output_tokens = max(output_tokens, shortest)
+    reserved = Reserved(
+        need.nano_usd(output_tokens),
+        need.tokens(output_tokens),
+        need.tokens_estimate,
+        tuple(period.id for period in periods),
+    )
+    for period in periods:
+        needed = reserved_on(period.limit, reserved)
+        if needed > period.left:
+            return _refused(period, needed)
+    for period in periods:
+        period.reserved += reserved_on(period.limit, reserved)
+        period.peak = max(period.peak, period.limit.amount)
+        changed[period.id] = period
+    depends_on_length = any(_counts_length(period.limit) for period in periods)
+    return Admitted(
+        reserved,
+        output_tokens if depends_on_length else None,
+        output_tokens < need.output_tokens_max,
+        _remaining(periods),
+    )
+
+
+def _on_the_way(opening: Opening, in_force: Mapping[tuple[str, str], Sequence[Period]]) -> list[Period]:
+    """The periods a call counts on: key, project and organization, those for every model and for this one."""
+    scopes = (
+        ("key", opening.key_id),
+        ("project", opening.project_id),
+        ("organization", opening.organization_id),
+    )
+    return [
+        period
+        for scope in scopes
+        for period in in_force.get(scope, ())
+        if period.limit.model is None or period.limit.model == opening.model
+    ]
+
+
+def _counts_length(limit: Limit) -> bool:
+    return limit.unit is Unit.USD or (limit.unit is Unit.TOKENS and limit.window is not Window.MINUTE)
+
+
+def _output_that_fits(period: Period, need: Need) -> int | None:
+    """The longest answer that fits this period, None where length does not matter or may not be cut."""
+    limit = period.limit
+    if limit.refuse_when_short or not _counts_length(limit):
+        return None
+    if limit.unit is Unit.USD:
+        if not need.output_token_pico:
+            return None
+        return max(0, period.left * 1000 - (need.base_pico or 0)) // need.output_token_pico
+    return max(0, period.left - need.input_tokens) // need.choices
+
+
+def _refused(period: Period, needed: int) -> Refused:
+    limit = period.limit
+    code = Code.LIMIT_QUOTA
+    if limit.is_rate:
+        code = Code.LIMIT_RATE_TOO_LARGE if needed > limit.amount else Code.LIMIT_RATE
+    return Refused(code, limit, needed, max(0, period.left), period.ends_at_ms)
+
+
+def _remaining(periods: Iterable[Period]) -> tuple[Remaining, ...]:
+    """For each unit that is limited, the limit with the least left."""
+    tightest: dict[Unit, Period] = {}
+    for period in periods:
+        other = tightest.get(period.limit.unit)
+        if other is None or period.left < other.left:
+            tightest[period.limit.unit] = period
+    return tuple(
+        Remaining(unit, period.limit.amount, max(0, period.left), period.ends_at_ms)
+        for unit, period in tightest.items()
+    )
+
+
+def _close(closing: Closing, rows: Rows, changed: dict[int, Period]) -> Closed | Ignored | Adjusted:
+    call = rows.calls.get(closing.call_id)
+    if call is None or call.state in (State.SETTLED, State.RELEASED):
+        return Ignored(None if call is None else call.state)
+    if call.state is State.ORPHANED:
+        return _adjust(closing, call, rows, changed)
+    for period_id in call.reserved.period_ids:
+        period = rows.periods[period_id]
+        held = reserved_on(period.limit, call.reserved)
+        charged = _final_charge(period.limit, closing, held)
+        period.reserved -= held
+        period.settled += charged
+        period.overrun += max(0, charged - held)
+        changed[period.id] = period
+    call.state = closing.state
+    return Closed()
+
+
+def _final_charge(limit: Limit, closing: Closing, held: int) -> int:
+    if closing.state is State.RELEASED:
+        return 0
+    return held if closing.state is State.ORPHANED else charged_on(limit, closing)
+
+
+def _adjust(closing: Closing, call: HeldCall, rows: Rows, changed: dict[int, Period]) -> Adjusted | Ignored:
+    """A gateway that was only paused settles a call that was closed for it: correct downwards, never upwards."""
+    if closing.state is State.ORPHANED or call.is_adjusted:
+        return Ignored(call.state)
+    call.is_adjusted = True
+    for period_id in call.reserved.period_ids:
+        period = rows.periods[period_id]
+        held = reserved_on(period.limit, call.reserved)
+        period.settled -= max(0, held - _final_charge(period.limit, closing, held))
+        changed[period.id] = period
+    released = closing.state is State.RELEASED
+    tokens = 0 if released else closing.counts.tokens
+    return Adjusted(
+        min(0, (0 if released else closing.charged_nano_usd or 0) - call.reserved.nano_usd),
+        -1 if released else 0,
+        min(0, tokens - call.reserved.tokens),
+        min(0, tokens - call.reserved.tokens_estimate),
+    )

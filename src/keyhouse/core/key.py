@@ -1,0 +1,144 @@
+"""An API key: a stable object. Its secrets are versions of it, and at most two of them live at once."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.permissions import ALL, Permissions
+from keyhouse.core.secret import Kind
+
+
+class Status(StrEnum):
+    """Where a key is in its life. Only `active` keys are accepted."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class SecretVersion(msgspec.Struct, frozen=True):
+    """One secret of a key, as far as it may be known: never its value. Without `ends_at_ms` it is the current one."""
+
+    version: int
+    last_four: str
+    created_at_ms: int
+    created_by: str
+    ends_at_ms: int | None
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A key as people see it. `project_id` is None for admin keys; `models` None means every model;
+    an empty `ip_allowlist` means every address. `secrets` are ordered newest first."""
+
+    id: str
+    kind: Kind
+    organization_id: str
+    project_id: str | None
+    owner_id: str
+    name: str
+    permissions: Permissions
+    models: tuple[str, ...] | None
+    ip_allowlist: tuple[str, ...]
+    created_at_ms: int
+    created_by: str
+    expires_at_ms: int | None
+    disabled_at_ms: int | None
+    disabled_by: str | None
+    revoked_at_ms: int | None
+    revoked_by: str | None
+    last_used_at_ms: int | None
+    secrets: tuple[SecretVersion, ...]
+
+    @property
+    def current(self) -> SecretVersion:
+        """The newest secret."""
+        return self.secrets[0]
+
+    def status(self, now_ms: int) -> Status:
+        """Its status at this instant; what is final comes first."""
+        if self.revoked_at_ms is not None:
+            return Status.REVOKED
+        if self.expires_at_ms is not None and self.expires_at_ms <= now_ms:
+            return Status.EXPIRED
+        if self.disabled_at_ms is not None:
+            return Status.DISABLED
+        return Status.ACTIVE
+
+    def previous_secret(self, now_ms: int) -> SecretVersion | None:
+        """The old secret that still works during a rotation's overlap, if there is one."""
+        for secret in self.secrets[1:]:
+            if secret.ends_at_ms is not None and secret.ends_at_ms > now_ms:
+                return secret
+        return None
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """Everything that can make one secret of a key dead, in milliseconds since 1970, None where it does not apply."""
+
+    secret_ends_at_ms: int | None = None
+    expires_at_ms: int | None = None
+    disabled_at_ms: int | None = None
+    revoked_at_ms: int | None = None
+    owner_gone_at_ms: int | None = None
+    project_archived_at_ms: int | None = None
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """What a secret stands for once it has been recognized. There is no credential without a key.
+
+    `redacted` is what may be shown of it. `time_zone` is the organization's, by its IANA name.
+    `admin keys` have an empty `project_id`.
+    """
+
+    key_id: str
+    secret_version: int
+    kind: Kind
+    redacted: str
+    organization_id: str
+    time_zone: str
+    project_id: str
+    owner_id: str
+    standing: Standing
+    permissions: Permissions = ALL
+    models: frozenset[str] | None = None
+    ip_allowlist: tuple[str, ...] = ()
+
+
+def why_dead(standing: Standing, now_ms: int) -> Code | None:
+    """Why a secret is refused at this instant, what is final first; None while it is alive."""
+    if standing.revoked_at_ms is not None:
+        return Code.KEY_REVOKED
+    if standing.owner_gone_at_ms is not None:
+        return Code.KEY_OWNER_GONE
+    if standing.project_archived_at_ms is not None:
+        return Code.PROJECT_ARCHIVED
+    if standing.expires_at_ms is not None and standing.expires_at_ms <= now_ms:
+        return Code.KEY_EXPIRED
+    if standing.disabled_at_ms is not None:
+        return Code.KEY_DISABLED
+    if standing.secret_ends_at_ms is not None and standing.secret_ends_at_ms <= now_ms:
+        return Code.KEY_ROTATED
+    return None
+
+
+_DEATHS: Final = {
+    Code.KEY_REVOKED: ("was revoked", "Create a new key in the console."),
+    Code.KEY_OWNER_GONE: ("belongs to someone who is no longer a member", "Ask an owner for a new key."),
+    Code.PROJECT_ARCHIVED: ("belongs to a project that was archived", "Create a key in an active project."),
+    Code.KEY_EXPIRED: ("has expired", "Create a new key, or ask an owner to extend this one."),
+    Code.KEY_DISABLED: ("is disabled", "An owner can enable it again in the console."),
+    Code.KEY_ROTATED: (
+        "was rotated and this secret of it has ended",
+        "Use the key's newer secret; its id, limits and history are the same.",
+    ),
+    Code.KEY_UNKNOWN: ("does not exist here", "Check the base URL and that the whole key was copied."),
+}
+
+
+def dead_key(code: Code, redacted: str) -> Refusal:
+    """The refusal for a key that `why_dead` names. Its caller holds the secret, so it is told plainly."""
+    what, hint = _DEATHS[code]
+    return Refusal(code, f"The API key {redacted} {what}.", hint=hint)

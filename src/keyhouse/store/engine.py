@@ -1,0 +1,87 @@
+"""The narrow port to a database: read, write, and change with its audit entry.
+
+Every function given here is synchronous, gets a SQLAlchemy connection inside one transaction, and runs
+away from the event loop. A write commits, durably, when its function returns, and rolls back when it raises.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import msgspec
+from sqlalchemy import Connection
+
+from keyhouse.store import audit
+
+T = TypeVar("T")
+
+
+class CannotOpen(Exception):  # noqa: N818  it is an answer, not a fault
+    """A database was not opened, and nothing in it was changed. The text says why and what to do."""
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who does something, as the audit log names them.
+
+    `type` is `session`, `api_key` (an admin key) or `system`. `role` is the user's in the organization.
+    """
+
+    type: str
+    organization_id: str
+    user_id: str
+    email: str
+    role: str
+    key_id: str | None = None
+    address: str = ""
+
+
+class Change:
+    """A writing transaction of the control plane. What it does must be recorded, or it does not happen."""
+
+    def __init__(self, connection: Connection, actor: Actor, now_ms: int, event_id: Callable[[], str]) -> None:
+        self.connection = connection
+        self.actor = actor
+        self.now_ms = now_ms
+        self._event_id = event_id
+        self.is_recorded = False
+
+    def record(
+        self, event: audit.Event, resource_id: str, *, project_id: str | None = None, details: object = None
+    ) -> None:
+        """Write the audit entry of what this transaction does. `details` becomes JSON and holds no secret."""
+        audit.insert_event(
+            self.connection,
+            audit.Entry(
+                id=self._event_id(),
+                organization_id=self.actor.organization_id,
+                at_ms=self.now_ms,
+                event=event,
+                actor_type=self.actor.type,
+                actor_id=self.actor.key_id or self.actor.user_id,
+                actor_email=self.actor.email,
+                address=self.actor.address,
+                project_id=project_id,
+                resource_id=resource_id,
+                details=details,
+            ),
+        )
+        self.is_recorded = True
+
+
+class Database(Protocol):
+    """What every engine offers."""
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """Run `question` on a snapshot; it cannot write."""
+        ...
+
+    async def write(self, step: Callable[[Connection], T]) -> T:
+        """Run `step` as one durable transaction. For what needs no audit entry; else use `change`."""
+        ...
+
+    async def change(self, actor: Actor, step: Callable[[Change], T]) -> T:
+        """Run `step` as one durable transaction that must record what it does; else it is rolled back."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database."""
+        ...

@@ -1,0 +1,311 @@
+"""Every table. Times are milliseconds since 1970 (UTC), money nano-USD, prices pico-USD per token.
+
+Rows of `calls` are never deleted by the product's verbs, and a closed one never changes. `limit_periods`
+carries the amount so that one row holds both an amount and its counters.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+METADATA: Final = MetaData()
+
+ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
+"""A 64-bit row number; SQLite counts by itself only in a column whose type is INTEGER."""
+
+HISTOGRAM_BOUNDS_MS: Final = (10, 25, 50, 100, 200, 400, 800, 1_500, 3_000, 6_000, 12_000, 30_000, 60_000)
+"""Upper bounds of the rollups' latency buckets; a last bucket takes the rest."""
+
+organizations = Table(
+    "organizations",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
+projects = Table(
+    "projects",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("external_key_id", Text),
+    Column("is_default", Integer, nullable=False, server_default="0"),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("archived_at_ms", BigInteger),
+)
+
+users = Table(
+    "users",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("disabled_at_ms", BigInteger),
+)
+
+memberships = Table(
+    "memberships",
+    METADATA,
+    Column("organization_id", ForeignKey("organizations.id"), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), primary_key=True, index=True),
+    Column("role", Text, nullable=False),
+    Column("added_at_ms", BigInteger, nullable=False),
+    Column("removed_at_ms", BigInteger),
+)
+
+sessions = Table(
+    "sessions",
+    METADATA,
+    Column("id_hash", LargeBinary, primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
+    Column("csrf_token", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("authenticated_at_ms", BigInteger, nullable=False),
+    Column("last_seen_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("ended_at_ms", BigInteger),
+)
+
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    METADATA,
+    Column("id", ROW_ID, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False, index=True),
+    Column("person", Text, nullable=False),
+    Column("address", Text, nullable=False),
+)
+
+keys = Table(
+    "api_keys",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
+    Column("project_id", ForeignKey("projects.id")),
+    Column("owner_id", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("permissions", Text, nullable=False),
+    Column("models", Text),
+    Column("ip_allowlist", Text, nullable=False, server_default="[]"),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at_ms", BigInteger),
+    Column("disabled_at_ms", BigInteger),
+    Column("disabled_by", Text),
+    Column("revoked_at_ms", BigInteger),
+    Column("revoked_by", Text),
+    Column("last_used_at_ms", BigInteger),
+    Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms"),
+)
+
+key_secrets = Table(
+    "key_secrets",
+    METADATA,
+    Column("key_id", ForeignKey("api_keys.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("pepper_version", Integer, nullable=False),
+    Column("last_four", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("ends_at_ms", BigInteger),
+)
+
+limits = Table(
+    "limits",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
+    Column("scope_type", Text, nullable=False),
+    Column("scope_id", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("window", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("model", Text),
+    Column("refuse_when_short", Integer, nullable=False, server_default="0"),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("deleted_at_ms", BigInteger),
+    Index("limits_by_scope", "scope_id", "scope_type"),
+    Index(
+        "limits_one_of_a_kind",
+        "scope_type",
+        "scope_id",
+        "unit",
+        "window",
+        text("coalesce(model, '')"),
+        unique=True,
+        sqlite_where=text("deleted_at_ms IS NULL"),
+        postgresql_where=text("deleted_at_ms IS NULL"),
+    ),
+)
+
+limit_periods = Table(
+    "limit_periods",
+    METADATA,
+    Column("id", ROW_ID, primary_key=True),
+    Column("limit_id", ForeignKey("limits.id"), nullable=False),
+    Column("period", Text, nullable=False),
+    Column("starts_at_ms", BigInteger, nullable=False),
+    Column("ends_at_ms", BigInteger),
+    Column("settled", BigInteger, nullable=False, server_default="0"),
+    Column("reserved", BigInteger, nullable=False, server_default="0"),
+    Column("overrun", BigInteger, nullable=False, server_default="0"),
+    Column("peak", BigInteger, nullable=False, server_default="0"),
+    UniqueConstraint("limit_id", "period"),
+)
+
+prices = Table(
+    "prices",
+    METADATA,
+    Column("id", ROW_ID, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("upstream", Text, nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("cached_input", BigInteger, nullable=False),
+    Column("cache_write", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
+instances = Table(
+    "instances",
+    METADATA,
+    Column("id", ROW_ID, primary_key=True),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("heartbeat_at_ms", BigInteger, nullable=False),
+    Column("dead_at_ms", BigInteger),
+)
+
+calls = Table(
+    "calls",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("request_id", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("organization_id", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("secret_version", Integer, nullable=False),
+    Column("instance_id", BigInteger, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("upstream", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("price_id", BigInteger),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("rollup_at_ms", BigInteger, nullable=False),
+    Column("period_ids", Text, nullable=False),
+    Column("reserved_nano_usd", BigInteger, nullable=False),
+    Column("reserved_tokens", BigInteger, nullable=False),
+    Column("reserved_tokens_estimate", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("basis", Text),
+    Column("charged_nano_usd", BigInteger),
+    Column("input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cached_input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cache_write_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("output_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("reasoning_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("status", Integer, nullable=False, server_default="0"),
+    Column("first_byte_ms", BigInteger),
+    Column("duration_ms", BigInteger),
+    Column("closed_at_ms", BigInteger),
+    Column("flags", Text, nullable=False, server_default=""),
+    Index("calls_by_key", "key_id"),
+    Index("calls_held", "instance_id", sqlite_where=text("state = 'held'"), postgresql_where=text("state = 'held'")),
+    sqlite_with_rowid=False,
+)
+
+adjustments = Table(
+    "adjustments",
+    METADATA,
+    Column("call_id", ForeignKey("calls.id"), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("nano_usd", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("tokens_estimate", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+
+ROLLUP_SUMS: Final = (
+    "requests",
+    "errors",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nano_usd",
+    "unpriced_requests",
+)
+"""What every rollup row adds up."""
+
+ROLLUP_HISTOGRAMS: Final = (
+    *(f"duration_{place}" for place in range(len(HISTOGRAM_BOUNDS_MS) + 1)),
+    *(f"first_byte_{place}" for place in range(len(HISTOGRAM_BOUNDS_MS) + 1)),
+)
+"""What an hour's row counts besides: `duration_3` is the number of calls in the fourth latency bucket."""
+
+
+def _rollup(name: str, sums: tuple[str, ...]) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("starts_at_ms", BigInteger, primary_key=True),
+        Column("organization_id", Text, primary_key=True),
+        Column("project_id", Text, primary_key=True),
+        Column("owner_id", Text, primary_key=True),
+        Column("key_id", Text, primary_key=True),
+        Column("model", Text, primary_key=True),
+        Column("upstream", Text, primary_key=True),
+        Column("endpoint", Text, primary_key=True),
+        *(Column(column, BigInteger, nullable=False, server_default="0") for column in sums),
+        sqlite_with_rowid=False,
+    )
+
+
+usage_hour = _rollup("usage_hour", ROLLUP_SUMS + ROLLUP_HISTOGRAMS)
+usage_minute = _rollup("usage_minute", ROLLUP_SUMS)
+
+audit_events = Table(
+    "audit_events",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("actor_type", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("actor_email", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("project_id", Text),
+    Column("resource_id", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Index("audit_events_by_time", "organization_id", "at_ms"),
+)

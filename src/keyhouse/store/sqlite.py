@@ -1,0 +1,283 @@
+"""SQLite as the engine: one writer on one thread, readers that can only read.
+
+One process owns a database file, by a lock file beside it that says who. The write-ahead log is synced at
+every commit (`synchronous=FULL`), so what was acknowledged survives a power cut. SQLite 3.40 has a bug in
+the log with several writing connections; a single writer does not meet it. Checkpoints run on the writer's
+thread between transactions, when it has nothing else to do or the log has grown long.
+"""
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from keyhouse.core.clock import Clock, Entropy
+from keyhouse.core.identifiers import identifier
+from keyhouse.store import migrations
+from keyhouse.store.engine import Actor, CannotOpen, Change
+
+T = TypeVar("T")
+
+APPLICATION_ID: Final = 0x4B65_7968
+"""`Keyh` in the file's header (PRAGMA application_id): how a foreign database is told from ours."""
+
+SQLITE_MIN: Final = (3, 38, 0)
+READERS: Final = 4
+CHECKPOINT_PAGES: Final = 8_000
+IDLE_SECONDS: Final = 0.5
+
+_Job = Callable[[], None]
+
+
+class SqliteDatabase:
+    """A `Database` in one file. Make it with `open_sqlite`."""
+
+    def __init__(self, path: Path, lock: "FileLock", clock: Clock, entropy: Entropy) -> None:
+        self.path = path
+        self._lock = lock
+        self._clock = clock
+        self._entropy = entropy
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._pages_written = 0
+        self._writer = _writer_engine(path)
+        self._readers = _reader_engine(path)
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="keyhouse-read")
+        self._connection: Connection = self._writer.connect()
+        self._thread = threading.Thread(target=self._work, name="keyhouse-write", daemon=True)
+        self._thread.start()
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """Run `question` on a snapshot; it cannot write."""
+
+        def ask() -> T:
+            with self._readers.connect() as connection:
+                return question(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, ask)
+
+    async def write(self, step: Callable[[Connection], T]) -> T:
+        """Run `step` as one durable transaction."""
+        return await self.on_writer(lambda: self._transaction(step))
+
+    async def change(self, actor: Actor, step: Callable[[Change], T]) -> T:
+        """Run `step` as one durable transaction; one that records nothing is rolled back."""
+
+        def changing(connection: Connection) -> T:
+            change = Change(connection, actor, self._clock.now_ms(), lambda: identifier("audit_", self._entropy(20)))
+            result = step(change)
+            if not change.is_recorded:
+                raise AssertionError("a change without an audit entry")
+            return result
+
+        return await self.write(changing)
+
+    async def on_writer(self, job: Callable[[], T]) -> T:
+        """Run `job` on the writer's thread, after what was asked before it.
+
+        A caller that is cancelled stops waiting; the job is done all the same.
+        """
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result = job()
+            except BaseException as error:  # noqa: BLE001  handed to whoever waits for it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        if not self._thread.is_alive():
+            raise RuntimeError("the database is closed")
+        self._jobs.put(run)
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    @property
+    def driver(self) -> sqlite3.Connection:
+        """The writer's own connection, for the ledger's batches; only to be used on the writer's thread."""
+        connection = self._connection.connection.driver_connection
+        if not isinstance(connection, sqlite3.Connection):
+            raise TypeError("not a sqlite3 connection")
+        return connection
+
+    async def close(self) -> None:
+        """Finish what was begun, fold the log into the file and let go of it."""
+        await asyncio.get_running_loop().run_in_executor(None, self.close_now)
+
+    def close_now(self) -> None:
+        """`close` for callers without an event loop."""
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join()
+        self._reading.shutdown()
+        self._readers.dispose()
+        self._connection.close()
+        self._writer.dispose()
+        self._lock.release()
+
+    def _transaction(self, step: Callable[[Connection], T]) -> T:
+        with self._connection.begin():
+            return step(self._connection)
+
+    def _work(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                self._checkpoint(pages_min=1)
+                continue
+            if job is None:
+                self._checkpoint(pages_min=0)
+                return
+            job()
+            self._checkpoint(pages_min=CHECKPOINT_PAGES)
+
+    def _checkpoint(self, pages_min: int) -> None:
+        """Fold the log into the file once it is at least `pages_min` pages long."""
+        log = self.path.with_name(self.path.name + "-wal")
+        try:
+            pages = log.stat().st_size // 4096
+        except FileNotFoundError:
+            return
+        written, self._pages_written = self._pages_written, pages
+        if pages_min > 1 and pages < pages_min:
+            return
+        if pages_min == 1 and pages == written:
+            return
+        mode = "TRUNCATE" if pages_min != 1 else "PASSIVE"
+        try:
+            self.driver.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.OperationalError:
+            # A full disk: the log still holds everything, and the next checkpoint tries again.
+            return
+
+
+class FileLock:
+    """Holds a file for this process, and leaves a note of who holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._file, 100).decode(errors="replace").strip() or "another process"
+            os.close(self._file)
+            raise CannotOpen(
+                f"{path.with_suffix('')} is in use by {holder}. Stop it first, or choose another --data folder."
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go of it."""
+        os.close(self._file)
+
+
+def open_sqlite(path: Path, clock: Clock, entropy: Entropy) -> SqliteDatabase:
+    """Open, or make, the database in `path` and bring its schema up to date.
+
+    Raises CannotOpen, with the file untouched, if it is in use, not a Keyhouse database, damaged, or newer
+    than this program.
+    """
+    if sqlite3.sqlite_version_info < SQLITE_MIN:
+        raise CannotOpen(f"SQLite {sqlite3.sqlite_version} is too old: Keyhouse needs 3.38 or later.")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    try:
+        _require_ours(path)
+        engine = _writer_engine(path)
+        try:
+            with engine.connect() as connection:
+                migrations.upgrade(connection)
+        finally:
+            engine.dispose()
+    except sqlite3.DatabaseError as error:
+        lock.release()
+        raise CannotOpen(f"{path} cannot be read: {error}. Restore it from a backup; it was not changed.") from error
+    except BaseException:
+        lock.release()
+        raise
+    return SqliteDatabase(path, lock, clock, entropy)
+
+
+def read_only(path: Path) -> Engine:
+    """An engine that can only read the file, whoever else has it open. Raises CannotOpen like `open_sqlite`."""
+    if not path.exists():
+        raise CannotOpen(f"There is no database at {path}.")
+    _require_ours(path)
+    return _reader_engine(path)
+
+
+def _require_ours(path: Path) -> None:
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+            (damage,) = (
+                connection.execute("PRAGMA quick_check(1)").fetchone() if path.stat().st_size < 2**26 else ("ok",)
+            )
+    except sqlite3.DatabaseError as error:
+        raise CannotOpen(f"{path} is not a readable SQLite database: {error}. It was not changed.") from error
+    finally:
+        if "connection" in locals():
+            connection.close()
+    if application_id != APPLICATION_ID:
+        raise CannotOpen(f"{path} is not a Keyhouse database. It was not changed; choose another --data folder.")
+    if damage != "ok":
+        raise CannotOpen(f"{path} is damaged: {damage}. Restore it from a backup; it was not changed.")
+
+
+def _writer_engine(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite+pysqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            f"application_id = {APPLICATION_ID}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "wal_autocheckpoint = 0",
+            "cache_size = -65536",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _reader_engine(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite+pysqlite:///file:{path}?mode=ro&uri=true",
+        poolclass=QueuePool,
+        pool_size=READERS,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
