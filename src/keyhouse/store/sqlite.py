@@ -30,7 +30,7 @@ T = TypeVar("T")
 APPLICATION_ID: Final = 0x4B65_7968
 """`Keyh` in the file's header (PRAGMA application_id): how a foreign database is told from ours."""
 
-SQLITE_MIN: Final = (3, 38, 0)
+SQLITE_MIN: Final = (3, 39, 0)
 READERS: Final = 4
 CHECKPOINT_PAGES: Final = 8_000
 IDLE_SECONDS: Final = 0.5
@@ -189,7 +189,7 @@ def open_sqlite(path: Path, clock: Clock, entropy: Entropy) -> SqliteDatabase:
     than this program.
     """
     if sqlite3.sqlite_version_info < SQLITE_MIN:
-        raise CannotOpen(f"SQLite {sqlite3.sqlite_version} is too old: Keyhouse needs 3.38 or later.")
+        raise CannotOpen(f"SQLite {sqlite3.sqlite_version} is too old: Keyhouse needs 3.39 or later.")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileLock(path.with_name(path.name + ".lock"))
     try:

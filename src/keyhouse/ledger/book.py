@@ -1,0 +1,157 @@
+"""What the gateway sees of the ledger: `async with ledger.hold(opening, need) as hold`.
+
+Entering reserves, durably, or raises. Inside, the gateway says what became of the call. Leaving closes it,
+exactly once, whatever happened in between: as settled or released if the gateway said so; else charged by
+what was counted if the request may have reached the upstream, and released only if it cannot have. Leaving
+does not wait for anything, so that cancellation has no place to land between the decision and its record.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from keyhouse.core.bound import Need
+from keyhouse.core.call import Basis, Closing, Opening, State
+from keyhouse.core.clock import Clock
+from keyhouse.core.decide import Admitted, Refused, Reserve, Verdict
+from keyhouse.core.money import Counts, Price, cost_nano_usd
+from keyhouse.ledger.commit import GroupCommit
+from keyhouse.ledger.refusals import refusal
+
+
+class Ledger:
+    """Admits calls and closes them. `prices` maps price ids to the prices they stand for."""
+
+    def __init__(self, commit: GroupCommit, clock: Clock, prices: Mapping[int, Price]) -> None:
+        self._commit = commit
+        self._clock = clock
+        self._prices = prices
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the last batch could be committed."""
+        return self._commit.is_well
+
+    def hold(self, opening: Opening, need: Need) -> "Hold":
+        """A hold for this call; entering it raises Refusal if the key is dead or a limit is full."""
+        price = None if opening.price_id is None else self._prices[opening.price_id]
+        return Hold(self._commit, self._clock, opening, need, price)
+
+
+class Hold:
+    """One call, from its reservation to its close."""
+
+    admitted: Admitted
+
+    def __init__(self, commit: GroupCommit, clock: Clock, opening: Opening, need: Need, price: Price | None) -> None:
+        self._commit = commit
+        self._clock = clock
+        self._opening = opening
+        self._need = need
+        self._price = price
+        self._closing: Closing | None = None
+        self._seen = Counts(input=need.input_tokens)
+        self._was_sent = False
+        self._admitted_ms = 0.0
+        self._first_byte_ms: int | None = None
+
+    @property
+    def call_id(self) -> str:
+        """The call's id."""
+        return self._opening.id
+
+    async def __aenter__(self) -> Self:
+        verdict = await self._verdict()
+        if isinstance(verdict, Refused):
+            raise refusal(verdict, self._opening, self._clock.now_ms())
+        if not isinstance(verdict, Admitted):
+            raise TypeError(f"a reservation was answered with {verdict!r}")
+        self.admitted = verdict
+        self._admitted_ms = self._clock.monotonic_ms()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._closing is None:
+            if self._was_sent:
+                self.settle(self._seen, status=0, basis=Basis.COUNTED, flags="abandoned")
+            else:
+                self.release()
+        if self._closing is not None:
+            self._commit.post(self._closing)
+
+    async def _verdict(self) -> Verdict:
+        future = self._commit.submit(Reserve(self._opening, self._need))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            # The queue sees a cancelled future and releases by itself; one that was answered in the same
+            # turn of the loop it cannot see.
+            if not future.cancelled() and isinstance(future.result(), Admitted):
+                self._commit.post(Closing(self.call_id, State.RELEASED))
+            raise
+
+    def sent(self) -> None:
+        """Say, just before the first byte may go upstream, that from here on the call may cost something."""
+        self._was_sent = True
+
+    def first_byte(self) -> None:
+        """Say that the first byte of the answer has come."""
+        if self._first_byte_ms is None:
+            self._first_byte_ms = self._elapsed_ms()
+
+    def saw(self, counts: Counts) -> None:
+        """Say what is known so far of what was used: the charge of a call that ends without another word."""
+        self._seen = counts
+
+    def settle(self, counts: Counts, *, status: int, basis: Basis = Basis.UPSTREAM, flags: str = "") -> int | None:
+        """Say what was used and what HTTP status the client gets. Returns the charge in nano-USD, None if unpriced.
+
+        A charge by counting is never more than what was reserved. One by the upstream's report can be, and
+        is then shown as an overrun of the limits it counts on.
+        """
+        reserved = self.admitted.reserved
+        if basis is Basis.COUNTED:
+            counts = capped(counts, reserved.tokens)
+        charged = None if self._price is None else cost_nano_usd(counts, self._price)
+        if charged is not None and charged > reserved.nano_usd:
+            if basis is Basis.COUNTED:
+                charged = reserved.nano_usd
+            else:
+                flags = f"{flags} overrun".strip()
+        self._close(State.SETTLED, status, basis, counts, charged, flags)
+        return charged
+
+    def release(self, *, status: int = 0) -> None:
+        """Say that no token was used: the call costs nothing and counts on no limit."""
+        self._close(State.RELEASED, status, None, Counts(), 0, "")
+
+    def _close(
+        self, state: State, status: int, basis: Basis | None, counts: Counts, charged: int | None, flags: str
+    ) -> None:
+        if self._closing is not None:
+            raise RuntimeError(f"call {self.call_id} is closed twice")
+        self._closing = Closing(
+            call_id=self.call_id,
+            state=state,
+            basis=basis,
+            counts=counts,
+            charged_nano_usd=charged,
+            status=status,
+            first_byte_ms=self._first_byte_ms,
+            duration_ms=self._elapsed_ms(),
+            flags=flags,
+        )
+
+    def _elapsed_ms(self) -> int:
+        return round(self._clock.monotonic_ms() - self._admitted_ms)
+
+
+def capped(counts: Counts, tokens_max: int) -> Counts:
+    """Counts of which the gateway only counted, cut so that input and output together stay within `tokens_max`."""
+    given = min(counts.input, tokens_max)
+    output = min(counts.output, tokens_max - given)
+    cached = min(counts.cached_input, given)
+    return Counts(given, cached, min(counts.cache_write, given - cached), output, min(counts.reasoning, output))

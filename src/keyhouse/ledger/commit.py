@@ -1,0 +1,118 @@
+"""Group commit: whatever arrived while the previous batch was being committed is the next batch.
+
+Nobody is answered before the batch that holds their operation is durable. A batch that fails leaves its
+closings in the queue, because they must not be lost, and refuses its reservations, because a call that may
+or may not be in the books must not be forwarded; should the commit have gone through after all, a release
+follows at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from keyhouse.core.call import Closing, State
+from keyhouse.core.decide import Admitted, Operation, Reserve, Verdict
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.store.books import Books
+
+BATCH_MAX: Final = 512
+PAUSE_SECONDS: Final = 0.1
+"""How long to wait after a batch that failed."""
+
+CLOSING_TRIES: Final = 50
+"""How often a closing is tried by itself. After that its call stays held, and is closed at the next start."""
+
+
+class GroupCommit:
+    """The one queue into the books. `report` is told, in words for the log, what failed."""
+
+    def __init__(self, books: Books, report: Callable[[str, BaseException], None]) -> None:
+        self._books = books
+        self._report = report
+        self._queue: deque[tuple[Operation, asyncio.Future[Verdict] | None]] = deque()
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tries: dict[str, int] = {}
+        self._stopping = False
+        self.is_well = True
+
+    def submit(self, reserve: Reserve) -> asyncio.Future[Verdict]:
+        """Queue a reservation. The future has its verdict once that is durable; it raises Refusal if it cannot be."""
+        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._put(reserve, future)
+        return future
+
+    def post(self, closing: Closing) -> None:
+        """Queue a closing; it will be committed, and needs no answer."""
+        self._put(closing, None)
+
+    async def run(self) -> None:
+        """Commit batches until `stop`, and then what is left."""
+        while not (self._stopping and not self._queue):
+            if not self._queue:
+                self._idle.set()
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
+            try:
+                decision = await self._books.run([operation for operation, _ in batch])
+            except Exception as error:  # noqa: BLE001  whatever it was, callers are waiting and closings must not be lost
+                self._failed(batch, error)
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            self.is_well = True
+            for (operation, future), verdict in zip(batch, decision.verdicts, strict=True):
+                self._answer(operation, future, verdict)
+
+    async def settled(self) -> None:
+        """Wait until everything queued so far is in the books."""
+        await self._idle.wait()
+
+    def stop(self) -> None:
+        """Let `run` end once the queue is empty."""
+        self._stopping = True
+        self._arrived.set()
+
+    def _put(self, operation: Operation, future: asyncio.Future[Verdict] | None) -> None:
+        self._queue.append((operation, future))
+        self._idle.clear()
+        self._arrived.set()
+
+    def _answer(self, operation: Operation, future: asyncio.Future[Verdict] | None, verdict: Verdict) -> None:
+        if future is None:
+            return
+        if not future.done():
+            future.set_result(verdict)
+        elif isinstance(operation, Reserve) and isinstance(verdict, Admitted):
+            # Whoever asked has gone before the answer came: nothing was sent, so nothing is owed.
+            self.post(Closing(operation.opening.id, State.RELEASED))
+
+    def _failed(self, batch: list[tuple[Operation, asyncio.Future[Verdict] | None]], error: Exception) -> None:
+        self.is_well = False
+        self._report("a batch was not committed", error)
+        for operation, future in batch:
+            if isinstance(operation, Closing):
+                self._retry(operation, error)
+                continue
+            self.post(Closing(operation.opening.id, State.RELEASED))
+            if future is not None and not future.done():
+                future.set_exception(
+                    Refusal(
+                        Code.LEDGER_UNAVAILABLE,
+                        "The ledger cannot be written right now, so the call was not forwarded and costs nothing.",
+                        hint="Try again in a moment.",
+                        retry_after_ms=1_000,
+                    )
+                )
+
+    def _retry(self, closing: Closing, error: Exception) -> None:
+        tries = self._tries.get(closing.call_id, 0) + 1
+        if tries >= CLOSING_TRIES:
+            self._tries.pop(closing.call_id, None)
+            self._report(f"call {closing.call_id} could not be closed and stays held until the next start", error)
+            return
+        self._tries[closing.call_id] = tries
+        self.post(closing)

@@ -1,0 +1,76 @@
+"""Says in words why the ledger refused a call: which limit, what was needed, what is left, when it resets."""
+
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from keyhouse.core.call import Opening
+from keyhouse.core.decide import Refused
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.key import dead_key
+from keyhouse.core.limit import Limit, ScopeType, Unit, Window, format_amount
+
+_PER: Final = {Window.MINUTE: "a minute", Window.DAY: "a day", Window.MONTH: "a month", Window.TOTAL: "in all"}
+
+
+def refusal(refused: Refused, opening: Opening, now_ms: int) -> Refusal:
+    """The refusal that the caller gets."""
+    if refused.code is Code.PRICE_UNKNOWN:
+        return Refusal(
+            Code.PRICE_UNKNOWN,
+            f"A limit in usd applies, and what this request may cost on {opening.model} cannot be bounded.",
+            hint="Set the model's price in keyhouse.toml, leave out the parts that are not text, "
+            "or use a key without a limit in usd.",
+            param="model",
+        )
+    limit = refused.limit
+    if limit is None:
+        return dead_key(refused.code, opening.redacted)
+    needed, left = _say(limit, refused.needed), _say(limit, refused.left)
+    message = (
+        f"{_scope(limit, opening)} is limited to {_say(limit, limit.amount)} {_PER[limit.window]}"
+        f"{f' for {limit.model}' if limit.model else ''}: {left} left, and this call may need {needed}."
+    )
+    return Refusal(
+        refused.code,
+        message,
+        hint=_hint(refused, limit, opening.time_zone),
+        facts={
+            "limit_id": limit.id,
+            "unit": limit.unit,
+            "window": limit.window,
+            "scope": limit.scope_type,
+            "scope_id": limit.scope_id,
+            "limit": format_amount(limit.unit, limit.amount),
+            "needed": format_amount(limit.unit, refused.needed),
+            "left": format_amount(limit.unit, refused.left),
+            "resets_at": None if refused.resets_at_ms is None else refused.resets_at_ms // 1000,
+        },
+        retry_after_ms=None if refused.resets_at_ms is None else max(1, refused.resets_at_ms - now_ms),
+    )
+
+
+def _scope(limit: Limit, opening: Opening) -> str:
+    if limit.scope_type is ScopeType.KEY:
+        return f"The API key {opening.redacted}"
+    if limit.scope_type is ScopeType.PROJECT:
+        return f"The project {limit.scope_id}"
+    return "The organization"
+
+
+def _say(limit: Limit, amount: int) -> str:
+    if limit.unit is Unit.USD:
+        return f"${format_amount(Unit.USD, amount)}"
+    noun = limit.unit.value if amount != 1 else limit.unit.value.removesuffix("s")
+    return f"{amount:,} {noun}"
+
+
+def _hint(refused: Refused, limit: Limit, time_zone: str) -> str:
+    if refused.code is Code.LIMIT_RATE_TOO_LARGE:
+        return "It can never fit: send less text, ask for a shorter answer, or have the limit raised."
+    if refused.resets_at_ms is None:
+        return f"This limit never resets; an owner can raise it ({limit.id})."
+    if limit.is_rate:
+        return "Try again when the minute is over."
+    moment = datetime.fromtimestamp(refused.resets_at_ms / 1000, UTC).astimezone(ZoneInfo(time_zone))
+    return f"It resets on {moment:%d %B %Y at %H:%M} ({time_zone}); an owner can raise it before ({limit.id})."
