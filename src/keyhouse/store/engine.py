@@ -12,6 +12,9 @@ from sqlalchemy import Connection
 
 from keyhouse.store import audit
 
+__all__ = ["Actor", "CannotOpen", "Change", "Connection", "Database"]
+# `Connection` too: rooms that may not know SQLAlchemy name the type of what they hand back to the store.
+
 T = TypeVar("T")
 
 

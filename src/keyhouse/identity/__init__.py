@@ -1,0 +1,1 @@
+"""Who a person is: passwords, sessions, and the throttle before them."""

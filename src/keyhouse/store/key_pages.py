@@ -1,0 +1,108 @@
+"""One page of keys: searched, filtered, sorted and counted by the database."""
+
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, or_, select
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.key import ApiKey
+from keyhouse.core.secret import parse
+from keyhouse.store.keys import PROJECT_KINDS, with_secrets
+from keyhouse.store.schema import key_secrets, keys, users
+
+SEARCH_LENGTH_MAX: Final = 100
+"""A longer search is cut: no name is longer."""
+
+STATUSES: Final = ("live", "active", "disabled", "expired", "revoked", "rotating", "all")
+SORTS: Final = ("name", "created", "last_used")
+
+
+class KeySelection(msgspec.Struct, frozen=True):
+    """Which keys a page shows.
+
+    `search` finds parts of names and of owners' names and addresses, and a key by its id, its last four
+    characters, or all that is shown of it. `status` is one of `STATUSES`; `live` is all but revoked. `sort`
+    is one of `SORTS`, newest or A first; a `-` before it turns it round, and keys never used come last.
+    """
+
+    search: str = ""
+    status: str = "live"
+    project_id: str | None = None
+    sort: str = "last_used"
+    offset: int = 0
+    limit: int = 50
+
+
+def list_page(
+    connection: Connection, organization_id: str, selection: KeySelection, now_ms: int
+) -> tuple[tuple[ApiKey, ...], int]:
+    """The project keys of one page, and how many there are on all pages.
+
+    Raises Refusal(PARAMETER_INVALID) for an unknown status or sort.
+    """
+    chosen = [keys.c.organization_id == organization_id, keys.c.kind.in_(PROJECT_KINDS)]
+    chosen.append(_has_status(selection.status, now_ms))
+    if selection.project_id is not None:
+        chosen.append(keys.c.project_id == selection.project_id)
+    if selection.search.strip():
+        chosen.append(_found_by(selection.search.strip()[:SEARCH_LENGTH_MAX]))
+    source = keys.outerjoin(users, users.c.id == keys.c.owner_id)
+    total = connection.execute(select(func.count()).select_from(source).where(*chosen)).scalar_one()
+    rows = connection.execute(
+        select(keys)
+        .select_from(source)
+        .where(*chosen)
+        .order_by(*_order(selection.sort))
+        .offset(max(0, selection.offset))
+        .limit(max(0, selection.limit))
+    )
+    return with_secrets(connection, rows.mappings().all()), total
+
+
+def _has_status(status: str, now_ms: int) -> ColumnElement[bool]:
+    """The same order of importance as `ApiKey.status`: what is final comes first."""
+    alive = keys.c.revoked_at_ms.is_(None)
+    expired = and_(keys.c.expires_at_ms.is_not(None), keys.c.expires_at_ms <= now_ms)
+    lasting = and_(alive, or_(keys.c.expires_at_ms.is_(None), keys.c.expires_at_ms > now_ms))
+    active = and_(lasting, keys.c.disabled_at_ms.is_(None))
+    two_secrets = exists().where(key_secrets.c.key_id == keys.c.id, key_secrets.c.ends_at_ms > now_ms)
+    conditions: dict[str, ColumnElement[bool]] = {
+        "live": alive,
+        "active": active,
+        "disabled": and_(lasting, keys.c.disabled_at_ms.is_not(None)),
+        "expired": and_(alive, expired),
+        "revoked": keys.c.revoked_at_ms.is_not(None),
+        "rotating": and_(active, two_secrets),
+        "all": literal(value=True),
+    }
+    if status not in conditions:
+        raise Refusal(Code.PARAMETER_INVALID, f"{status!r} is not one of {', '.join(STATUSES)}.", param="status")
+    return conditions[status]
+
+
+def _found_by(search: str) -> ColumnElement[bool]:
+    secret = parse(search)
+    if secret is not None:
+        # Whoever pastes a whole secret finds its key by the id in it; the secret itself is never looked up.
+        return keys.c.id == secret.key_id
+    last_four = search.rpartition("...")[2]
+    return or_(
+        keys.c.name.icontains(search, autoescape=True),
+        users.c.name.icontains(search, autoescape=True),
+        users.c.email.icontains(search, autoescape=True),
+        keys.c.id == search,
+        exists().where(key_secrets.c.key_id == keys.c.id, key_secrets.c.last_four == last_four),
+    )
+
+
+def _order(sort: str) -> tuple[ColumnElement[Any], ...]:
+    is_turned, name = sort.startswith("-"), sort.removeprefix("-")
+    if name not in SORTS:
+        raise Refusal(Code.PARAMETER_INVALID, f"{sort!r} is not one of {', '.join(SORTS)}.", param="sort")
+    if name == "name":
+        by_name = func.lower(keys.c.name)
+        return (by_name.desc() if is_turned else by_name.asc(), keys.c.id)
+    column = keys.c.created_at_ms if name == "created" else keys.c.last_used_at_ms
+    order = column.asc() if is_turned else column.desc()
+    return (order.nulls_last(), keys.c.created_at_ms.desc(), keys.c.id)

@@ -1,0 +1,300 @@
+"""API keys and their secrets: one row per key, one per version of its secret.
+
+A secret is stored only as its digest; nothing here ever sees its value. Every question but
+`find_credential` is asked within an organization, so that another one's id reads as missing.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    case,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.key import ApiKey, Credential, SecretVersion, Standing
+from keyhouse.core.permissions import Permissions, parse_permissions
+from keyhouse.core.secret import Kind, redacted
+from keyhouse.store.people import gone_at_ms
+from keyhouse.store.schema import key_secrets, keys, memberships, organizations, projects, users
+
+PROJECT_KINDS: Final = (Kind.USER, Kind.SERVICE_ACCOUNT)
+"""Keys that call models."""
+
+ADMIN_KINDS: Final = (Kind.ADMIN,)
+"""Keys that call the Admin API and never a model."""
+
+
+def insert_key(connection: Connection, key: ApiKey) -> None:
+    """Add a key; its secrets are added by `insert_secret`."""
+    connection.execute(
+        insert(keys).values(
+            id=key.id,
+            kind=key.kind,
+            organization_id=key.organization_id,
+            project_id=key.project_id,
+            owner_id=key.owner_id,
+            created_at_ms=key.created_at_ms,
+            created_by=key.created_by,
+            last_used_at_ms=key.last_used_at_ms,
+            **_writable(key),
+        )
+    )
+
+
+def insert_secret(
+    connection: Connection, key_id: str, secret: SecretVersion, digest: bytes, pepper_version: int
+) -> None:
+    """Add one version of a key's secret: `digest` is its HMAC under the pepper of this version."""
+    row = msgspec.structs.asdict(secret) | {"key_id": key_id, "digest": digest, "pepper_version": pepper_version}
+    connection.execute(insert(key_secrets).values(row))
+
+
+def find_credential(connection: Connection, digest: bytes) -> Credential | None:
+    """What the secret with this digest stands for, dead or alive; None if no key ever had it."""
+    row = connection.execute(_CREDENTIAL.where(key_secrets.c.digest == digest)).mappings().one_or_none()
+    return None if row is None else _credential(row)
+
+
+def find_key(
+    connection: Connection,
+    organization_id: str,
+    key_id: str,
+    *,
+    project_id: str | None = None,
+    kinds: Collection[Kind] = PROJECT_KINDS,
+    for_update: bool = False,
+) -> ApiKey | None:
+    """The key with this id in this organization, and in this project if one is named, also a revoked one."""
+    statement = select(keys).where(
+        keys.c.id == key_id, keys.c.organization_id == organization_id, keys.c.kind.in_(kinds)
+    )
+    if project_id is not None:
+        statement = statement.where(keys.c.project_id == project_id)
+    if for_update:
+        statement = statement.with_for_update()
+    found = with_secrets(connection, connection.execute(statement).mappings().all())
+    return found[0] if found else None
+
+
+def get_key(
+    connection: Connection,
+    organization_id: str,
+    key_id: str,
+    *,
+    project_id: str | None = None,
+    kinds: Collection[Kind] = PROJECT_KINDS,
+    for_update: bool = False,
+) -> ApiKey:
+    """The same; raises Refusal(NOT_FOUND)."""
+    key = find_key(connection, organization_id, key_id, project_id=project_id, kinds=kinds, for_update=for_update)
+    if key is None:
+        what = "admin key" if kinds == ADMIN_KINDS else "API key"
+        where = "organization" if project_id is None else "project"
+        raise Refusal(
+            Code.NOT_FOUND,
+            f"There is no {what} {key_id} in this {where}.",
+            hint="List the keys to see their ids; a key is named by its id (key_...), not by its secret.",
+        )
+    return key
+
+
+def list_keys(
+    connection: Connection,
+    organization_id: str,
+    *,
+    project_id: str | None = None,
+    kinds: Collection[Kind] = PROJECT_KINDS,
+    include_revoked: bool = False,
+    after: str | None = None,
+    limit: int = 100,
+    newest_first: bool = True,
+) -> tuple[ApiKey, ...]:
+    """At most `limit` keys by creation, those behind the key `after`. Raises Refusal(PARAMETER_INVALID) if
+    there is no such key."""
+    belonging = [keys.c.organization_id == organization_id, keys.c.kind.in_(kinds)]
+    if project_id is not None:
+        belonging.append(keys.c.project_id == project_id)
+    statement = select(keys).where(*belonging)
+    if not include_revoked:
+        statement = statement.where(keys.c.revoked_at_ms.is_(None))
+    created, key_id = keys.c.created_at_ms, keys.c.id
+    if after is not None:
+        mark = connection.execute(select(created).where(key_id == after, *belonging)).scalar_one_or_none()
+        if mark is None:
+            raise Refusal(Code.PARAMETER_INVALID, f"There is no key {after} to continue after.", param="after")
+        statement = statement.where(
+            or_(created < mark, and_(created == mark, key_id < after))
+            if newest_first
+            else or_(created > mark, and_(created == mark, key_id > after))
+        )
+    order = (created.desc(), key_id.desc()) if newest_first else (created, key_id)
+    rows = connection.execute(statement.order_by(*order).limit(limit)).mappings().all()
+    return with_secrets(connection, rows)
+
+
+def list_ids(connection: Connection, organization_id: str, project_id: str) -> tuple[str, ...]:
+    """The ids of a project's keys that are not revoked."""
+    statement = select(keys.c.id).where(
+        keys.c.organization_id == organization_id, keys.c.project_id == project_id, keys.c.revoked_at_ms.is_(None)
+    )
+    return tuple(connection.execute(statement).scalars())
+
+
+def list_names(connection: Connection, organization_id: str, key_ids: Collection[str]) -> dict[str, str]:
+    """The names of these keys by id; ids of other organizations are left out."""
+    statement = select(keys.c.id, keys.c.name).where(keys.c.organization_id == organization_id, keys.c.id.in_(key_ids))
+    return {row.id: row.name for row in connection.execute(statement)}
+
+
+def update_key(connection: Connection, key: ApiKey) -> None:
+    """Write what may change of a key. Its owner, project and last use are not among it."""
+    connection.execute(update(keys).where(keys.c.id == key.id).values(**_writable(key)))
+
+
+def update_secret_end(connection: Connection, key_id: str, version: int, ends_at_ms: int) -> None:
+    """From this millisecond on this version of the key's secret is refused."""
+    connection.execute(
+        update(key_secrets)
+        .where(key_secrets.c.key_id == key_id, key_secrets.c.version == version)
+        .values(ends_at_ms=ends_at_ms)
+    )
+
+
+def _writable(key: ApiKey) -> dict[str, Any]:
+    return {
+        "name": key.name,
+        "permissions": msgspec.json.encode(key.permissions.to_json()).decode(),
+        "models": None if key.models is None else msgspec.json.encode(key.models).decode(),
+        "ip_allowlist": msgspec.json.encode(key.ip_allowlist).decode(),
+        "expires_at_ms": key.expires_at_ms,
+        "disabled_at_ms": key.disabled_at_ms,
+        "disabled_by": key.disabled_by,
+        "revoked_at_ms": key.revoked_at_ms,
+        "revoked_by": key.revoked_by,
+    }
+
+
+def with_secrets(connection: Connection, rows: Iterable[RowMapping]) -> tuple[ApiKey, ...]:
+    """The keys of these rows of `api_keys`, each with its secrets, in the rows' order."""
+    found = list(rows)
+    secrets: dict[str, list[SecretVersion]] = {row["id"]: [] for row in found}
+    statement = (
+        select(
+            key_secrets.c.key_id,
+            key_secrets.c.version,
+            key_secrets.c.last_four,
+            key_secrets.c.created_at_ms,
+            key_secrets.c.created_by,
+            key_secrets.c.ends_at_ms,
+        )
+        .where(key_secrets.c.key_id.in_(secrets))
+        .order_by(key_secrets.c.key_id, key_secrets.c.version.desc())
+    )
+    for key_id, *fields in connection.execute(statement):
+        secrets[key_id].append(SecretVersion(*fields))
+    return tuple(_key(row, tuple(secrets[row["id"]])) for row in found)
+
+
+def _key(row: RowMapping, secrets: tuple[SecretVersion, ...]) -> ApiKey:
+    return ApiKey(
+        **{
+            **row,
+            "kind": Kind(row["kind"]),
+            "permissions": _permissions(row),
+            "models": _models(row),
+            "ip_allowlist": _addresses(row),
+            "secrets": secrets,
+        }
+    )
+
+
+def _permissions(row: RowMapping) -> Permissions:
+    return parse_permissions(msgspec.json.decode(row["permissions"]))
+
+
+def _models(row: RowMapping) -> tuple[str, ...] | None:
+    return None if row["models"] is None else msgspec.json.decode(row["models"], type=tuple[str, ...])
+
+
+def _addresses(row: RowMapping) -> tuple[str, ...]:
+    return msgspec.json.decode(row["ip_allowlist"], type=tuple[str, ...])
+
+
+def _credential_rows() -> Select[Any]:
+    owner_gone = case(
+        (keys.c.kind == Kind.SERVICE_ACCOUNT, literal(None, BigInteger)),
+        # Nobody who was never a member owns a working key.
+        (memberships.c.user_id.is_(None), literal(0, BigInteger)),
+        else_=gone_at_ms(),
+    )
+    return (
+        select(
+            keys.c.id,
+            keys.c.kind,
+            keys.c.organization_id,
+            keys.c.project_id,
+            keys.c.owner_id,
+            keys.c.permissions,
+            keys.c.models,
+            keys.c.ip_allowlist,
+            keys.c.expires_at_ms,
+            keys.c.disabled_at_ms,
+            keys.c.revoked_at_ms,
+            key_secrets.c.version,
+            key_secrets.c.last_four,
+            key_secrets.c.ends_at_ms,
+            organizations.c.time_zone,
+            projects.c.archived_at_ms,
+            owner_gone.label("owner_gone_at_ms"),
+        )
+        .select_from(key_secrets)
+        .join(keys, keys.c.id == key_secrets.c.key_id)
+        .join(organizations, organizations.c.id == keys.c.organization_id)
+        .outerjoin(projects, projects.c.id == keys.c.project_id)
+        .outerjoin(users, users.c.id == keys.c.owner_id)
+        .outerjoin(
+            memberships,
+            and_(memberships.c.user_id == users.c.id, memberships.c.organization_id == keys.c.organization_id),
+        )
+    )
+
+
+_CREDENTIAL: Final = _credential_rows()
+
+
+def _credential(row: RowMapping) -> Credential:
+    models = _models(row)
+    kind = Kind(row["kind"])
+    return Credential(
+        key_id=row["id"],
+        secret_version=row["version"],
+        kind=kind,
+        redacted=redacted(kind, row["id"], row["last_four"]),
+        organization_id=row["organization_id"],
+        time_zone=row["time_zone"],
+        project_id=row["project_id"] or "",
+        owner_id=row["owner_id"],
+        standing=Standing(
+            secret_ends_at_ms=row["ends_at_ms"],
+            expires_at_ms=row["expires_at_ms"],
+            disabled_at_ms=row["disabled_at_ms"],
+            revoked_at_ms=row["revoked_at_ms"],
+            owner_gone_at_ms=row["owner_gone_at_ms"],
+            project_archived_at_ms=row["archived_at_ms"],
+        ),
+        permissions=_permissions(row),
+        models=None if models is None else frozenset(models),
+        ip_allowlist=_addresses(row),
+    )

@@ -1,0 +1,162 @@
+"""Limits, and where each stands in its present period.
+
+A limit's periods belong to the ledger; here they are only read. A limit that was deleted keeps its row,
+because calls counted on it.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, insert, select, update
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.limit import Limit, LimitState, ScopeType, Span, Unit, Window, span_at
+from keyhouse.store.schema import limit_periods, limits
+
+Scope = tuple[ScopeType, str]
+"""What a limit stands on: its type and id."""
+
+SCOPES_PER_QUERY: Final = 500
+
+
+def insert_limit(connection: Connection, limit: Limit, created_by: str) -> None:
+    """Add a limit; raises sqlalchemy's IntegrityError if a live one of its kind exists (`find_like`)."""
+    connection.execute(
+        insert(limits).values(
+            id=limit.id,
+            organization_id=limit.organization_id,
+            scope_type=limit.scope_type,
+            scope_id=limit.scope_id,
+            unit=limit.unit,
+            window=limit.window,
+            amount=limit.amount,
+            model=limit.model,
+            refuse_when_short=int(limit.refuse_when_short),
+            created_at_ms=limit.created_at_ms,
+            created_by=created_by,
+        )
+    )
+
+
+def find_like(connection: Connection, limit: Limit) -> Limit | None:
+    """The live limit with the same scope, unit, window and model: there is at most one."""
+    row = connection.execute(
+        select(limits)
+        .where(
+            limits.c.organization_id == limit.organization_id,
+            limits.c.scope_type == limit.scope_type,
+            limits.c.scope_id == limit.scope_id,
+            limits.c.unit == limit.unit,
+            limits.c.window == limit.window,
+            func.coalesce(limits.c.model, "") == (limit.model or ""),
+            limits.c.deleted_at_ms.is_(None),
+        )
+        .with_for_update()
+    )
+    found = row.mappings().one_or_none()
+    return None if found is None else _limit(found)
+
+
+def get_limit(connection: Connection, organization_id: str, limit_id: str) -> Limit:
+    """The live limit with this id in this organization; raises Refusal(NOT_FOUND)."""
+    row = connection.execute(
+        select(limits).where(
+            limits.c.id == limit_id, limits.c.organization_id == organization_id, limits.c.deleted_at_ms.is_(None)
+        )
+    )
+    found = row.mappings().one_or_none()
+    if found is None:
+        raise _missing(limit_id)
+    return _limit(found)
+
+
+def update_limit(connection: Connection, limit: Limit) -> None:
+    """Write a limit's amount and whether it refuses what does not fit; the running period follows at once."""
+    connection.execute(
+        update(limits)
+        .where(limits.c.id == limit.id)
+        .values(amount=limit.amount, refuse_when_short=int(limit.refuse_when_short))
+    )
+
+
+def delete_limit(connection: Connection, limit_id: str, now_ms: int) -> None:
+    """Take a limit out of force. Calls that hold on it still settle on its periods."""
+    connection.execute(update(limits).where(limits.c.id == limit_id).values(deleted_at_ms=now_ms))
+
+
+def list_states(
+    connection: Connection,
+    organization_id: str,
+    time_zone: str,
+    now_ms: int,
+    *,
+    scopes: Collection[Scope] | None = None,
+) -> tuple[LimitState, ...]:
+    """The live limits on these scopes, or all of the organization's, as they stand at this instant.
+
+    Ordered by scope, then by when they were made. `time_zone` is the organization's.
+    """
+    if scopes is None:
+        return tuple(_states(connection, organization_id, time_zone, now_ms, []))
+    wanted = set(scopes)
+    found: list[LimitState] = []
+    for ids in _batches(sorted({scope_id for _, scope_id in wanted})):
+        found += _states(connection, organization_id, time_zone, now_ms, [limits.c.scope_id.in_(ids)])
+    return tuple(state for state in found if (state.limit.scope_type, state.limit.scope_id) in wanted)
+
+
+def get_state(connection: Connection, organization_id: str, time_zone: str, now_ms: int, limit_id: str) -> LimitState:
+    """One live limit as it stands at this instant; raises Refusal(NOT_FOUND)."""
+    found = _states(connection, organization_id, time_zone, now_ms, [limits.c.id == limit_id])
+    for state in found:
+        return state
+    raise _missing(limit_id)
+
+
+def _missing(limit_id: str) -> Refusal:
+    return Refusal(
+        Code.NOT_FOUND,
+        f"There is no limit {limit_id} in this organization.",
+        hint="List the limits to see their ids; a deleted one does not come back.",
+    )
+
+
+def _states(
+    connection: Connection,
+    organization_id: str,
+    time_zone: str,
+    now_ms: int,
+    conditions: Iterable[ColumnElement[bool]],
+) -> list[LimitState]:
+    zone = ZoneInfo(time_zone)
+    spans = {window: span_at(window, now_ms, zone) for window in Window}
+    present = case(*((limits.c.window == window, span.key) for window, span in spans.items()))
+    rows = connection.execute(
+        select(limits, limit_periods.c.settled, limit_periods.c.reserved)
+        .outerjoin(limit_periods, and_(limit_periods.c.limit_id == limits.c.id, limit_periods.c.period == present))
+        .where(limits.c.organization_id == organization_id, limits.c.deleted_at_ms.is_(None), *conditions)
+        .order_by(limits.c.scope_type, limits.c.scope_id, limits.c.created_at_ms, limits.c.id)
+    )
+    return [_state(row, spans) for row in rows.mappings()]
+
+
+def _state(row: RowMapping, spans: dict[Window, Span]) -> LimitState:
+    limit = _limit(row)
+    return LimitState(limit, row["settled"] or 0, row["reserved"] or 0, spans[limit.window].ends_at_ms)
+
+
+def _limit(row: RowMapping) -> Limit:
+    fields: dict[str, Any] = {name: row[name] for name in Limit.__struct_fields__}
+    fields["scope_type"] = ScopeType(row["scope_type"])
+    fields["unit"] = Unit(row["unit"])
+    fields["window"] = Window(row["window"])
+    fields["refuse_when_short"] = bool(row["refuse_when_short"])
+    return Limit(**fields)
+
+
+def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(ids)
+    while batch := list(islice(rest, SCOPES_PER_QUERY)):
+        yield batch

@@ -1,0 +1,164 @@
+"""Organizations, users and memberships: who is here, and as what.
+
+E-mail addresses are stored as they are compared: trimmed and in lower case. A user is a member of an
+organization until `removed_at_ms`; the row stays, because keys and calls name it.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from sqlalchemy import Case, Connection, RowMapping, Select, case, insert, select, update
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.store.schema import memberships, organizations, users
+
+
+class Organization(msgspec.Struct, frozen=True):
+    """An organization. `time_zone` is an IANA name; days and months of its limits and pages are in it."""
+
+    id: str
+    name: str
+    time_zone: str
+    created_at_ms: int
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A user as a member of one organization. `gone_at_ms` is when the account was disabled or the membership
+    removed, whichever came first; None while neither has happened."""
+
+    user_id: str
+    organization_id: str
+    email: str
+    name: str
+    role: str
+    added_at_ms: int
+    gone_at_ms: int | None
+
+
+class SignInRow(msgspec.Struct, frozen=True):
+    """A member with what proves it. `password_hash` is None for someone who has no password here."""
+
+    member: Member
+    password_hash: str | None
+
+    def __repr__(self) -> str:
+        return f"SignInRow({self.member!r})"
+
+    __str__ = __repr__
+
+
+def gone_at_ms() -> Case[Any]:
+    """When a user stopped being a member, as SQL over `users` joined with `memberships`; NULL while it is one."""
+    disabled, removed = users.c.disabled_at_ms, memberships.c.removed_at_ms
+    return case(
+        (removed.is_(None), disabled), (disabled.is_(None), removed), (disabled <= removed, disabled), else_=removed
+    )
+
+
+def find_first_organization(connection: Connection) -> Organization | None:
+    """The oldest organization; None before the set-up."""
+    oldest = select(organizations).order_by(organizations.c.created_at_ms, organizations.c.id).limit(1)
+    row = connection.execute(oldest).mappings().one_or_none()
+    return None if row is None else Organization(**row)
+
+
+def get_organization(connection: Connection, organization_id: str) -> Organization:
+    """The organization with this id; raises Refusal(NOT_FOUND)."""
+    row = (
+        connection.execute(select(organizations).where(organizations.c.id == organization_id)).mappings().one_or_none()
+    )
+    if row is None:
+        raise Refusal(
+            Code.NOT_FOUND, f"There is no organization {organization_id}.", hint="Check which organization you are in."
+        )
+    return Organization(**row)
+
+
+def insert_organization(connection: Connection, organization: Organization) -> None:
+    """Add an organization."""
+    connection.execute(insert(organizations).values(msgspec.structs.asdict(organization)))
+
+
+def insert_member(connection: Connection, member: Member, password_hash: str | None) -> None:
+    """Add a new user and make it a member; raises sqlalchemy's IntegrityError if the e-mail address is taken."""
+    connection.execute(
+        insert(users).values(
+            id=member.user_id,
+            email=member.email,
+            name=member.name,
+            password_hash=password_hash,
+            created_at_ms=member.added_at_ms,
+        )
+    )
+    connection.execute(
+        insert(memberships).values(
+            organization_id=member.organization_id,
+            user_id=member.user_id,
+            role=member.role,
+            added_at_ms=member.added_at_ms,
+        )
+    )
+
+
+def find_member(connection: Connection, organization_id: str, user_id: str) -> Member | None:
+    """This user as a member of this organization, also one that is gone; None if it never was one."""
+    row = connection.execute(
+        _members().where(memberships.c.organization_id == organization_id, memberships.c.user_id == user_id)
+    )
+    found = row.mappings().one_or_none()
+    return None if found is None else _member(found)
+
+
+def list_members(connection: Connection, organization_id: str) -> tuple[Member, ...]:
+    """The present members of an organization, by name."""
+    rows = connection.execute(
+        _members()
+        .where(memberships.c.organization_id == organization_id, gone_at_ms().is_(None))
+        .order_by(users.c.name, users.c.email)
+    )
+    return tuple(_member(row) for row in rows.mappings())
+
+
+def find_sign_in(connection: Connection, email: str) -> SignInRow | None:
+    """Who signs in with this address, in the organization it joined first; None if nobody may."""
+    rows = connection.execute(
+        _members()
+        .add_columns(users.c.password_hash)
+        .where(users.c.email == email, gone_at_ms().is_(None))
+        .order_by(memberships.c.added_at_ms, memberships.c.organization_id)
+        .limit(1)
+    )
+    row = rows.mappings().one_or_none()
+    return None if row is None else SignInRow(_member(row), row["password_hash"])
+
+
+def update_password_hash(connection: Connection, user_id: str, password_hash: str) -> None:
+    """Replace a user's password hash."""
+    connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
+
+
+def list_names(connection: Connection, organization_id: str, user_ids: Collection[str]) -> dict[str, str]:
+    """The names of these users, the e-mail address of one without a name; ids of others are left out."""
+    rows = connection.execute(
+        select(users.c.id, users.c.name, users.c.email)
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .where(memberships.c.organization_id == organization_id, users.c.id.in_(user_ids))
+    )
+    return {row.id: row.name or row.email for row in rows}
+
+
+def _members() -> Select[Any]:
+    return select(
+        users.c.id.label("user_id"),
+        memberships.c.organization_id,
+        users.c.email,
+        users.c.name,
+        memberships.c.role,
+        memberships.c.added_at_ms,
+        gone_at_ms().label("gone_at_ms"),
+    ).join(memberships, memberships.c.user_id == users.c.id)
+
+
+def _member(row: RowMapping) -> Member:
+    return Member(**{field: row[field] for field in Member.__struct_fields__})
