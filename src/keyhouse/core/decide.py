@@ -68,7 +68,8 @@ class HeldCall(msgspec.Struct):
 
 class Rows(msgspec.Struct):
     """What a batch may touch: each key's standing by (key id, secret version), the periods in force on each
-    scope by (scope type, scope id), every period by id, and the calls to be closed by id."""
+    scope by (scope type, scope id), every period by id, and the calls to be closed by id.
+    """
 
     standings: Mapping[tuple[str, int], Standing]
     in_force: Mapping[tuple[str, str], Sequence[Period]]

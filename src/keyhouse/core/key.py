@@ -31,7 +31,8 @@ class SecretVersion(msgspec.Struct, frozen=True):
 
 class ApiKey(msgspec.Struct, frozen=True):
     """A key as people see it. `project_id` is None for admin keys; `models` None means every model;
-    an empty `ip_allowlist` means every address. `secrets` are ordered newest first."""
+    an empty `ip_allowlist` means every address. `secrets` are ordered newest first.
+    """
 
     id: str
     kind: Kind

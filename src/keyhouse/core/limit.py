@@ -41,7 +41,8 @@ class ScopeType(StrEnum):
 
 class Limit(msgspec.Struct, frozen=True):
     """One limit. `amount` is nano-USD for usd. With `refuse_when_short` a call whose longest answer does
-    not fit is refused; without it, its answer is shortened to what fits."""
+    not fit is refused; without it, its answer is shortened to what fits.
+    """
 
     id: str
     organization_id: str

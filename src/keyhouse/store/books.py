@@ -42,7 +42,8 @@ class Books(Protocol):
 
     async def run(self, batch: Sequence[Operation]) -> Decision:
         """Decide the batch and write it, durably, before returning. Raises what the database raises; then
-        nothing was written, or it is not known whether it was."""
+        nothing was written, or it is not known whether it was.
+        """
         ...
 
     async def begin(self) -> int:

@@ -28,6 +28,14 @@ ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
 HISTOGRAM_BOUNDS_MS: Final = (10, 25, 50, 100, 200, 400, 800, 1_500, 3_000, 6_000, 12_000, 30_000, 60_000)
 """Upper bounds of the rollups' latency buckets; a last bucket takes the rest."""
 
+installation = Table(
+    "installation",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("master_key_check", LargeBinary, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
 organizations = Table(
     "organizations",
     METADATA,

@@ -1,0 +1,229 @@
+"""Configuration: one frozen tree from a TOML file and the environment.
+
+Each field can be set as `KEYHOUSE_SECTION__FIELD`, which wins over the file, and a secret also as
+`..._FILE` with the path of a file that holds it. An unknown field or a bad value stops the start with the
+field's name and what was expected. Only `app.py` and the command read this; rooms get the values they need.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from keyhouse.core.money import parse_price
+
+DEFAULT_FILE: Final = Path("keyhouse.toml")
+_PREFIX: Final = "KEYHOUSE_"
+_NOT_FIELDS: Final = frozenset({"KEYHOUSE_CONFIG", "KEYHOUSE_URL", "KEYHOUSE_ADMIN_KEY", "KEYHOUSE_ADMIN_KEY_FILE"})
+"""What the command itself reads, beside names without `__`."""
+
+
+class BadConfiguration(Exception):  # noqa: N818  it is an answer, not a fault
+    """The configuration cannot be used. The text names the field and says what was expected."""
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where Keyhouse listens.
+
+    `public_url` is the address people and applications use, if it is not the one listened on.
+    `trusted_proxies` are addresses or networks whose `X-Forwarded-For` is believed.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+
+
+class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the books are. `url` is `sqlite:///path/to/keyhouse.db`; left out, it is keyhouse.db in the data folder."""
+
+    url: str | None = None
+
+
+class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the master key is; left out, it is master.key in the data folder."""
+
+    master_key_file: str | None = None
+
+
+class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An OpenAI-compatible server.
+
+    `base_url` ends where OpenAI's does, before `/chat/completions`. The credential is in the environment
+    variable `api_key_env` or the file `api_key_file`. Without `allow_private` the address must be https and
+    public. Timeouts are seconds: to connect, until the answer begins, and between two pieces of it.
+    """
+
+    name: str
+    base_url: str
+    api_key_env: str | None = None
+    api_key_file: str | None = None
+    allow_private: bool = False
+    connect_timeout_seconds: float = 10.0
+    first_byte_timeout_seconds: float = 600.0
+    idle_timeout_seconds: float = 120.0
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model's public name and who serves it. Prices are USD per million tokens as text; left out, they are
+    those that are known for `upstream_model`, which is the public name if left out itself.
+    """
+
+    name: str
+    upstreams: tuple[str, ...]
+    upstream_model: str | None = None
+    input_usd_per_million: str | None = None
+    cached_input_usd_per_million: str | None = None
+    cache_write_usd_per_million: str | None = None
+    output_usd_per_million: str | None = None
+    max_output_tokens: int | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be configured."""
+
+    server: Server = Server()
+    database: Database = Database()
+    secrets: Secrets = Secrets()
+    upstreams: tuple[Upstream, ...] = ()
+    models: tuple[Model, ...] = ()
+
+
+def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read the file (or `KEYHOUSE_CONFIG`, or ./keyhouse.toml if it is there) and the environment.
+
+    Raises BadConfiguration.
+    """
+    named = file or (Path(environment["KEYHOUSE_CONFIG"]) if environment.get("KEYHOUSE_CONFIG") else None)
+    path = named or DEFAULT_FILE
+    tree: dict[str, Any] = {}
+    if named is not None or path.exists():
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BadConfiguration(f"{path} cannot be read: {error.strerror}.") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadConfiguration(f"{path} is not valid TOML: {error}.") from None
+    _overlay(tree, environment)
+    try:
+        settings = msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadConfiguration(_say(error, path)) from None
+    _require_sense(settings)
+    return settings
+
+
+def read_secret(name: str, environment: Mapping[str, str]) -> str | None:
+    """The value of an environment variable, or of the file that `<name>_FILE` names. Raises BadConfiguration."""
+    if value := environment.get(name):
+        return value.strip()
+    if path := environment.get(f"{name}_FILE"):
+        return read_secret_file(path, f"{name}_FILE")
+    return None
+
+
+def read_secret_file(path: str, field: str) -> str:
+    """The one line in a file, which must not be empty. Raises BadConfiguration that names `field`."""
+    try:
+        value = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfiguration(f"{field}: {path} cannot be read: {error}.") from None
+    if not value:
+        raise BadConfiguration(f"{field}: {path} is empty.")
+    return value
+
+
+def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    sections = {"server": Server, "database": Database, "secrets": Secrets}
+    for name, value in environment.items():
+        if not name.startswith(_PREFIX) or name in _NOT_FIELDS or "__" not in name:
+            continue
+        section, _, field = name.removeprefix(_PREFIX).lower().partition("__")
+        if section not in sections:
+            raise BadConfiguration(f"{name}: there is no section {section}; expected one of {', '.join(sections)}.")
+        from_file = field.endswith("_file") and field not in sections[section].__struct_fields__
+        field = field.removesuffix("_file") if from_file else field
+        if field not in sections[section].__struct_fields__:
+            known = ", ".join(sections[section].__struct_fields__)
+            raise BadConfiguration(f"{name}: {section} has no field {field}; expected one of {known}.")
+        text = read_secret_file(value, name) if from_file else value
+        tree.setdefault(section, {})[field] = text.split(",") if field == "trusted_proxies" else text
+
+
+def _say(error: msgspec.ValidationError, path: Path) -> str:
+    message, _, place = str(error).partition(" - at `$")
+    place = place.rstrip("`").lstrip(".")
+    return f"{path}: {f'{place}: ' if place else ''}{message}."
+
+
+def _require_sense(settings: Settings) -> None:
+    server = settings.server
+    if not 0 <= server.port <= 65535:
+        raise BadConfiguration(f"server.port: expected 0 to 65535, not {server.port}.")
+    if server.public_url is not None and urlsplit(server.public_url).scheme not in ("http", "https"):
+        raise BadConfiguration(f"server.public_url: expected an http or https address, not {server.public_url!r}.")
+    for network in server.trusted_proxies:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise BadConfiguration(f"server.trusted_proxies: {error}.") from None
+    url = settings.database.url
+    if url is not None and not url.startswith("sqlite:///"):
+        raise BadConfiguration(f"database.url: expected sqlite:///path/to/keyhouse.db, not {url.split('@')[-1]!r}.")
+    names: set[str] = set()
+    for place, upstream in enumerate(settings.upstreams):
+        _require_upstream(f"upstreams[{place}]", upstream, names)
+        names.add(upstream.name)
+    seen: set[str] = set()
+    for place, model in enumerate(settings.models):
+        _require_model(f"models[{place}]", model, names, seen)
+        seen.add(model.name)
+
+
+def _require_upstream(field: str, upstream: Upstream, taken: set[str]) -> None:
+    if not upstream.name or upstream.name in taken:
+        raise BadConfiguration(f"{field}.name: expected a name that no other upstream has, not {upstream.name!r}.")
+    parts = urlsplit(upstream.base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise BadConfiguration(f"{field}.base_url: expected an address such as https://api.example.com/v1.")
+    if parts.scheme == "http" and not upstream.allow_private:
+        raise BadConfiguration(
+            f"{field}.base_url: expected https; for a server of your own set allow_private = true for {upstream.name}."
+        )
+    for name in ("connect_timeout_seconds", "first_byte_timeout_seconds", "idle_timeout_seconds"):
+        if not 0 < getattr(upstream, name) <= 86_400:
+            raise BadConfiguration(f"{field}.{name}: expected more than 0 and at most 86400 seconds.")
+
+
+def _require_model(field: str, model: Model, upstreams: set[str], taken: set[str]) -> None:
+    if not model.name or model.name in taken:
+        raise BadConfiguration(f"{field}.name: expected a name that no other model has, not {model.name!r}.")
+    if len(model.upstreams) != 1:
+        raise BadConfiguration(f"{field}.upstreams: expected the name of one upstream, got {len(model.upstreams)}.")
+    for name in model.upstreams:
+        if name not in upstreams:
+            known = ", ".join(sorted(upstreams)) or "none is configured"
+            raise BadConfiguration(f"{field}.upstreams: there is no upstream {name!r} (known: {known}).")
+    if model.max_output_tokens is not None and not 1 <= model.max_output_tokens <= 10_000_000:
+        raise BadConfiguration(f"{field}.max_output_tokens: expected 1 or more, not {model.max_output_tokens}.")
+    prices = (
+        "input_usd_per_million",
+        "cached_input_usd_per_million",
+        "cache_write_usd_per_million",
+        "output_usd_per_million",
+    )
+    for name in prices:
+        text = getattr(model, name)
+        if text is None:
+            continue
+        try:
+            parse_price(text)
+        except ValueError as error:
+            raise BadConfiguration(f"{field}.{name}: {error}; write USD per million tokens, such as '0.25'.") from None
+    if (model.input_usd_per_million is None) != (model.output_usd_per_million is None):
+        raise BadConfiguration(f"{field}: set both input_usd_per_million and output_usd_per_million, or neither.")

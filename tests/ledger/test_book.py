@@ -1,0 +1,343 @@
+"""The ledger on a real database: admitted to the unit, closed exactly once, and the auditor agrees."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import Connection, select, update
+
+from given import FakeClock, a_database, a_limit, a_need, an_opening, some_people
+from keyhouse.core.call import Basis, Closing, State
+from keyhouse.core.decide import Decision, Operation
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.limit import Unit, Window
+from keyhouse.core.money import Counts, Price
+from keyhouse.ledger.auditor import Report, audit
+from keyhouse.ledger.book import Ledger
+from keyhouse.ledger.commit import GroupCommit
+from keyhouse.ledger.orphans import close_orphans
+from keyhouse.store import schema
+from keyhouse.store.books import SqliteBooks
+from keyhouse.store.sqlite import SqliteDatabase
+
+PRICE = Price(1, 1_000, 1_000, 1_000, 1_000)
+"""One nano-USD a token, so that tokens and money are the same number."""
+
+
+class Desk:
+    """A ledger on its own database, and what tests ask of it."""
+
+    def __init__(self, database: SqliteDatabase, clock: FakeClock, books: SqliteBooks) -> None:
+        self.database = database
+        self.clock = clock
+        self.books = books
+        self.reports: list[str] = []
+        self.commit = GroupCommit(books, lambda message, error: self.reports.append(f"{message}: {error}"))
+        self.ledger = Ledger(self.commit, clock, {1: PRICE})
+
+    async def audit(self) -> Report:
+        await self.commit.settled()
+        return await self.database.read(audit)
+
+    async def states(self) -> dict[str, tuple[str, str | None, int | None]]:
+        await self.commit.settled()
+        rows = select(schema.calls.c.id, schema.calls.c.state, schema.calls.c.basis, schema.calls.c.charged_nano_usd)
+        found = await self.database.read(lambda connection: connection.execute(rows).all())
+        return {row[0]: (row[1], row[2], row[3]) for row in found}
+
+    async def counters(self) -> list[tuple[int, int, int]]:
+        await self.commit.settled()
+        periods = schema.limit_periods.c
+        rows = select(periods.settled, periods.reserved, periods.overrun).order_by(periods.limit_id, periods.id)
+        found = await self.database.read(lambda connection: connection.execute(rows).all())
+        return [(row[0], row[1], row[2]) for row in found]
+
+    async def call(self, call_id: str, need: int = 1_000, used: int | None = None) -> None:
+        async with self.ledger.hold(an_opening(call_id), a_need(need, tokens=need)) as hold:
+            hold.sent()
+            hold.settle(Counts(need if used is None else used), status=200)
+
+
+@asynccontextmanager
+async def a_desk(
+    folder: Path,
+    *seeds: Callable[[Connection], None],
+    books: Callable[[SqliteDatabase, FakeClock], SqliteBooks] = SqliteBooks,
+) -> AsyncIterator[Desk]:
+    clock = FakeClock()
+    database = a_database(folder, clock)
+
+    def seed(connection: Connection) -> None:
+        some_people(connection)
+        for step in seeds:
+            step(connection)
+
+    await database.write(seed)
+    desk = Desk(database, clock, books(database, clock))
+    await desk.books.begin()
+    running = asyncio.create_task(desk.commit.run())
+    try:
+        yield desk
+    finally:
+        desk.commit.stop()
+        await running
+        await database.close()
+
+
+def budget(amount: int, **changes: object) -> Callable[[Connection], None]:
+    return lambda connection: a_limit(connection, amount, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.asyncio
+async def test_of_a_thousand_calls_at_once_exactly_those_that_fit_are_admitted(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(137_000)) as desk:
+        results = await asyncio.gather(*(desk.call(f"call_{n}") for n in range(1_000)), return_exceptions=True)
+        refused = [result for result in results if isinstance(result, Refusal)]
+        assert [result for result in results if result is not None and result not in refused] == []
+        assert (len(results) - len(refused), {refusal.code for refusal in refused}) == (137, {Code.LIMIT_QUOTA})
+        assert await desk.counters() == [(137_000, 0, 0)]
+        assert len(await desk.states()) == 137
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_says_which_limit_what_was_needed_what_is_left_and_when_it_resets(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(1_500_000_000)) as desk:
+        await desk.call("call_1", 1_000_000_000)
+        with pytest.raises(Refusal) as caught:
+            await desk.call("call_2", 1_000_000_000)
+        assert caught.value.message == (
+            "The API key sk-kh_1...x9Fa is limited to $1.50 a month: $0.50 left, and this call may need $1.00."
+        )
+        assert (
+            caught.value.hint
+            == "It resets on 01 December 2026 at 00:00 (Europe/Berlin); an owner can raise it before (limit_1)."
+        )
+        assert caught.value.facts["left"] == "0.50"
+        assert caught.value.retry_after_ms == 1_796_079_600_000 - desk.clock.now_ms()
+
+
+@pytest.mark.asyncio
+async def test_a_minute_is_a_rate_and_the_next_minute_is_free_again(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(2, unit=Unit.REQUESTS, window=Window.MINUTE)) as desk:
+        await desk.call("call_1")
+        await desk.call("call_2")
+        with pytest.raises(Refusal) as caught:
+            await desk.call("call_3")
+        assert (caught.value.code, caught.value.retry_after_ms) == (Code.LIMIT_RATE, 60_000)
+        desk.clock.turn(minutes=1)
+        await desk.call("call_4")
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_a_call_settles_in_the_period_it_reserved_in(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(5_000, window=Window.DAY)) as desk:
+        async with desk.ledger.hold(an_opening("call_1"), a_need(1_000)) as hold:
+            desk.clock.turn(days=1)
+            await desk.call("call_2", 2_000)
+            hold.settle(Counts(700), status=200)
+        assert await desk.counters() == [(700, 0, 0), (2_000, 0, 0)]
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_leaving_without_a_word_is_free_before_sending_and_charged_after(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(10_000)) as desk:
+        for call_id, was_sent in (("call_before", False), ("call_after", True)):
+            with pytest.raises(ConnectionResetError):
+                async with desk.ledger.hold(an_opening(call_id), a_need(1_000, tokens=900)) as hold:
+                    if was_sent:
+                        hold.sent()
+                        hold.saw(Counts(input=200, output=50))
+                    raise ConnectionResetError
+        assert await desk.states() == {
+            "call_before": (State.RELEASED, None, 0),
+            "call_after": (State.SETTLED, Basis.COUNTED, 250),
+        }
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_what_was_only_counted_is_never_charged_above_what_was_reserved(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(10_000), budget(10_000, unit=Unit.TOKENS, limit_id="limit_2")) as desk:
+        async with desk.ledger.hold(an_opening("call_1"), a_need(1_000, tokens=900)) as hold:
+            hold.sent()
+            hold.settle(Counts(600, output=9_000), status=200, basis=Basis.COUNTED)
+        assert await desk.counters() == [(900, 0, 0), (900, 0, 0)]
+
+
+@pytest.mark.asyncio
+async def test_an_upstream_that_reports_more_than_the_worst_case_is_shown_as_overrun(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(1_000)) as desk:
+        await desk.call("call_1", 1_000, used=1_700)
+        assert await desk.counters() == [(1_700, 0, 700)]
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_a_caller_that_leaves_while_it_waits_leaves_nothing_reserved(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(100_000)) as desk:
+        for turns in range(40):
+            waiting = asyncio.create_task(desk.call(f"call_{turns}", used=0))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        assert await desk.counters() in ([(0, 0, 0)], [])
+        assert State.HELD not in {state for state, _, _ in (await desk.states()).values()}
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_a_hold_cannot_be_closed_twice(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(10_000)) as desk:
+        async with desk.ledger.hold(an_opening("call_1"), a_need(1_000)) as hold:
+            hold.settle(Counts(10), status=200)
+            with pytest.raises(RuntimeError, match="closed twice"):
+                hold.release()
+        assert await desk.counters() == [(10, 0, 0)]
+
+
+@pytest.mark.asyncio
+async def test_a_key_revoked_a_moment_ago_is_refused_by_the_reserving_transaction(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as desk:
+        await desk.call("call_1")
+        revoke = update(schema.keys).values(revoked_at_ms=desk.clock.now_ms())
+        await desk.database.write(lambda connection: connection.execute(revoke).rowcount)
+        with pytest.raises(Refusal) as caught:
+            await desk.call("call_2")
+        assert caught.value.code is Code.KEY_REVOKED
+        assert list(await desk.states()) == ["call_1"]
+
+
+class FailingBooks(SqliteBooks):
+    """Books whose commit fails, before or after it has taken effect."""
+
+    fail_before = fail_after = False
+
+    async def run(self, batch: list[Operation]) -> Decision:  # type: ignore[override]
+        if self.fail_before:
+            raise sqlite3.OperationalError("disk I/O error")
+        decision = await super().run(batch)
+        if self.fail_after:
+            self.fail_after = False
+            raise sqlite3.OperationalError("disk I/O error")
+        return decision
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_admitted_while_the_books_cannot_be_written_and_no_closing_is_lost(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(10_000), books=FailingBooks) as desk:
+        assert isinstance(desk.books, FailingBooks)
+        async with desk.ledger.hold(an_opening("call_1"), a_need(1_000)) as hold:
+            desk.books.fail_before = True
+            with pytest.raises(Refusal) as caught:
+                await desk.call("call_2")
+            assert caught.value.code is Code.LEDGER_UNAVAILABLE
+            assert not desk.ledger.is_well
+            hold.settle(Counts(300), status=200)
+        desk.books.fail_before = False
+        assert await desk.states() == {"call_1": (State.SETTLED, Basis.UPSTREAM, 300)}
+        await desk.call("call_3")
+        assert desk.ledger.is_well
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_a_commit_of_unknown_outcome_is_not_forwarded_and_is_released(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(10_000), books=FailingBooks) as desk:
+        assert isinstance(desk.books, FailingBooks)
+        desk.books.fail_after = True
+        with pytest.raises(Refusal) as caught:
+            await desk.call("call_1")
+        assert caught.value.code is Code.LEDGER_UNAVAILABLE
+        assert await desk.states() == {"call_1": (State.RELEASED, None, 0)}
+        assert await desk.counters() == [(0, 0, 0)]
+
+
+@pytest.mark.asyncio
+async def test_what_a_dead_gateway_held_is_charged_in_full_at_the_next_start(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(10_000), budget(9, unit=Unit.REQUESTS, limit_id="limit_2")) as desk:
+        await desk.ledger.hold(an_opening("call_1"), a_need(1_000)).__aenter__()
+        await desk.call("call_2", used=400)
+        await desk.commit.settled()
+        heir = SqliteBooks(desk.database, desk.clock)
+        await heir.begin()
+        assert await close_orphans(heir) == 1
+        assert (await desk.states())["call_1"] == (State.ORPHANED, Basis.RESERVED, 1_000)
+        assert await desk.counters() == [(1_400, 0, 0), (2, 0, 0)]
+        assert (await desk.audit()).passes
+        late = Closing("call_1", State.SETTLED, Basis.UPSTREAM, Counts(100), charged_nano_usd=100)
+        await desk.books.run([late])
+        await desk.books.run([late])
+        assert await desk.counters() == [(500, 0, 0), (2, 0, 0)]
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("dropped", "says"),
+    [
+        ("update_periods", "reserved says 0.00, its calls add up to 0.000001"),
+        ("roll_up_hours", "says nothing, its calls add up to 1 requests, 400 + 0 tokens, $0.0000004"),
+    ],
+)
+async def test_the_auditor_sees_a_statement_that_was_left_out(tmp_path: Path, dropped: str, says: str) -> None:
+    async with a_desk(tmp_path, budget(10_000)) as desk:
+        desk.books._sql = {**desk.books._sql, dropped: "SELECT ?1"}
+        if dropped == "roll_up_hours":
+            await desk.call("call_1", used=400)
+        else:
+            await desk.ledger.hold(an_opening("call_1"), a_need(1_000)).__aenter__()
+        report = await desk.audit()
+        assert not report.passes
+        assert says in report.disagreements[0]
+
+
+@pytest.mark.asyncio
+async def test_the_auditor_sees_a_counter_that_was_altered(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, budget(10_000)) as desk:
+        await desk.call("call_1")
+        alter = update(schema.limit_periods).values(settled=schema.limit_periods.c.settled - 1)
+        await desk.commit.settled()
+        await desk.database.write(lambda connection: connection.execute(alter).rowcount)
+        assert not (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_rollups_add_up_counts_costs_errors_and_latencies(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as desk:
+        for n, wait_ms in enumerate((5, 30, 70_000)):
+            async with desk.ledger.hold(an_opening(f"call_{n}"), a_need(10**6)) as hold:
+                hold.sent()
+                desk.clock.turn(ms=wait_ms)
+                hold.first_byte()
+                hold.settle(Counts(100, 40, 10, 20, 5), status=200)
+            desk.clock.turn(ms=-wait_ms)
+        async with desk.ledger.hold(an_opening("call_bad"), a_need(10**6)) as hold:
+            hold.sent()
+            hold.release(status=500)
+        await desk.commit.settled()
+        row = await desk.database.read(lambda connection: connection.execute(select(schema.usage_hour)).one()._mapping)
+        assert (row["requests"], row["errors"]) == (3, 1)
+        tokens = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+        assert [row[name] for name in tokens] == [300, 120, 30, 60, 15]
+        assert row["cost_nano_usd"] == 360
+        assert [row[f"duration_{place}"] for place in (0, 2, 13)] == [1, 1, 1]
+        assert sum(row[f"first_byte_{place}"] for place in range(14)) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_call_without_a_price_is_counted_as_unpriced(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as desk:
+        need = msgspec.structs.replace(a_need(), base_pico=None)
+        async with desk.ledger.hold(an_opening("call_1", price_id=None), need) as hold:
+            hold.sent()
+            assert hold.settle(Counts(5), status=200) is None
+        assert (await desk.states())["call_1"] == (State.SETTLED, Basis.UPSTREAM, None)
+        assert (await desk.audit()).passes

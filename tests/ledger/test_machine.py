@@ -1,0 +1,119 @@
+"""Any history of reservations, closings, crashes and changed limits leaves books that agree with a plain model."""
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import Connection, update
+
+from given import FakeClock, a_database, a_limit, a_need, an_opening, some_people
+from keyhouse.core.call import Basis, Closing, State
+from keyhouse.core.decide import Adjusted, Admitted, Closed, Operation, Reserve, Reserved, Verdict
+from keyhouse.core.limit import Unit, Window
+from keyhouse.core.money import Counts
+from keyhouse.ledger.auditor import audit
+from keyhouse.ledger.orphans import close_orphans
+from keyhouse.store import schema
+from keyhouse.store.books import SqliteBooks
+
+LIMITS = {
+    "limit_key_usd": (Unit.USD, Window.TOTAL, ("key", "key_1")),
+    "limit_project_requests": (Unit.REQUESTS, Window.DAY, ("project", "proj_1")),
+    "limit_organization_tokens": (Unit.TOKENS, Window.MINUTE, ("organization", "org-1")),
+}
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Drives real books on a real file; the model is a total for the one limit that never resets."""
+
+    calls = Bundle("calls")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.clock = FakeClock()
+        self.runner = asyncio.Runner()
+        self.database = a_database(self.folder, self.clock)
+        self.number = 0
+        self.amount = 0
+        self.spent = 0
+        self.reserved: dict[str, Reserved] = {}
+        self.orphans: dict[str, Reserved] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        self.books = SqliteBooks(self.database, self.clock)
+        self.runner.run(self.books.begin())
+
+    @initialize(amounts=st.tuples(st.integers(0, 5_000), st.integers(0, 20), st.integers(0, 400)))
+    def seed(self, amounts: tuple[int, int, int]) -> None:
+        def rows(connection: Connection) -> None:
+            some_people(connection)
+            for (limit_id, (unit, window, scope)), amount in zip(LIMITS.items(), amounts, strict=True):
+                a_limit(connection, amount, unit=unit, window=window, scope=scope, limit_id=limit_id)
+
+        self.runner.run(self.database.write(rows))
+        self.amount = amounts[0]
+
+    def run(self, *batch: Operation) -> tuple[Verdict, ...]:
+        return self.runner.run(self.books.run(batch)).verdicts
+
+    @rule(target=calls, needs=st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 200)), min_size=1, max_size=4))
+    def reserve(self, needs: list[tuple[int, int]]) -> str:
+        batch = []
+        for nano_usd, tokens in needs:
+            self.number += 1
+            batch.append(Reserve(an_opening(f"call_{self.number:05}"), a_need(nano_usd, tokens=tokens)))
+        for operation, verdict in zip(batch, self.run(*batch), strict=True):
+            if isinstance(verdict, Admitted):
+                self.reserved[operation.opening.id] = verdict.reserved
+                held = sum(reserved.nano_usd for reserved in self.reserved.values())
+                assert self.spent + held <= self.amount
+        return batch[0].opening.id
+
+    @rule(call=calls, share=st.floats(0, 1.5), state=st.sampled_from([State.SETTLED, State.RELEASED]))
+    def close(self, call: str, share: float, state: State) -> None:
+        reserved = self.reserved.get(call) or self.orphans.get(call) or Reserved(0, 0, 0, ())
+        charged = int(reserved.nano_usd * share) if state is State.SETTLED else 0
+        (verdict,) = self.run(Closing(call, state, Basis.UPSTREAM, Counts(int(reserved.tokens * share)), charged))
+        assert isinstance(verdict, Closed) == (call in self.reserved)
+        assert isinstance(verdict, Adjusted) == (call in self.orphans)
+        if self.reserved.pop(call, None):
+            self.spent += charged
+        elif self.orphans.pop(call, None):
+            self.spent -= max(0, reserved.nano_usd - charged)
+
+    @rule()
+    def crash(self) -> None:
+        self.begin()
+        assert self.runner.run(close_orphans(self.books)) == len(self.reserved)
+        self.spent += sum(reserved.nano_usd for reserved in self.reserved.values())
+        self.orphans |= self.reserved
+        self.reserved = {}
+
+    @rule(amount=st.integers(0, 8_000))
+    def change_the_budget(self, amount: int) -> None:
+        change = update(schema.limits).where(schema.limits.c.id == "limit_key_usd").values(amount=amount)
+        self.runner.run(self.database.write(lambda connection: connection.execute(change).rowcount))
+        self.amount = amount
+
+    @rule(seconds=st.integers(-90, 100_000))
+    def turn_the_clock(self, seconds: int) -> None:
+        self.clock.turn(seconds=seconds)
+
+    @invariant()
+    def the_auditor_agrees(self) -> None:
+        assert self.runner.run(self.database.read(audit)).disagreements == ()
+
+    def teardown(self) -> None:
+        self.runner.run(self.database.close())
+        self.runner.close()
+        shutil.rmtree(self.folder)
+
+
+TestLedgerMachine = LedgerMachine.TestCase
+TestLedgerMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
