@@ -115,8 +115,9 @@ def _repeats(text: str) -> bool:
 
 
 def _parts(text: str) -> int:
-    """How many characters do not follow from the one before: neither the same nor its neighbor on a keyboard,
-    in the alphabet or among the digits.
+    """How many characters do not follow from the one before.
+
+    One that does is the same, or its neighbor on a keyboard, in the alphabet or among the digits.
     """
     for column in _COLUMNS:
         text = text.replace(column, column[0])

@@ -121,8 +121,10 @@ def list_keys(
     limit: int = 100,
     newest_first: bool = True,
 ) -> tuple[ApiKey, ...]:
-    """At most `limit` keys by creation, those behind the key `after`. Raises Refusal(PARAMETER_INVALID) if
-    there is no such key."""
+    """At most `limit` keys by creation, those behind the key `after`.
+
+    Raises Refusal(PARAMETER_INVALID) if there is no such key.
+    """
     belonging = [keys.c.organization_id == organization_id, keys.c.kind.in_(kinds)]
     if project_id is not None:
         belonging.append(keys.c.project_id == project_id)

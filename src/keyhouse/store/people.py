@@ -24,8 +24,11 @@ class Organization(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A user as a member of one organization. `gone_at_ms` is when the account was disabled or the membership
-    removed, whichever came first; None while neither has happened."""
+    """A user as a member of one organization.
+
+    `gone_at_ms` is when the account was disabled or the membership removed, whichever came first; None while
+    neither has happened.
+    """
 
     user_id: str
     organization_id: str

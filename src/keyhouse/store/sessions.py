@@ -44,8 +44,10 @@ class SessionRow(msgspec.Struct, frozen=True):
 
 
 class AttemptCounts(msgspec.Struct, frozen=True):
-    """How many attempts there were since some instant: by this person, from this address, and in all; and the
-    time of the oldest in each, None where there is none."""
+    """How many attempts there were since some instant: by this person, from this address, and in all.
+
+    And the time of the oldest in each, None where there is none.
+    """
 
     by_person: int
     from_address: int

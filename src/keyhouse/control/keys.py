@@ -1,0 +1,357 @@
+"""The life of an API key: created, changed, rotated, disabled, enabled and, for good, revoked.
+
+A key is a stable object: whatever happens to its secrets, its id, limits and history stay. At most two of
+its secrets live at once. Every change is told to `on_change` by the key's id once it is durable.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from keyhouse.control.authority import Task, act, require
+from keyhouse.control.fields import read_expiry, read_models, read_name, read_networks
+from keyhouse.control.issuing import IssuedKey, NewKey, issue_key, issue_secret
+from keyhouse.control.limits import LimitDraft, describe, new_limit, read_drafts
+from keyhouse.core.clock import Clock, Entropy
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.key import ApiKey, SecretVersion, Status
+from keyhouse.core.limit import ScopeType
+from keyhouse.core.permissions import ALL, Permissions
+from keyhouse.core.secret import Kind
+from keyhouse.store import keys as rows
+from keyhouse.store import limits, projects
+from keyhouse.store.audit import Event
+from keyhouse.store.engine import Actor, Change, Database
+
+__all__ = ["OVERLAP_MS_MAX", "IssuedKey", "KeyChange", "KeyDraft", "Keys", "LimitDraft"]
+
+OVERLAP_MS_MAX: Final = 30 * 24 * 3_600_000
+"""The longest a rotated secret may go on: thirty days."""
+
+
+class KeyDraft(msgspec.Struct, frozen=True):
+    """A key as it is asked for. `models` None means every model, an empty `ip_allowlist` every address."""
+
+    name: str
+    project_id: str
+    permissions: Permissions = ALL
+    models: tuple[str, ...] | None = None
+    ip_allowlist: tuple[str, ...] = ()
+    expires_at_ms: int | None = None
+    limits: tuple[LimitDraft, ...] = ()
+
+
+class KeyChange(msgspec.Struct, frozen=True):
+    """What to change of a key; what is left unset stays."""
+
+    name: str | UnsetType = UNSET
+    permissions: Permissions | UnsetType = UNSET
+    models: tuple[str, ...] | UnsetType | None = UNSET
+    ip_allowlist: tuple[str, ...] | UnsetType = UNSET
+    expires_at_ms: int | UnsetType | None = UNSET
+
+
+class Keys:
+    """The verbs on keys.
+
+    Each raises Refusal(NOT_PERMITTED) for an actor who may not, and, where it takes an id, Refusal(NOT_FOUND)
+    for a key that is not in the actor's organization, or not in the project named.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        entropy: Entropy,
+        pepper: bytes,
+        on_change: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._entropy = entropy
+        self._pepper = pepper
+        self._on_change = on_change
+
+    async def create(self, actor: Actor, draft: KeyDraft) -> IssuedKey:
+        """A new key with its limits, owned by the actor.
+
+        Raises Refusal(PARAMETER_INVALID, NOT_FOUND for the project, CONFLICT if that is archived).
+        """
+        require(actor, Task.API_KEYS)
+        new = NewKey(
+            kind=Kind.USER,
+            organization_id=actor.organization_id,
+            project_id=draft.project_id,
+            owner_id=actor.user_id,
+            name=read_name(draft.name),
+            permissions=draft.permissions,
+            models=read_models(draft.models),
+            ip_allowlist=read_networks(draft.ip_allowlist),
+            expires_at_ms=read_expiry(draft.expires_at_ms, self._clock.now_ms()),
+        )
+        limit_drafts = read_drafts(draft.limits)
+
+        def write(change: Change) -> IssuedKey:
+            project = projects.get_project(change.connection, actor.organization_id, draft.project_id, for_update=True)
+            if project.archived_at_ms is not None:
+                raise Refusal(
+                    Code.CONFLICT,
+                    f"The project {project.id} was archived.",
+                    hint="Create the key in an active project.",
+                    param="project_id",
+                )
+            issued = issue_key(change.connection, new, change.now_ms, self._entropy, self._pepper)
+            made = [
+                new_limit(each, actor.organization_id, ScopeType.KEY, issued.key.id, change.now_ms, self._entropy)
+                for each in limit_drafts
+            ]
+            for limit in made:
+                limits.insert_limit(change.connection, limit, actor.user_id)
+            details = _described(issued.key) | {"limits": [describe(limit) for limit in made]}
+            change.record(Event.API_KEY_CREATED, issued.key.id, project_id=project.id, details=details)
+            return issued
+
+        return await act(self._database, actor, Task.API_KEYS, write, then=self._tell_issued)
+
+    async def update(self, actor: Actor, key_id: str, change: KeyChange, *, project_id: str | None = None) -> ApiKey:
+        """Change what a key is called or may do. Raises Refusal(PARAMETER_INVALID, CONFLICT if it is revoked)."""
+        require(actor, Task.API_KEYS)
+        wanted = self._read_change(change)
+
+        def write(key: ApiKey, _: Change) -> tuple[ApiKey, dict[str, Any]]:
+            after = msgspec.structs.replace(key, **wanted)
+            old, new = _described(key), _described(after)
+            return after, {field: {"from": old[field], "to": new[field]} for field in wanted}
+
+        return await self._alter(actor, key_id, project_id, Event.API_KEY_UPDATED, write)
+
+    async def rotate(self, actor: Actor, key_id: str, overlap_ms: int, *, project_id: str | None = None) -> IssuedKey:
+        """Give a key a new secret.
+
+        The present one works for `overlap_ms` more milliseconds, none if that is 0; one older than that ends
+        now, because at most two live at once. Raises Refusal(PARAMETER_INVALID for an overlap beyond thirty days, CONFLICT if revoked or expired).
+        """
+        require(actor, Task.API_KEYS)
+        if not 0 <= overlap_ms <= OVERLAP_MS_MAX:
+            raise Refusal(
+                Code.PARAMETER_INVALID,
+                "The overlap is out of range.",
+                hint="It may be from 0 seconds to 30 days (2592000 seconds).",
+                param="overlap_seconds",
+            )
+
+        def write(change: Change) -> IssuedKey:
+            connection, now_ms = change.connection, change.now_ms
+            key = rows.get_key(connection, actor.organization_id, key_id, project_id=project_id, for_update=True)
+            _refuse_revoked(key)
+            if key.status(now_ms) is Status.EXPIRED:
+                raise Refusal(Code.CONFLICT, f"The API key {key.id} has expired.", hint="Give it a later expiry first.")
+            older = key.previous_secret(now_ms)
+            if older is not None:
+                rows.update_secret_end(connection, key.id, older.version, now_ms)
+            ends_at_ms = now_ms + overlap_ms
+            rows.update_secret_end(connection, key.id, key.current.version, ends_at_ms)
+            issued = issue_secret(connection, key, actor.user_id, now_ms, self._entropy, self._pepper)
+            details = {"version": issued.key.current.version, "previous_secret_ends_at_ms": ends_at_ms}
+            change.record(Event.API_KEY_ROTATED, key.id, project_id=key.project_id, details=details)
+            after = rows.get_key(connection, actor.organization_id, key_id)
+            return IssuedKey(after, issued.value, ends_at_ms)
+
+        return await act(self._database, actor, Task.API_KEYS, write, then=self._tell_issued)
+
+    async def end_previous_secret(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
+        """End a rotation's overlap now. Raises Refusal(CONFLICT) if no older secret works any more."""
+        return await self._end_previous(actor, key_id, project_id, None)
+
+    async def extend_previous_secret(
+        self, actor: Actor, key_id: str, ends_at_ms: int, *, project_id: str | None = None
+    ) -> ApiKey:
+        """Let a rotation's overlap last until this moment, which may also be sooner than it was.
+
+        Raises Refusal(PARAMETER_INVALID) for a moment in the past or beyond thirty days, Refusal(CONFLICT) if
+        no older secret works any more: what has ended does not come back.
+        """
+        return await self._end_previous(actor, key_id, project_id, ends_at_ms)
+
+    async def disable(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
+        """Refuse a key until it is enabled again. Raises Refusal(CONFLICT) if it is revoked."""
+
+        def write(key: ApiKey, change: Change) -> tuple[ApiKey, dict[str, Any]]:
+            if key.disabled_at_ms is not None:
+                return key, {"unchanged": True}
+            return msgspec.structs.replace(key, disabled_at_ms=change.now_ms, disabled_by=actor.user_id), {}
+
+        return await self._alter(actor, key_id, project_id, Event.API_KEY_DISABLED, write)
+
+    async def enable(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
+        """Accept a disabled key again. Raises Refusal(CONFLICT) if it is revoked."""
+
+        def write(key: ApiKey, _: Change) -> tuple[ApiKey, dict[str, Any]]:
+            if key.disabled_at_ms is None:
+                return key, {"unchanged": True}
+            return msgspec.structs.replace(key, disabled_at_ms=None, disabled_by=None), {}
+
+        return await self._alter(actor, key_id, project_id, Event.API_KEY_ENABLED, write)
+
+    async def revoke(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
+        """Refuse a key for good. Revoking it again changes nothing."""
+        return await self._alter(
+            actor, key_id, project_id, Event.API_KEY_DELETED, _revoked_by(actor), may_be_revoked=True
+        )
+
+    async def create_admin(self, actor: Actor, name: str, expires_at_ms: int | None) -> IssuedKey:
+        """A new admin key, owned by the actor and never able to do more than they can.
+
+        Raises Refusal(PARAMETER_INVALID).
+        """
+        require(actor, Task.ADMIN_KEYS)
+        new = NewKey(
+            kind=Kind.ADMIN,
+            organization_id=actor.organization_id,
+            project_id=None,
+            owner_id=actor.user_id,
+            name=read_name(name),
+            expires_at_ms=read_expiry(expires_at_ms, self._clock.now_ms()),
+        )
+
+        def write(change: Change) -> IssuedKey:
+            issued = issue_key(change.connection, new, change.now_ms, self._entropy, self._pepper)
+            details = {"name": new.name, "expires_at_ms": new.expires_at_ms}
+            change.record(Event.ADMIN_API_KEY_CREATED, issued.key.id, details=details)
+            return issued
+
+        return await act(self._database, actor, Task.ADMIN_KEYS, write, then=self._tell_issued)
+
+    async def revoke_admin(self, actor: Actor, key_id: str) -> ApiKey:
+        """Refuse an admin key for good; an admin key may revoke itself. Revoking it again changes nothing."""
+        return await self._alter(
+            actor,
+            key_id,
+            None,
+            Event.ADMIN_API_KEY_DELETED,
+            _revoked_by(actor),
+            may_be_revoked=True,
+            task=Task.ADMIN_KEYS,
+        )
+
+    async def _alter(
+        self,
+        actor: Actor,
+        key_id: str,
+        project_id: str | None,
+        event: Event,
+        alter: Callable[[ApiKey, Change], tuple[ApiKey, dict[str, Any]]],
+        *,
+        may_be_revoked: bool = False,
+        task: Task = Task.API_KEYS,
+    ) -> ApiKey:
+        """Replace a key's row by what `alter` makes of it, and record `event` with the details it gives."""
+        kinds = rows.ADMIN_KINDS if task is Task.ADMIN_KEYS else rows.PROJECT_KINDS
+
+        def write(change: Change) -> ApiKey:
+            before = rows.get_key(
+                change.connection,
+                actor.organization_id,
+                key_id,
+                project_id=project_id,
+                kinds=kinds,
+                for_update=True,
+            )
+            if not may_be_revoked:
+                _refuse_revoked(before)
+            after, details = alter(before, change)
+            rows.update_key(change.connection, after)
+            change.record(event, after.id, project_id=after.project_id, details=details | {"name": after.name})
+            return after
+
+        return await act(self._database, actor, task, write, then=self._tell)
+
+    async def _end_previous(self, actor: Actor, key_id: str, project_id: str | None, ends_at_ms: int | None) -> ApiKey:
+        """Let the older secret end at this moment, now if it is None."""
+
+        def write(change: Change) -> ApiKey:
+            connection, now_ms = change.connection, change.now_ms
+            key = rows.get_key(connection, actor.organization_id, key_id, project_id=project_id, for_update=True)
+            _refuse_revoked(key)
+            previous = _previous_secret(key, now_ms)
+            if ends_at_ms is None:
+                end_ms, event = now_ms, Event.API_KEY_SECRET_ENDED
+            else:
+                end_ms, event = _read_end(ends_at_ms, now_ms), Event.API_KEY_UPDATED
+            rows.update_secret_end(connection, key.id, previous.version, end_ms)
+            details = {"version": previous.version, "ends_at_ms": {"from": previous.ends_at_ms, "to": end_ms}}
+            change.record(event, key.id, project_id=key.project_id, details=details)
+            return rows.get_key(connection, actor.organization_id, key_id)
+
+        return await act(self._database, actor, Task.API_KEYS, write, then=self._tell)
+
+    def _read_change(self, change: KeyChange) -> dict[str, Any]:
+        wanted: dict[str, Any] = {}
+        if change.name is not UNSET:
+            wanted["name"] = read_name(change.name)
+        if change.permissions is not UNSET:
+            wanted["permissions"] = change.permissions
+        if change.models is not UNSET:
+            wanted["models"] = read_models(change.models)
+        if change.ip_allowlist is not UNSET:
+            wanted["ip_allowlist"] = read_networks(change.ip_allowlist)
+        if change.expires_at_ms is not UNSET:
+            wanted["expires_at_ms"] = read_expiry(change.expires_at_ms, self._clock.now_ms())
+        return wanted
+
+    def _tell(self, key: ApiKey) -> None:
+        self._on_change(key.id)
+
+    def _tell_issued(self, issued: IssuedKey) -> None:
+        self._on_change(issued.key.id)
+
+
+def _described(key: ApiKey) -> dict[str, Any]:
+    """A key as the audit log tells it: nothing of its secrets."""
+    return {
+        "name": key.name,
+        "permissions": key.permissions.to_json(),
+        "models": key.models,
+        "ip_allowlist": key.ip_allowlist,
+        "expires_at_ms": key.expires_at_ms,
+    }
+
+
+def _revoked_by(actor: Actor) -> Callable[[ApiKey, Change], tuple[ApiKey, dict[str, Any]]]:
+    def revoke(key: ApiKey, change: Change) -> tuple[ApiKey, dict[str, Any]]:
+        if key.revoked_at_ms is not None:
+            return key, {"unchanged": True}
+        return msgspec.structs.replace(key, revoked_at_ms=change.now_ms, revoked_by=actor.user_id), {}
+
+    return revoke
+
+
+def _refuse_revoked(key: ApiKey) -> None:
+    if key.revoked_at_ms is not None:
+        raise Refusal(
+            Code.CONFLICT, f"The API key {key.id} was revoked.", hint="Revoking is final; create a new key instead."
+        )
+
+
+def _previous_secret(key: ApiKey, now_ms: int) -> SecretVersion:
+    previous = key.previous_secret(now_ms)
+    if previous is None:
+        raise Refusal(
+            Code.CONFLICT,
+            f"No older secret of the API key {key.id} works any more.",
+            hint="What has ended does not come back; rotate the key to begin a new overlap.",
+        )
+    return previous
+
+
+def _read_end(ends_at_ms: int, now_ms: int) -> int:
+    if not now_ms < ends_at_ms <= now_ms + OVERLAP_MS_MAX:
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            "The older secret's end is out of range.",
+            hint="Choose a moment in the future, at most 30 days from now.",
+            param="ends_at",
+        )
+    return ends_at_ms

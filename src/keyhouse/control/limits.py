@@ -1,0 +1,169 @@
+"""Setting and deleting limits."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from keyhouse.control.authority import Task, act, require
+from keyhouse.control.fields import read_model
+from keyhouse.core.clock import Clock, Entropy
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.identifiers import identifier
+from keyhouse.core.limit import Limit, LimitState, ScopeType, Unit, Window, format_amount
+from keyhouse.core.money import AMOUNT_MAX
+from keyhouse.store import keys, people, projects
+from keyhouse.store import limits as rows
+from keyhouse.store.audit import Event
+from keyhouse.store.engine import Actor, Change, Connection, Database
+
+
+class LimitDraft(msgspec.Struct, frozen=True):
+    """A limit without its scope. `amount` is nano-USD for usd, whole units for all others; zero lets nothing pass."""
+
+    unit: Unit
+    window: Window
+    amount: int
+    model: str | None = None
+    refuse_when_short: bool = False
+
+
+class Limits:
+    """The verbs on limits."""
+
+    def __init__(self, database: Database, clock: Clock, entropy: Entropy) -> None:
+        self._database = database
+        self._clock = clock
+        self._entropy = entropy
+
+    async def set(self, actor: Actor, scope_type: ScopeType, scope_id: str, draft: LimitDraft) -> LimitState:
+        """Put a limit on a key, a project or the organization; how it stands.
+
+        A live one with the same scope, unit, window and model keeps its id and what was used of it, and gets
+        the new amount, at once. Raises Refusal(NOT_FOUND, CONFLICT, PARAMETER_INVALID, NOT_PERMITTED).
+        """
+        require(actor, Task.LIMITS)
+        draft = read_draft(draft)
+
+        def write(change: Change) -> LimitState:
+            connection, organization_id = change.connection, actor.organization_id
+            project_id = _project_of(connection, organization_id, scope_type, scope_id)
+            limit = new_limit(draft, organization_id, scope_type, scope_id, change.now_ms, self._entropy)
+            found = rows.find_like(connection, limit)
+            if found is None:
+                rows.insert_limit(connection, limit, actor.user_id)
+            else:
+                limit = msgspec.structs.replace(found, amount=limit.amount, refuse_when_short=limit.refuse_when_short)
+                rows.update_limit(connection, limit)
+            details = describe(limit) | {
+                "previous_amount": None if found is None else format_amount(found.unit, found.amount)
+            }
+            change.record(Event.LIMIT_SET, limit.id, project_id=project_id, details=details)
+            zone = people.get_organization(connection, organization_id).time_zone
+            return rows.get_state(connection, organization_id, zone, change.now_ms, limit.id)
+
+        return await act(self._database, actor, Task.LIMITS, write)
+
+    async def delete(self, actor: Actor, limit_id: str) -> None:
+        """Take a limit out of force, at once. Raises Refusal(NOT_FOUND, NOT_PERMITTED)."""
+
+        def write(change: Change) -> None:
+            limit = rows.get_limit(change.connection, actor.organization_id, limit_id)
+            rows.delete_limit(change.connection, limit.id, change.now_ms)
+            change.record(
+                Event.LIMIT_DELETED,
+                limit.id,
+                project_id=_project_named(change.connection, limit),
+                details=describe(limit),
+            )
+
+        await act(self._database, actor, Task.LIMITS, write)
+
+
+def read_draft(draft: LimitDraft, param: str = "amount") -> LimitDraft:
+    """The draft in the form it is stored in; raises Refusal(PARAMETER_INVALID)."""
+    if not 0 <= draft.amount <= AMOUNT_MAX:
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            "The amount is too large." if draft.amount > 0 else "The amount is below zero.",
+            hint=f"It may be from 0 to {format_amount(draft.unit, AMOUNT_MAX)}.",
+            param=param,
+        )
+    if draft.model is None:
+        return draft
+    return msgspec.structs.replace(draft, model=read_model(draft.model))
+
+
+def read_drafts(drafts: Iterable[LimitDraft]) -> tuple[LimitDraft, ...]:
+    """The same for the limits of a new key, of which no two may be alike."""
+    limits = tuple(read_draft(draft, "limits") for draft in drafts)
+    kinds = {(draft.unit, draft.window, draft.model) for draft in limits}
+    if len(kinds) < len(limits):
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            "Two of the limits have the same unit, window and model.",
+            hint="Keep the one that is meant.",
+            param="limits",
+        )
+    return limits
+
+
+def new_limit(
+    draft: LimitDraft, organization_id: str, scope_type: ScopeType, scope_id: str, now_ms: int, entropy: Entropy
+) -> Limit:
+    """A limit from a draft that `read_draft` has seen."""
+    return Limit(
+        id=identifier("limit_", entropy(20)),
+        organization_id=organization_id,
+        scope_type=scope_type,
+        scope_id=scope_id,
+        unit=draft.unit,
+        window=draft.window,
+        amount=draft.amount,
+        model=draft.model,
+        refuse_when_short=draft.refuse_when_short,
+        created_at_ms=now_ms,
+    )
+
+
+def describe(limit: Limit) -> dict[str, object]:
+    """A limit as the audit log tells it."""
+    return {
+        "scope": {"type": limit.scope_type, "id": limit.scope_id},
+        "unit": limit.unit,
+        "window": limit.window,
+        "amount": format_amount(limit.unit, limit.amount),
+        "model": limit.model,
+        "refuse_when_short": limit.refuse_when_short,
+    }
+
+
+def _project_of(connection: Connection, organization_id: str, scope_type: ScopeType, scope_id: str) -> str | None:
+    """The project a scope belongs to; raises Refusal(NOT_FOUND) for a scope of another organization."""
+    if scope_type is ScopeType.KEY:
+        key = keys.get_key(connection, organization_id, scope_id)
+        if key.revoked_at_ms is not None:
+            raise Refusal(
+                Code.CONFLICT, f"The API key {key.id} was revoked.", hint="A revoked key makes no calls to be limited."
+            )
+        return key.project_id
+    if scope_type is ScopeType.PROJECT:
+        project = projects.get_project(connection, organization_id, scope_id)
+        if project.archived_at_ms is not None:
+            raise Refusal(
+                Code.CONFLICT,
+                f"The project {project.id} was archived.",
+                hint="An archived project makes no calls to be limited.",
+            )
+        return project.id
+    if scope_id != organization_id:
+        raise Refusal(Code.NOT_FOUND, f"There is no organization {scope_id} here.", hint=f"Yours is {organization_id}.")
+    return None
+
+
+def _project_named(connection: Connection, limit: Limit) -> str | None:
+    if limit.scope_type is ScopeType.PROJECT:
+        return limit.scope_id
+    if limit.scope_type is ScopeType.ORGANIZATION:
+        return None
+    key = keys.find_key(connection, limit.organization_id, limit.scope_id)
+    return None if key is None else key.project_id

@@ -1,0 +1,112 @@
+"""Signing in with a password, and signing out.
+
+An unknown address and a wrong password are the same refusal, after the same work: nothing here tells who
+has an account.
+"""
+
+from keyhouse.control.fields import read_email
+from keyhouse.core.clock import Clock
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.identity.passwords import Passwords
+from keyhouse.identity.sessions import Sessions
+from keyhouse.identity.throttle import Throttle
+from keyhouse.store import people
+from keyhouse.store.audit import Event
+from keyhouse.store.engine import Actor, Change, Connection, Database
+
+
+class SignIn:
+    """Turns an address and a password into a session."""
+
+    def __init__(
+        self, database: Database, clock: Clock, passwords: Passwords, sessions: Sessions, throttle: Throttle
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._passwords = passwords
+        self._sessions = sessions
+        self._throttle = throttle
+
+    async def sign_in(self, email: str, password: str, address: str, agent: str) -> str:
+        """The cookie's value of a new session.
+
+        Raises Refusal(SIGN_IN_WRONG), or Refusal(SIGN_IN_THROTTLED) with `retry_after_ms`.
+        """
+        attempt = await self._throttle.admit(email, address)
+        person = await self._database.read(lambda connection: _find(connection, email))
+        is_right = await self._passwords.verify(None if person is None else person.password_hash, password)
+        if person is None or not is_right:
+            await self._note_failure(person, address)
+            raise _wrong()
+        fresh_hash = await self._fresh_hash(person, password)
+        cookie = self._sessions.new_cookie()
+        member = person.member
+
+        def begin(change: Change) -> None:
+            # Disabled, removed, or given another password since it was read: then this proof counts no more.
+            if people.find_sign_in(change.connection, member.email) != person:
+                raise _wrong()
+            if fresh_hash is not None:
+                people.update_password_hash(change.connection, member.user_id, fresh_hash)
+            self._sessions.insert(
+                change.connection, cookie, member.user_id, member.organization_id, address=address, agent=agent
+            )
+            change.record(Event.LOGIN_SUCCEEDED, member.user_id)
+
+        await self._database.change(_actor(member, address), begin)
+        await self._throttle.succeeded(attempt)
+        return cookie
+
+    async def sign_out(self, cookie: str, address: str) -> None:
+        """End the session of this cookie; nothing happens if there is none."""
+        session = await self._sessions.find(cookie)
+        if session is None:
+            return
+
+        def end(change: Change) -> None:
+            self._sessions.end_in(change.connection, cookie)
+            change.record(Event.LOGOUT_SUCCEEDED, session.user_id)
+
+        await self._database.change(session.actor(address), end)
+
+    async def _fresh_hash(self, person: people.SignInRow, password: str) -> str | None:
+        """The password hashed anew if its hash was made with yesterday's costs."""
+        if person.password_hash is None or not self._passwords.needs_rehash(person.password_hash):
+            return None
+        return await self._passwords.hash(password)
+
+    async def _note_failure(self, person: people.SignInRow | None, address: str) -> None:
+        """Record a failed sign-in, of an unknown person under the first organization.
+
+        Both are recorded, so that both take as long. What was typed is not: it may be a password.
+        """
+        if person is not None:
+            actor, subject = _actor(person.member, address), person.member.user_id
+        else:
+            first = await self._database.read(people.find_first_organization)
+            if first is None:
+                return
+            actor, subject = Actor("session", first.id, "", "", "", address=address), ""
+        reason = "unknown_person" if person is None else "wrong_password"
+        await self._database.change(
+            actor, lambda change: change.record(Event.LOGIN_FAILED, subject, details={"reason": reason})
+        )
+
+
+def _find(connection: Connection, email: str) -> people.SignInRow | None:
+    try:
+        return people.find_sign_in(connection, read_email(email))
+    except Refusal:
+        return None
+
+
+def _actor(member: people.Member, address: str) -> Actor:
+    return Actor("session", member.organization_id, member.user_id, member.email, member.role, address=address)
+
+
+def _wrong() -> Refusal:
+    return Refusal(
+        Code.SIGN_IN_WRONG,
+        "The e-mail address or the password is wrong.",
+        hint="Check both; an owner of the organization can help if you cannot get in.",
+    )
