@@ -1,0 +1,122 @@
+"""Keys as pages show them: with names, limits where they stand, and how much they were used of late."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from keyhouse.core.clock import Clock
+from keyhouse.core.key import ApiKey
+from keyhouse.core.limit import LimitState, ScopeType
+from keyhouse.reporting.usage import DAY_MS, buckets
+from keyhouse.store import key_pages, keys, limits, people, projects, rollups
+from keyhouse.store.engine import Connection, Database
+from keyhouse.store.key_pages import KeySelection
+from keyhouse.store.rollups import Selection
+
+KeyQuery = KeySelection
+"""Which keys a page shows: searched, filtered, sorted, and which of the pages."""
+
+DAYS: Final = 30
+"""How many days of use a key is shown with."""
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """A key with what stands around it.
+
+    `daily_requests` are the calls of the last `DAYS` days in the organization's time zone, oldest first, the
+    last one today's. Names are empty for what is unknown.
+    """
+
+    key: ApiKey
+    owner_name: str
+    creator_name: str
+    project_name: str
+    limits: tuple[LimitState, ...]
+    daily_requests: tuple[int, ...]
+
+
+class KeyPage(msgspec.Struct, frozen=True):
+    """One page, and how many keys there are on all of them."""
+
+    rows: tuple[KeyRow, ...]
+    total: int
+
+
+class KeyQuestions:
+    """Asks for keys that call models; admin keys are not among them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def page(self, organization_id: str, query: KeyQuery) -> KeyPage:
+        """One page of keys. Raises Refusal(PARAMETER_INVALID) for an unknown status or sort."""
+        now_ms = self._clock.now_ms()
+
+        def ask(connection: Connection) -> KeyPage:
+            found, total = key_pages.list_page(connection, organization_id, query, now_ms)
+            return KeyPage(_rows(connection, organization_id, found, now_ms), total)
+
+        return await self._database.read(ask)
+
+    async def one(self, organization_id: str, key_id: str) -> KeyRow:
+        """One key, also a revoked one; raises Refusal(NOT_FOUND)."""
+        now_ms = self._clock.now_ms()
+
+        def ask(connection: Connection) -> KeyRow:
+            key = keys.get_key(connection, organization_id, key_id)
+            (row,) = _rows(connection, organization_id, (key,), now_ms)
+            return row
+
+        return await self._database.read(ask)
+
+    async def requests_by_secret(self, organization_id: str, key_id: str, since_ms: int) -> dict[int, int]:
+        """How many calls each version of the key's secret has begun since then; versions without any are left out."""
+        return await self._database.read(
+            lambda c: rollups.list_requests_by_secret(c, organization_id, key_id, since_ms)
+        )
+
+
+def _rows(connection: Connection, organization_id: str, found: Sequence[ApiKey], now_ms: int) -> tuple[KeyRow, ...]:
+    if not found:
+        return ()
+    zone = people.get_organization(connection, organization_id).time_zone
+    key_ids = tuple(key.id for key in found)
+    names = people.list_names(
+        connection, organization_id, {key.owner_id for key in found} | {key.created_by for key in found}
+    )
+    project_names = projects.list_names(connection, organization_id, {key.project_id or "" for key in found})
+    scopes = [(ScopeType.KEY, key_id) for key_id in key_ids]
+    standing: dict[str, list[LimitState]] = {key_id: [] for key_id in key_ids}
+    for state in limits.list_states(connection, organization_id, zone, now_ms, scopes=scopes):
+        standing[state.limit.scope_id].append(state)
+    daily = _daily_requests(connection, organization_id, key_ids, last_days(now_ms, zone))
+    return tuple(
+        KeyRow(
+            key=key,
+            owner_name=names.get(key.owner_id, ""),
+            creator_name=names.get(key.created_by, ""),
+            project_name=project_names.get(key.project_id or "", ""),
+            limits=tuple(standing[key.id]),
+            daily_requests=daily[key.id],
+        )
+        for key in found
+    )
+
+
+def last_days(now_ms: int, zone: str) -> list[tuple[int, int]]:
+    """The bounds of the last `DAYS` days of a zone, the last of them today."""
+    # One day more than is needed: the days between may be shorter or longer than 24 hours.
+    return buckets(max(0, now_ms - (DAYS + 1) * DAY_MS), now_ms + 1, "day", zone)[-DAYS:]
+
+
+def _daily_requests(
+    connection: Connection, organization_id: str, key_ids: tuple[str, ...], days: list[tuple[int, int]]
+) -> dict[str, tuple[int, ...]]:
+    places = {start_ms: place for place, (start_ms, _) in enumerate(days)}
+    counts = {key_id: [0] * len(days) for key_id in key_ids}
+    selection = Selection(organization_id, group_by=("key_id",), key_ids=key_ids)
+    for row in rollups.list_spans(connection, selection, days):
+        counts[row.group[0]][places[row.starts_at_ms]] = row.sums.requests
+    return {key_id: tuple(days_of_key) for key_id, days_of_key in counts.items()}

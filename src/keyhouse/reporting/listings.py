@@ -1,0 +1,199 @@
+"""Keys as the Admin API lists them: one page behind a mark, each key with its owner and its limits."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from keyhouse.core.clock import Clock
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.key import ApiKey
+from keyhouse.core.limit import LimitState, ScopeType
+from keyhouse.core.secret import Kind
+from keyhouse.store import keys, limits, people, projects
+from keyhouse.store.engine import Connection, Database
+from keyhouse.store.people import Member
+from keyhouse.store.projects import Project
+
+Access = Literal["active", "inactive", "any"]
+
+CHUNK: Final = 100
+"""How many keys are read at once while those of the wanted access are looked for."""
+
+
+class OwnedKey(msgspec.Struct, frozen=True):
+    """A key, its owner, and its limits. `owner` is None for a service account.
+
+    `is_owner_active` says whether the owner still has access to the key's project.
+    """
+
+    key: ApiKey
+    owner: Member | None
+    is_owner_active: bool
+    limits: tuple[LimitState, ...] = ()
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """One page of keys, and whether more follow."""
+
+    rows: tuple[OwnedKey, ...]
+    has_more: bool
+
+
+_EMPTY: Final = Listing((), has_more=False)
+
+
+class Listings:
+    """Asks for keys, project keys and admin keys apart. A page behind a key that is not there is empty."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def of_project(
+        self,
+        organization_id: str,
+        project_id: str,
+        *,
+        after: str | None,
+        limit: int,
+        access: Access = "any",
+        include_revoked: bool = False,
+    ) -> Listing:
+        """A project's keys, newest first; raises Refusal(NOT_FOUND) if there is no such project."""
+        now_ms = self._clock.now_ms()
+
+        def ask(connection: Connection) -> Listing:
+            project = projects.get_project(connection, organization_id, project_id)
+
+            def read(mark: str | None) -> tuple[ApiKey, ...]:
+                return keys.list_keys(
+                    connection,
+                    organization_id,
+                    project_id=project_id,
+                    include_revoked=include_revoked,
+                    after=mark,
+                    limit=CHUNK,
+                )
+
+            surroundings = _Surroundings(connection, organization_id, project, now_ms)
+            return _page(read, surroundings, after, limit, access)
+
+        return await self._database.read(ask)
+
+    async def of_organization(
+        self, organization_id: str, *, after: str | None, limit: int, newest_first: bool
+    ) -> Listing:
+        """An organization's admin keys by creation."""
+        now_ms = self._clock.now_ms()
+
+        def ask(connection: Connection) -> Listing:
+            def read(mark: str | None) -> tuple[ApiKey, ...]:
+                return keys.list_keys(
+                    connection,
+                    organization_id,
+                    kinds=keys.ADMIN_KINDS,
+                    after=mark,
+                    limit=CHUNK,
+                    newest_first=newest_first,
+                )
+
+            return _page(read, _Surroundings(connection, organization_id, None, now_ms), after, limit, "any")
+
+        return await self._database.read(ask)
+
+    async def one(
+        self, organization_id: str, key_id: str, *, project_id: str, include_revoked: bool = False
+    ) -> OwnedKey:
+        """One key of a project; raises Refusal(NOT_FOUND), for a revoked one too unless it is asked for."""
+        now_ms = self._clock.now_ms()
+
+        def ask(connection: Connection) -> OwnedKey:
+            project = projects.get_project(connection, organization_id, project_id)
+            key = keys.get_key(connection, organization_id, key_id, project_id=project_id)
+            _refuse_revoked(key, include_revoked)
+            return _Surroundings(connection, organization_id, project, now_ms).around((key,))[0]
+
+        return await self._database.read(ask)
+
+    async def one_admin(self, organization_id: str, key_id: str) -> OwnedKey:
+        """One admin key that was not revoked; raises Refusal(NOT_FOUND)."""
+        now_ms = self._clock.now_ms()
+
+        def ask(connection: Connection) -> OwnedKey:
+            key = keys.get_key(connection, organization_id, key_id, kinds=keys.ADMIN_KINDS)
+            _refuse_revoked(key, include_revoked=False)
+            return _Surroundings(connection, organization_id, None, now_ms).around((key,))[0]
+
+        return await self._database.read(ask)
+
+
+class _Surroundings:
+    """Finds what stands around keys, within one transaction."""
+
+    def __init__(self, connection: Connection, organization_id: str, project: Project | None, now_ms: int) -> None:
+        self._connection = connection
+        self._organization_id = organization_id
+        self._project = project
+        self._now_ms = now_ms
+        self._members: dict[str, Member | None] = {}
+
+    def around(self, found: Sequence[ApiKey]) -> tuple[OwnedKey, ...]:
+        """The keys with their owners and limits."""
+        zone = people.get_organization(self._connection, self._organization_id).time_zone
+        standing: dict[str, list[LimitState]] = {key.id: [] for key in found}
+        scopes = [(ScopeType.KEY, key.id) for key in found]
+        for state in limits.list_states(self._connection, self._organization_id, zone, self._now_ms, scopes=scopes):
+            standing[state.limit.scope_id].append(state)
+        return tuple(
+            OwnedKey(key, self._owner(key), self.is_owner_active(key), tuple(standing[key.id])) for key in found
+        )
+
+    def is_owner_active(self, key: ApiKey) -> bool:
+        """Whether the key's owner is still there, and its project not archived."""
+        if self._project is not None and self._project.archived_at_ms is not None:
+            return False
+        if key.kind is Kind.SERVICE_ACCOUNT:
+            return True
+        owner = self._owner(key)
+        return owner is not None and owner.gone_at_ms is None
+
+    def _owner(self, key: ApiKey) -> Member | None:
+        if key.kind is Kind.SERVICE_ACCOUNT:
+            return None
+        if key.owner_id not in self._members:
+            found = people.find_member(self._connection, self._organization_id, key.owner_id)
+            self._members[key.owner_id] = found
+        return self._members[key.owner_id]
+
+
+def _page(
+    read: Callable[[str | None], tuple[ApiKey, ...]],
+    surroundings: _Surroundings,
+    after: str | None,
+    limit: int,
+    access: Access,
+) -> Listing:
+    if limit == 0:
+        return _EMPTY
+    chosen: list[ApiKey] = []
+    try:
+        chunk = read(after)
+    except Refusal as refusal:
+        if refusal.code is Code.PARAMETER_INVALID and refusal.param == "after":
+            return _EMPTY
+        raise
+    while chunk and len(chosen) <= limit:
+        chosen += [key for key in chunk if access == "any" or surroundings.is_owner_active(key) == (access == "active")]
+        chunk = read(chunk[-1].id) if len(chunk) == CHUNK else ()
+    return Listing(surroundings.around(chosen[:limit]), has_more=len(chosen) > limit)
+
+
+def _refuse_revoked(key: ApiKey, include_revoked: bool) -> None:
+    if key.revoked_at_ms is not None and not include_revoked:
+        what = "admin key" if key.kind is Kind.ADMIN else "API key"
+        raise Refusal(
+            Code.NOT_FOUND,
+            f"There is no {what} {key.id} here any more: it was revoked.",
+            hint="Create a new key; a revoked one does not come back.",
+        )

@@ -1,0 +1,22 @@
+"""Projects, as they are listed and looked up."""
+
+from keyhouse.store import projects
+from keyhouse.store.engine import Database
+from keyhouse.store.projects import Project
+
+
+class ProjectQuestions:
+    """Asks for an organization's projects."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self, organization_id: str, include_archived: bool = False) -> tuple[Project, ...]:
+        """The organization's projects, oldest first."""
+        return await self._database.read(
+            lambda c: projects.list_projects(c, organization_id, include_archived=include_archived)
+        )
+
+    async def one(self, organization_id: str, project_id: str) -> Project:
+        """One of them, also an archived one; raises Refusal(NOT_FOUND)."""
+        return await self._database.read(lambda c: projects.get_project(c, organization_id, project_id))

@@ -1,0 +1,184 @@
+"""Usage and cost over time: contiguous buckets of a time zone, grouped and filtered, exact to the last digit.
+
+A bucket is never reported in part: a question's start is rounded down to the bucket it lies in, and its end
+up. Days are the zone's, so one has 23 or 25 hours where its clocks change.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from datetime import datetime, timedelta, tzinfo
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.limit import instant_ms
+from keyhouse.core.rollup import HOUR_MS, MINUTE_MS
+from keyhouse.store import rollups
+from keyhouse.store.engine import Database
+from keyhouse.store.rollups import GroupSums, Selection, Sums
+
+Bucket = Literal["minute", "hour", "day"]
+
+DAY_MS: Final = 24 * HOUR_MS
+BUCKETS_MAX: Final = 2_000
+"""The most buckets of one answer: more than a day of minutes, or five years of days."""
+
+INSTANT_MAX_MS: Final = 4_102_444_800_000
+"""The year 2100: nothing was used after it."""
+
+COLUMNS: Final = {
+    "project_id": "project_id",
+    "user_id": "owner_id",
+    "api_key_id": "key_id",
+    "model": "model",
+    "upstream": "upstream",
+    "endpoint": "endpoint",
+}
+"""What usage can be grouped by, and where that is kept. A call's user is the owner of its key."""
+
+
+class UsageQuery(msgspec.Struct, frozen=True):
+    """Whose usage, from `start_ms` up to `end_ms`, in buckets of `zone`, an IANA name.
+
+    `group_by` is of `COLUMNS`; an empty filter lets everything pass.
+    """
+
+    organization_id: str
+    start_ms: int
+    end_ms: int
+    bucket: Bucket = "day"
+    zone: str = "UTC"
+    group_by: tuple[str, ...] = ()
+    project_ids: tuple[str, ...] = ()
+    user_ids: tuple[str, ...] = ()
+    api_key_ids: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+
+
+class UsageRow(msgspec.Struct, frozen=True):
+    """What one group used in one bucket; `group` is aligned with the question's `group_by`.
+
+    `cached_input_tokens` and `cache_write_tokens` are part of `input_tokens`, `reasoning_tokens` of
+    `output_tokens`. `cost_nano_usd` leaves out the `unpriced_requests`, whose price was unknown.
+    """
+
+    bucket_start_ms: int
+    group: tuple[str | None, ...]
+    requests: int
+    errors: int
+    input_tokens: int
+    cached_input_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_nano_usd: int
+    unpriced_requests: int
+
+
+class UsageQuestions:
+    """Asks the rollups, and nothing else."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def rows(self, query: UsageQuery) -> list[UsageRow]:
+        """One row for each bucket and group that has data, ordered by time and group.
+
+        Raises Refusal(PARAMETER_INVALID) for too many buckets, too long an answer, or an unknown group.
+        """
+        selection = _selection(query)
+        bounds = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
+        if not bounds:
+            return []
+        first_ms, end_ms = bounds[0][0], bounds[-1][1]
+        if query.bucket == "day":
+            found = await self._database.read(lambda c: rollups.list_spans(c, selection, bounds))
+        elif query.bucket == "hour":
+            slots = await self._database.read(lambda c: rollups.list_slots(c, selection, first_ms, end_ms))
+            found = _merged(slots, [start_ms for start_ms, _ in bounds])
+        else:
+            found = await self._database.read(lambda c: rollups.list_minutes(c, selection, first_ms, end_ms))
+        return [UsageRow(row.starts_at_ms, row.group, *row.sums.values) for row in found]
+
+
+def buckets(start_ms: int, end_ms: int, bucket: Bucket, zone: str) -> list[tuple[int, int]]:
+    """The contiguous buckets that cover these times: each one's first millisecond, and the first after it.
+
+    None if the end is not after the start. Raises Refusal(PARAMETER_INVALID) for more than `BUCKETS_MAX`, or
+    for times outside 1970 to 2100.
+    """
+    if start_ms < 0 or end_ms > INSTANT_MAX_MS:
+        raise Refusal(Code.PARAMETER_INVALID, "The times lie outside the years 1970 to 2100.", param="start_time")
+    place = _place(zone)
+    bounds: list[tuple[int, int]] = []
+    at_ms = floor_ms(start_ms, bucket, place)
+    while at_ms < end_ms and start_ms < end_ms:
+        if len(bounds) == BUCKETS_MAX:
+            raise Refusal(
+                Code.PARAMETER_INVALID,
+                f"These times hold more than {BUCKETS_MAX} buckets of a {bucket}.",
+                hint="Ask for less time at once, or for wider buckets.",
+                param="bucket_width",
+            )
+        next_ms = following_ms(at_ms, bucket, place)
+        bounds.append((at_ms, next_ms))
+        at_ms = next_ms
+    return bounds
+
+
+def floor_ms(at_ms: int, bucket: Bucket, zone: tzinfo) -> int:
+    """The first millisecond of the bucket that holds this instant."""
+    if bucket == "minute":
+        return at_ms - at_ms % MINUTE_MS
+    local = datetime.fromtimestamp(at_ms / 1000, zone)
+    if bucket == "day":
+        return instant_ms(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0))
+    offset_ms = (local.utcoffset() or timedelta()) // timedelta(milliseconds=1)
+    return at_ms - (at_ms + offset_ms) % HOUR_MS
+
+
+def following_ms(start_ms: int, bucket: Bucket, zone: tzinfo) -> int:
+    """The first millisecond after the bucket that begins at `start_ms`."""
+    if bucket == "minute":
+        return start_ms + MINUTE_MS
+    if bucket == "hour":
+        # Where clocks turn by half an hour, the bucket around it ends with the old hour.
+        return floor_ms(start_ms + HOUR_MS, "hour", zone)
+    local = datetime.fromtimestamp(start_ms / 1000, zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return instant_ms(midnight + timedelta(days=1))  # a day later by the wall, whatever its length
+
+
+def _place(zone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(zone)
+    except (KeyError, ValueError):
+        raise Refusal(Code.PARAMETER_INVALID, f"{zone!r} is not a time zone.", param="zone") from None
+
+
+def _selection(query: UsageQuery) -> Selection:
+    unknown = [name for name in query.group_by if name not in COLUMNS]
+    if unknown:
+        raise Refusal(Code.PARAMETER_INVALID, f"{unknown[0]!r} is not one of {', '.join(COLUMNS)}.", param="group_by")
+    return Selection(
+        organization_id=query.organization_id,
+        group_by=tuple(COLUMNS[name] for name in query.group_by),
+        project_ids=query.project_ids,
+        owner_ids=query.user_ids,
+        key_ids=query.api_key_ids,
+        models=query.models,
+        endpoints=query.endpoints,
+    )
+
+
+def _merged(slots: Iterable[GroupSums], starts: list[int]) -> list[GroupSums]:
+    """Slots added up into the buckets that begin at `starts`."""
+    sums: dict[tuple[int, tuple[str, ...]], Sums] = {}
+    for slot in slots:
+        start_ms = starts[bisect_right(starts, slot.starts_at_ms) - 1]
+        place = (start_ms, slot.group)
+        sums[place] = sums[place] + slot.sums if place in sums else slot.sums
+    return [GroupSums(start_ms, group, sums[start_ms, group]) for start_ms, group in sorted(sums)]

@@ -1,0 +1,176 @@
+"""The questions asked of the rollups: sums over time and groups, never a scan of calls.
+
+A rollup row belongs to one slot of time: a minute in `usage_minute`; in `usage_hour` an hour, or a quarter
+of one where the organization's clock is not whole hours from UTC, so that the hours and days of UTC and of
+the organization are exact sums of slots. Every question is a range of slots, which is how both tables
+are ordered on disk, and is refused where its answer would be longer than `ROWS_MAX`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, bindparam, cast, func, select
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.identifiers import call_id
+from keyhouse.store.schema import calls, usage_hour, usage_minute
+
+ROWS_MAX: Final = 50_000
+"""The longest answer. A page of usage has a few hundred rows; an export asks for less time at once."""
+
+DIMENSIONS: Final = ("project_id", "owner_id", "key_id", "model", "upstream", "endpoint")
+"""What usage can be grouped by."""
+
+_FIRST_RANDOM: Final = bytes(10)
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """What was used in a stretch of time by one group. `cost_nano_usd` leaves out `unpriced_requests`."""
+
+    requests: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_nano_usd: int = 0
+    unpriced_requests: int = 0
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(*(mine + yours for mine, yours in zip(self.values, other.values, strict=True)))
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The sums in the order of their fields."""
+        return msgspec.structs.astuple(self)
+
+
+class GroupSums(msgspec.Struct, frozen=True):
+    """The sums of one group from `starts_at_ms` on; `group` holds the values of the question's `group_by`."""
+
+    starts_at_ms: int
+    group: tuple[str, ...]
+    sums: Sums
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """Whose usage, and how it is grouped. `group_by` is of `DIMENSIONS`; an empty filter lets everything pass."""
+
+    organization_id: str
+    group_by: tuple[str, ...] = ()
+    project_ids: tuple[str, ...] = ()
+    owner_ids: tuple[str, ...] = ()
+    key_ids: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+
+
+def list_spans(
+    connection: Connection, selection: Selection, spans: Iterable[tuple[int, int]], rows_max: int = ROWS_MAX
+) -> list[GroupSums]:
+    """Sums over whole spans of slots, such as days, in their order: one range of `usage_hour` for each.
+
+    Raises Refusal(PARAMETER_INVALID) if the answer is longer than `rows_max`.
+    """
+    groups = [usage_hour.c[name] for name in selection.group_by]
+    statement = (
+        select(*groups, *_sums(usage_hour))
+        .where(*_chosen(usage_hour, selection))
+        .group_by(*groups)
+        .having(func.count() > 0)
+        .order_by(*groups)
+        .limit(bindparam("rows_max"))
+    )
+    found: list[GroupSums] = []
+    for start_ms, end_ms in spans:
+        bounds = {"starts_ms": start_ms, "ends_ms": end_ms, "rows_max": rows_max - len(found) + 1}
+        width = len(groups)
+        found += [GroupSums(start_ms, row[:width], Sums(*row[width:])) for row in connection.execute(statement, bounds)]
+        _require_short(found, rows_max)
+    return found
+
+
+def list_slots(
+    connection: Connection, selection: Selection, start_ms: int, end_ms: int, rows_max: int = ROWS_MAX
+) -> list[GroupSums]:
+    """Sums for each slot of `usage_hour` that begins within these bounds, ordered by time and group.
+
+    Raises Refusal(PARAMETER_INVALID) if the answer is longer than `rows_max`.
+    """
+    return _by_slot(connection, usage_hour, selection, start_ms, end_ms, rows_max)
+
+
+def list_minutes(
+    connection: Connection, selection: Selection, start_ms: int, end_ms: int, rows_max: int = ROWS_MAX
+) -> list[GroupSums]:
+    """The same for each minute."""
+    return _by_slot(connection, usage_minute, selection, start_ms, end_ms, rows_max)
+
+
+def list_requests_by_secret(connection: Connection, organization_id: str, key_id: str, since_ms: int) -> dict[int, int]:
+    """How many calls each version of a key's secret began since then, by version.
+
+    The one question here that reads calls: the rollups do not know secrets. Ids sort by when a call began, so
+    it reads only the calls since then.
+    """
+    statement = (
+        select(calls.c.secret_version, func.count())
+        .where(
+            calls.c.id >= call_id(max(0, since_ms), _FIRST_RANDOM),
+            calls.c.key_id == key_id,
+            calls.c.organization_id == organization_id,
+        )
+        .group_by(calls.c.secret_version)
+    )
+    return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def _by_slot(
+    connection: Connection, table: Table, selection: Selection, start_ms: int, end_ms: int, rows_max: int
+) -> list[GroupSums]:
+    groups = [table.c[name] for name in selection.group_by]
+    statement = (
+        select(table.c.starts_at_ms, *groups, *_sums(table))
+        .where(*_chosen(table, selection))
+        .group_by(table.c.starts_at_ms, *groups)
+        .order_by(table.c.starts_at_ms, *groups)
+        .limit(bindparam("rows_max"))
+    )
+    rows = connection.execute(statement, {"starts_ms": start_ms, "ends_ms": end_ms, "rows_max": rows_max + 1})
+    width = 1 + len(groups)
+    found = [GroupSums(row[0], row[1:width], Sums(*row[width:])) for row in rows]
+    _require_short(found, rows_max)
+    return found
+
+
+def _sums(table: Table) -> list[ColumnElement[Any]]:
+    # PostgreSQL's sum of bigint is numeric; what is asked for here is always within 64 bits.
+    return [cast(func.sum(table.c[name]), BigInteger) for name in Sums.__struct_fields__]
+
+
+def _chosen(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
+    chosen = [
+        table.c.starts_at_ms >= bindparam("starts_ms"),
+        table.c.starts_at_ms < bindparam("ends_ms"),
+        table.c.organization_id == selection.organization_id,
+    ]
+    wanted = {
+        "project_id": selection.project_ids,
+        "owner_id": selection.owner_ids,
+        "key_id": selection.key_ids,
+        "model": selection.models,
+        "endpoint": selection.endpoints,
+    }
+    return chosen + [table.c[name].in_(values) for name, values in wanted.items() if values]
+
+
+def _require_short(found: Sequence[GroupSums], rows_max: int) -> None:
+    if len(found) > rows_max:
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            f"The answer has more than {rows_max} rows.",
+            hint="Ask for less time at once, wider buckets, or fewer groups.",
+            param="group_by",
+        )
