@@ -1,0 +1,25 @@
+"""What is derived from the master key: one secret for each purpose, so that none can stand in for another."""
+
+import hashlib
+import hmac
+
+import msgspec
+
+
+class Keyring(msgspec.Struct, frozen=True):
+    """`pepper` keys the digests of API keys' secrets; `check` recognizes the master key and reveals nothing of it."""
+
+    pepper: bytes
+    check: bytes
+
+    def __repr__(self) -> str:
+        return "Keyring(...)"
+
+
+def derive(master_key: bytes) -> Keyring:
+    """The keys for each purpose (HMAC-SHA-256 of the purpose's name)."""
+    return Keyring(_derived(master_key, b"keyhouse pepper 1"), _derived(master_key, b"keyhouse check 1"))
+
+
+def _derived(master_key: bytes, purpose: bytes) -> bytes:
+    return hmac.digest(master_key, purpose, hashlib.sha256)
