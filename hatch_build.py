@@ -58,7 +58,7 @@ else:
     # Only hatch imports this file, and only hatch has hatchling at hand.
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-    class PagesHook(BuildHookInterface[Any]):
+    class PagesHook(BuildHookInterface[Any]):  # type: ignore[misc]  # hatchling is not there to be looked at
         """Hatch's way in."""
 
         PLUGIN_NAME = "custom"

@@ -13,7 +13,8 @@ function mayClose(dialog) {
 }
 
 function makeModal(dialog) {
-  dialog.close();
+  // Not close(): its event comes later, and would be taken for a person's.
+  dialog.removeAttribute("open");
   dialog.showModal();
   (dialog.querySelector("[aria-invalid='true']") ?? dialog.querySelector("[autofocus]"))?.focus();
 

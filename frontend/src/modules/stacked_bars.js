@@ -89,7 +89,7 @@ function picture(data) {
   return {
     animation: false,
     aria: { enabled: true, label: { description: data.description } },
-    grid: { left: 0, right: 0, top: 10, bottom: 0, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    grid: { left: 0, right: 0, top: 10, bottom: 6, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     tooltip: {
       trigger: "axis",
       axisPointer: { type: "shadow", z: 0, shadowStyle: { color: token("--muted") } },
@@ -107,7 +107,7 @@ function picture(data) {
       data: data.labels,
       axisTick: { show: false },
       axisLine: { lineStyle: { color: token("--border") } },
-      axisLabel: { ...words, margin: 8, hideOverlap: true, interval: (at) => at % data.label_every === 0, alignMinLabel: data.labels.length > 12 ? "left" : "center" },
+      axisLabel: { ...words, margin: 8, hideOverlap: true, interval: (at) => at % data.label_every === 0 },
     },
     yAxis: {
       type: "value",

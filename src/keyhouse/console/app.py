@@ -1,0 +1,115 @@
+"""Builds the console: every route, guarded by the one table, with the same headers on every answer."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from litestar import Litestar, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.routes import HTTPRoute
+from litestar.types import ASGIApp
+
+from keyhouse.console import account, key_changes, keys, usage
+from keyhouse.console.assets import Assets, load_assets
+from keyhouse.console.desk import Desk
+from keyhouse.console.doorway import FORM_BYTES_MAX, Visit, guard
+from keyhouse.console.errors import Errors
+from keyhouse.console.headers import protect
+from keyhouse.console.pages import Pages
+from keyhouse.console.policy import POLICY
+from keyhouse.core.errors import Refusal
+
+_FOREVER: Final = "public, max-age=31536000, immutable"
+_FAVICON: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#2b50dc" d="M10.6 2.5a2.3 2.3 0 0 1 2.8 0'
+    "l7 5.35A2.3 2.3 0 0 1 21.3 9.7V19.2a2.3 2.3 0 0 1-2.3 2.3H14.75l-1.15-6.2a3.1 3.1 0 1 0-3.2 0L9.25 21.5H5a2.3 2.3"
+    ' 0 0 1-2.3-2.3V9.7c0-.73.34-1.4.9-1.85z"/></svg>'
+)
+_ROUTES: Final = (
+    account.front_door,
+    account.show_waiting,
+    account.print_new_link,
+    account.show_set_up,
+    account.set_up,
+    account.show_sign_in,
+    account.sign_in,
+    account.sign_out,
+    keys.show_keys,
+    keys.show_key,
+    key_changes.show_create,
+    key_changes.create_key,
+    key_changes.show_rotate,
+    key_changes.rotate_key,
+    key_changes.show_end_old_secret,
+    key_changes.end_old_secret,
+    key_changes.extend_old_secret,
+    key_changes.disable_key,
+    key_changes.enable_key,
+    key_changes.show_revoke,
+    key_changes.revoke_key,
+    usage.show_usage,
+    usage.download_usage,
+)
+
+
+def build(desk: Desk) -> ASGIApp:
+    """The console as an ASGI app without lifespan work of its own.
+
+    Raises FileNotFoundError where the pages' files are not built, and ValueError where a route has no policy.
+    """
+    assets = load_assets()
+    pages = Pages(desk, assets)
+    errors = Errors(pages)
+    app = Litestar(
+        route_handlers=[*_ROUTES, show_file, show_favicon],
+        state=State({"pages": pages, "assets": assets}),
+        guards=[guard(desk)],
+        before_send=[protect],
+        exception_handlers={
+            Refusal: errors.refused,
+            HTTPException: errors.wrong_request,
+            Exception: errors.failed,
+        },
+        request_max_body_size=FORM_BYTES_MAX,
+        openapi_config=None,
+        logging_config=None,
+        signature_namespace={"Visit": Visit, "Response": Response},
+    )
+    refuse_routes_without_policy(app)
+    return app
+
+
+def refuse_routes_without_policy(app: Litestar) -> None:
+    """Raise ValueError unless routes and policies are the same set."""
+    routes = {
+        (str(method), route.path_format)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method in route.methods
+        if method not in {"OPTIONS", "HEAD"}
+    }
+    if unequal := routes ^ set(POLICY):
+        raise ValueError(f"routes and policies differ: {sorted(unequal)}")
+
+
+@get("/static/{path:path}")
+async def show_file(request: Visit, path: str) -> Response[Any]:
+    """One of the pages' files."""
+    assets: Assets = request.app.state.assets
+    asset = assets.by_path.get(path.lstrip("/"))
+    if asset is None:
+        raise NotFoundException
+    headers = {"cache-control": _FOREVER, "etag": asset.etag, "vary": "accept-encoding"}
+    if request.headers.get("if-none-match") == asset.etag:
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    content = asset.content
+    if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        content = asset.packed
+        headers["content-encoding"] = "gzip"
+    return Response(content, media_type=asset.media_type, headers=headers)
+
+
+@get("/favicon.svg")
+async def show_favicon() -> Response[Any]:
+    """The house."""
+    return Response(_FAVICON, media_type="image/svg+xml", headers={"cache-control": "public, max-age=86400"})

@@ -1,0 +1,39 @@
+"""What the console works with: handed in by the composition root, never made here."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from keyhouse.control.keys import Keys
+from keyhouse.control.setup import Setup
+from keyhouse.control.sign_in import SignIn
+from keyhouse.core.clock import Clock, Entropy
+from keyhouse.identity.sessions import Sessions
+from keyhouse.reporting.keys import KeyQuestions
+from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.usage import UsageQuestions
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The verbs and questions that pages need.
+
+    `names` gives names of ids (keys, people, projects) of one organization. `models` are the public names of
+    the models that answer here. `upstream_note` is one sentence about them for the set-up page.
+    `public_url` is the address people use, if it is known; without it the request's own is taken.
+    `print_setup_link` makes a new one-time link and prints it where the server runs.
+    """
+
+    setup: Setup
+    sign_in: SignIn
+    sessions: Sessions
+    keys: Keys
+    key_questions: KeyQuestions
+    usage_questions: UsageQuestions
+    project_questions: ProjectQuestions
+    names: Callable[[str, Iterable[str]], Awaitable[dict[str, str]]]
+    models: Callable[[], Sequence[str]]
+    upstream_note: str
+    clock: Clock
+    entropy: Entropy
+    public_url: str | None
+    print_setup_link: Callable[[], None]

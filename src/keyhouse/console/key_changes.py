@@ -1,0 +1,207 @@
+"""Pages that change keys: create, rotate, end or extend an old secret, disable, enable, revoke.
+
+A new secret stands in the one answer to the POST that made it, and nowhere else: that answer is a page of its
+own and not a redirect. All other changes answer with a redirect to a page that shows them.
+"""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from litestar import Response, get, post
+from litestar.response import Redirect
+from litestar.status_codes import HTTP_303_SEE_OTHER
+
+from keyhouse.console import wording
+from keyhouse.console.doorway import Visit, address_of, base_url, read_form, session_of
+from keyhouse.console.key_form import EXPIRES, FIELD_OF, MAY, WINDOWS, FaultsError, Typed, draft_of, read_typed
+from keyhouse.console.keys import Asked, key_page, list_page
+from keyhouse.console.pages import pages_of
+from keyhouse.control.issuing import IssuedKey
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.permissions import Access, Resource
+from keyhouse.store.engine import Actor
+
+OVERLAPS: Final = (
+    (0, "Now", "Calls with the old secret fail at once."),
+    (wording.HOUR_MS, "1 hour", "Both secrets work for an hour."),
+    (24 * wording.HOUR_MS, "24 hours", "Both secrets work for a day."),
+    (7 * 24 * wording.HOUR_MS, "7 days", "Both secrets work for a week."),
+)
+_USUAL_OVERLAP_MS: Final = 24 * wording.HOUR_MS
+_EXTENSION_MS: Final = 24 * wording.HOUR_MS
+
+
+def _actor(request: Visit) -> Actor:
+    return session_of(request).actor(address_of(request))
+
+
+@get("/api-keys/new")
+async def show_create(request: Visit) -> Response[Any]:
+    """The create sheet."""
+    return await _sheet(request, Typed(), {}, "", HTTPStatus.OK)
+
+
+@post("/api-keys")
+async def create_key(request: Visit) -> Response[Any]:
+    """Create a key and show its secret, once."""
+    pages, session = pages_of(request), session_of(request)
+    typed = read_typed(await read_form(request))
+    projects = await pages.desk.project_questions.list(session.organization_id)
+    try:
+        draft = draft_of(typed, [project.id for project in projects], pages.desk.models(), pages.times(session))
+        issued = await pages.desk.keys.create(_actor(request), draft)
+    except FaultsError as wrong:
+        return await _sheet(request, typed, wrong.faults, "", HTTPStatus.UNPROCESSABLE_ENTITY)
+    except Refusal as refusal:
+        if refusal.code is not Code.PARAMETER_INVALID:
+            raise
+        field = FIELD_OF.get(refusal.param or "")
+        faults, note = ({field: refusal.text}, "") if field else ({}, refusal.text)
+        return await _sheet(request, typed, faults, note, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return await list_page(
+        request,
+        Asked(),
+        overlay="keys/secret.html",
+        status=HTTPStatus.CREATED,
+        issued=issued,
+        title="Store this secret now",
+        leads_to="/api-keys",
+        **_test_call(request, issued),
+    )
+
+
+async def _sheet(request: Visit, typed: Typed, faults: dict[str, str], note: str, status: int) -> Response[Any]:
+    return await list_page(
+        request,
+        Asked(),
+        overlay="keys/create.html",
+        status=status,
+        typed=typed,
+        faults=faults,
+        note=note,
+        models=pages_of(request).desk.models(),
+        choices_may=MAY,
+        choices_expires=EXPIRES,
+        choices_window=WINDOWS,
+        resources=[str(resource) for resource in Resource],
+    )
+
+
+def _test_call(request: Visit, issued: IssuedKey) -> dict[str, Any]:
+    """The model that the dialog's snippets and its test call name, and whether the key may make that call."""
+    desk = pages_of(request).desk
+    models = issued.key.models or desk.models()
+    may_chat = issued.key.permissions.allow(Resource.CHAT_COMPLETIONS, Access.WRITE)
+    model = models[0] if models else ""
+    return {
+        "model": model,
+        "can_test": bool(model) and may_chat,
+        "address": base_url(request, desk.public_url),
+    }
+
+
+@get("/api-keys/{key_id:str}/rotate")
+async def show_rotate(request: Visit, key_id: str) -> Response[Any]:
+    """The question how long both secrets shall work."""
+    return await key_page(
+        request, key_id, overlay="keys/rotate.html", overlaps=OVERLAPS, usual_overlap=_USUAL_OVERLAP_MS
+    )
+
+
+@post("/api-keys/{key_id:str}/rotate")
+async def rotate_key(request: Visit, key_id: str) -> Response[Any]:
+    """Give the key a new secret and show it, once."""
+    asked = str((await read_form(request)).get("overlap", ""))
+    allowed = {str(overlap_ms): overlap_ms for overlap_ms, _, _ in OVERLAPS}
+    if asked not in allowed:
+        raise Refusal(Code.PARAMETER_INVALID, "This overlap is not on offer.", hint="Choose one of the list.")
+    issued = await pages_of(request).desk.keys.rotate(_actor(request), key_id, allowed[asked])
+    return await key_page(
+        request,
+        key_id,
+        overlay="keys/secret.html",
+        status=HTTPStatus.CREATED,
+        issued=issued,
+        title="Store the new secret now",
+        leads_to=f"/api-keys/{key_id}",
+        **_test_call(request, issued),
+    )
+
+
+@get("/api-keys/{key_id:str}/end-old-secret")
+async def show_end_old_secret(request: Visit, key_id: str) -> Response[Any]:
+    """The question whether to end it now."""
+    return await key_page(request, key_id, overlay="keys/end_old_secret.html")
+
+
+@post("/api-keys/{key_id:str}/end-old-secret")
+async def end_old_secret(request: Visit, key_id: str) -> Response[Any]:
+    """End the old secret now."""
+    await pages_of(request).desk.keys.end_previous_secret(_actor(request), key_id)
+    return _done(key_id, "ended")
+
+
+@post("/api-keys/{key_id:str}/extend-old-secret")
+async def extend_old_secret(request: Visit, key_id: str) -> Response[Any]:
+    """Let the old secret live a day longer than it would have."""
+    pages, session = pages_of(request), session_of(request)
+    row = await pages.desk.key_questions.one(session.organization_id, key_id)
+    old = row.key.previous_secret(pages.desk.clock.now_ms())
+    if old is None or old.ends_at_ms is None:
+        raise Refusal(
+            Code.CONFLICT, f"The old secret of {row.key.name} has ended already.", hint="Rotate the key again."
+        )
+    await pages.desk.keys.extend_previous_secret(_actor(request), key_id, old.ends_at_ms + _EXTENSION_MS)
+    return _done(key_id, "extended")
+
+
+@post("/api-keys/{key_id:str}/disable")
+async def disable_key(request: Visit, key_id: str) -> Response[Any]:
+    """Refuse the key's calls until it is enabled again."""
+    await pages_of(request).desk.keys.disable(_actor(request), key_id)
+    return _done(key_id, "disabled")
+
+
+@post("/api-keys/{key_id:str}/enable")
+async def enable_key(request: Visit, key_id: str) -> Response[Any]:
+    """Accept the key's calls again."""
+    await pages_of(request).desk.keys.enable(_actor(request), key_id)
+    return _done(key_id, "enabled")
+
+
+@get("/api-keys/{key_id:str}/revoke")
+async def show_revoke(request: Visit, key_id: str) -> Response[Any]:
+    """What revoking would break, and the question for the key's name."""
+    return await _revoke_dialog(request, key_id, "", "", HTTPStatus.OK)
+
+
+@post("/api-keys/{key_id:str}/revoke")
+async def revoke_key(request: Visit, key_id: str) -> Response[Any]:
+    """Revoke the key, for good, if its name was typed."""
+    pages, session = pages_of(request), session_of(request)
+    typed = str((await read_form(request)).get("name", "")).strip()
+    row = await pages.desk.key_questions.one(session.organization_id, key_id)
+    if typed != row.key.name:
+        fault = f"Type {row.key.name}, exactly."
+        return await _revoke_dialog(request, key_id, typed, fault, HTTPStatus.UNPROCESSABLE_ENTITY)
+    await pages.desk.keys.revoke(_actor(request), key_id)
+    return _done(key_id, "revoked")
+
+
+async def _revoke_dialog(request: Visit, key_id: str, typed: str, fault: str, status: int) -> Response[Any]:
+    pages, session = pages_of(request), session_of(request)
+    since_ms = pages.desk.clock.now_ms() - wording.HOUR_MS
+    requests = await pages.desk.key_questions.requests_by_secret(session.organization_id, key_id, since_ms)
+    return await key_page(
+        request,
+        key_id,
+        overlay="keys/revoke.html",
+        status=status,
+        typed=typed,
+        fault=fault,
+        last_hour=sum(requests.values()),
+    )
+
+
+def _done(key_id: str, what: str) -> Response[Any]:
+    return Redirect(f"/api-keys/{key_id}?done={what}&on={key_id}", status_code=HTTP_303_SEE_OTHER)

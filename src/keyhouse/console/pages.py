@@ -1,0 +1,111 @@
+"""Templates into answers: one environment, one set of words, one frame around every signed-in page."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Response
+from litestar.datastructures import Cookie
+from markupsafe import Markup
+
+import keyhouse
+from keyhouse.console import wording
+from keyhouse.console.assets import Assets
+from keyhouse.console.desk import Desk
+from keyhouse.console.doorway import Visit, door_token, own_origin, session_of
+from keyhouse.identity.sessions import Session
+
+HTML: Final = "text/html; charset=utf-8"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One line of the left menu."""
+
+    name: str
+    path: str
+    icon: str
+
+
+MENU: Final = ((Place("API keys", "/api-keys", "key-round"), Place("Usage", "/usage", "chart-column")),)
+"""The pages that exist, in groups by use. Nothing stands here that does not answer."""
+
+
+class Pages:
+    """Renders every page of the console."""
+
+    def __init__(self, desk: Desk, assets: Assets) -> None:
+        self.desk = desk
+        self._environment = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals.update(
+            script=assets.script, style=assets.style, menu=MENU, version=keyhouse.__version__
+        )
+        self._environment.filters.update(
+            count=wording.count,
+            initials=wording.initials,
+            money=wording.money,
+            plural=wording.plural,
+            short=wording.short,
+            as_data=_as_data,
+        )
+
+    def times(self, session: Session) -> wording.Times:
+        """Times in the organization's zone, seen from now."""
+        return wording.Times(ZoneInfo(session.time_zone), self.desk.clock.now_ms())
+
+    def signed_in(
+        self, request: Visit, template: str, *, here: str, status: int = HTTPStatus.OK, **words: Any
+    ) -> Response[str]:
+        """A page for someone with a session. `here` is the path of its line in the menu."""
+        session = session_of(request)
+        text = self._environment.get_template(template).render(
+            session=session,
+            csrf=session.csrf_token,
+            here=here,
+            times=self.times(session),
+            may_change=session.role == "owner",
+            **words,
+        )
+        return Response(text, status_code=status, media_type=HTML)
+
+    def door(
+        self,
+        request: Visit,
+        template: str,
+        *,
+        status: int = HTTPStatus.OK,
+        cookies: Sequence[Cookie] = (),
+        **words: Any,
+    ) -> Response[str]:
+        """A page for someone without a session."""
+        token, cookie = door_token(request, self.desk)
+        host = own_origin(request, self.desk.public_url).partition("://")[2]
+        text = self._environment.get_template(template).render(csrf=token, host=host, **words)
+        kept = [*cookies, cookie] if cookie else list(cookies)
+        return Response(text, status_code=status, media_type=HTML, cookies=kept)
+
+    def bare(self, template: str, *, status: int, **words: Any) -> Response[str]:
+        """A page that needs nothing but words."""
+        return Response(self._environment.get_template(template).render(**words), status_code=status, media_type=HTML)
+
+
+def pages_of(request: Visit) -> Pages:
+    """The pages of the app that this request came to."""
+    pages: Pages = request.app.state.pages
+    return pages
+
+
+def _as_data(value: Any) -> Markup:
+    """JSON for a data block: nothing in it can end the element that holds it."""
+    text = msgspec.json.encode(value).decode()
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704

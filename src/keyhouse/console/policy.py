@@ -1,0 +1,50 @@
+"""Every route of the console and who may ask it: one table. A route that is not in it does not start.
+
+`SIGNED_IN` only says that a living session is needed. What a member's role allows is decided by the verb
+itself (`control`), so that no door can forget it. A session is found by its cookie alone: an `Authorization`
+header means nothing here.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Who(StrEnum):
+    """Who may ask a route."""
+
+    ANYONE = "anyone"
+    SIGNED_IN = "signed_in"
+
+
+POLICY: Final[Mapping[tuple[str, str], Who]] = {
+    # the door
+    ("GET", "/"): Who.ANYONE,
+    ("GET", "/set-up"): Who.ANYONE,
+    ("POST", "/set-up/new-link"): Who.ANYONE,
+    ("GET", "/set-up/{token}"): Who.ANYONE,
+    ("POST", "/set-up/{token}"): Who.ANYONE,
+    ("GET", "/sign-in"): Who.ANYONE,
+    ("POST", "/sign-in"): Who.ANYONE,
+    ("POST", "/sign-out"): Who.SIGNED_IN,
+    # files of the pages: the same for everyone, no secret among them
+    ("GET", "/static/{path}"): Who.ANYONE,
+    ("GET", "/favicon.svg"): Who.ANYONE,
+    # keys
+    ("GET", "/api-keys"): Who.SIGNED_IN,
+    ("POST", "/api-keys"): Who.SIGNED_IN,
+    ("GET", "/api-keys/new"): Who.SIGNED_IN,
+    ("GET", "/api-keys/{key_id}"): Who.SIGNED_IN,
+    ("GET", "/api-keys/{key_id}/rotate"): Who.SIGNED_IN,
+    ("POST", "/api-keys/{key_id}/rotate"): Who.SIGNED_IN,
+    ("GET", "/api-keys/{key_id}/end-old-secret"): Who.SIGNED_IN,
+    ("POST", "/api-keys/{key_id}/end-old-secret"): Who.SIGNED_IN,
+    ("POST", "/api-keys/{key_id}/extend-old-secret"): Who.SIGNED_IN,
+    ("POST", "/api-keys/{key_id}/disable"): Who.SIGNED_IN,
+    ("POST", "/api-keys/{key_id}/enable"): Who.SIGNED_IN,
+    ("GET", "/api-keys/{key_id}/revoke"): Who.SIGNED_IN,
+    ("POST", "/api-keys/{key_id}/revoke"): Who.SIGNED_IN,
+    # numbers
+    ("GET", "/usage"): Who.SIGNED_IN,
+    ("GET", "/usage.csv"): Who.SIGNED_IN,
+}

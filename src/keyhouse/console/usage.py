@@ -1,0 +1,144 @@
+"""The usage page and its CSV: one period, one grouping, one measure, all in the address."""
+
+import csv
+import io
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Response, get
+
+from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.pages import pages_of
+from keyhouse.console.usage_view import (
+    GROUPS,
+    MEASURES,
+    PERIODS,
+    Gathered,
+    Period,
+    Report,
+    period_at,
+    report,
+)
+from keyhouse.console.wording import Times
+from keyhouse.core.money import format_usd
+from keyhouse.reporting.usage import UsageQuery, buckets
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What the address asks for."""
+
+    period: str = "7d"
+    by: str = "model"
+    measure: str = "requests"
+    key: str = ""
+    project: str = ""
+
+    def address(self, path: str = "/usage", **changes: str) -> str:
+        """The page's address with some of it changed; what is usual is left out."""
+        wanted, usual = msgspec.structs.replace(self, **changes), Asked()
+        query = {f: getattr(wanted, f) for f in self.__struct_fields__ if getattr(wanted, f) != getattr(usual, f)}
+        return f"{path}?{urlencode(query)}" if query else path
+
+
+def asked_of(request: Visit) -> Asked:
+    """What the address asks for; what it asks wrongly is as if it were not there."""
+    query, usual = request.query_params, Asked()
+
+    def one_of(name: str, allowed: set[str]) -> str:
+        value: str = query.get(name, "")
+        return value if value in allowed else getattr(usual, name)
+
+    return Asked(
+        period=one_of("period", {name for name, _ in PERIODS}),
+        by=one_of("by", {name for name, _, _ in GROUPS}),
+        measure=one_of("measure", {name for name, _ in MEASURES}),
+        key=query.get("key", "")[:64],
+        project=query.get("project", "")[:64],
+    )
+
+
+@get("/usage")
+async def show_usage(request: Visit) -> Response[Any]:
+    """Totals, chart and table."""
+    pages, session = pages_of(request), session_of(request)
+    asked, times = asked_of(request), pages.times(session)
+    period = period_at(asked.period, times)
+    # An id of another organization has no name here, and reads as missing.
+    only = await pages.desk.names(session.organization_id, [one for one in (asked.key, asked.project) if one])
+    found = await _report(request, asked, period, times)
+    projects = await pages.desk.project_questions.list(session.organization_id)
+    return pages.signed_in(
+        request,
+        "usage/usage.html",
+        here="/usage",
+        overlay=None,
+        toast=None,
+        asked=asked,
+        report=found,
+        periods=PERIODS,
+        groups=GROUPS,
+        measures=MEASURES,
+        group_title=next(title for name, title, _ in GROUPS if name == asked.by),
+        measure_title=dict(MEASURES)[asked.measure],
+        first_day=times.short_day(period.start_ms),
+        last_day=times.day(period.end_ms - 1),
+        only_key=only.get(asked.key, asked.key),
+        projects=projects,
+    )
+
+
+@get("/usage.csv")
+async def download_usage(request: Visit) -> Response[Any]:
+    """The table that the page shows, exactly, as CSV."""
+    pages, session = pages_of(request), session_of(request)
+    asked, times = asked_of(request), pages.times(session)
+    found = await _report(request, asked, period_at(asked.period, times), times)
+    text = io.StringIO()
+    sheet = csv.writer(text)
+    sheet.writerow(
+        [asked.by, "requests", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_usd"]
+    )
+    for line in found.lines:
+        sums = line.sums
+        name = f"'{line.name}" if line.name.startswith(_FORMULA) else line.name  # no formula for a spreadsheet
+        sheet.writerow(
+            [name, sums.requests, sums.input, sums.cached, sums.output, sums.reasoning, format_usd(sums.cost)]
+        )
+    return Response(
+        text.getvalue(),
+        status_code=HTTPStatus.OK,
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="keyhouse-usage-{asked.period}.csv"'},
+    )
+
+
+async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
+    pages, session = pages_of(request), session_of(request)
+    zone = session.time_zone
+
+    def query(start_ms: int, end_ms: int) -> UsageQuery:
+        return UsageQuery(
+            organization_id=session.organization_id,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            bucket=period.bucket,
+            zone=zone,
+            group_by=(asked.by,),
+            api_key_ids=(asked.key,) if asked.key else (),
+            project_ids=(asked.project,) if asked.project else (),
+        )
+
+    questions = pages.desk.usage_questions
+    gathered = Gathered(
+        rows=await questions.rows(query(period.start_ms, period.end_ms)),
+        rows_before=await questions.rows(query(period.before_start_ms, period.before_end_ms)),
+        buckets=buckets(period.start_ms, period.end_ms, period.bucket, zone),
+        buckets_before=buckets(period.before_start_ms, period.before_end_ms, period.bucket, zone),
+    )
+    ids = {row.group[0] for row in (*gathered.rows, *gathered.rows_before) if row.group[0]}
+    names = {} if asked.by == "model" else await pages.desk.names(session.organization_id, ids)
+    return report(gathered, period, asked.by, asked.measure, names, times)
