@@ -41,7 +41,7 @@ def refusal(refused: Refused, opening: Opening, now_ms: int) -> Refusal:
             "window": limit.window,
             "scope": limit.scope_type,
             "scope_id": limit.scope_id,
-            "limit": format_amount(limit.unit, limit.amount),
+            "amount": format_amount(limit.unit, limit.amount),
             "needed": format_amount(limit.unit, refused.needed),
             "left": format_amount(limit.unit, refused.left),
             "resets_at": None if refused.resets_at_ms is None else refused.resets_at_ms // 1000,
