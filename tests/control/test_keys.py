@@ -1,0 +1,501 @@
+"""The life of a key, each verb with its refusals, on a real database."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from given import NOON
+from given_control import House, refused
+from keyhouse.control.keys import OVERLAP_MS_MAX, IssuedKey, KeyChange, Keys, LimitDraft
+from keyhouse.core.errors import Code
+from keyhouse.core.key import Status, why_dead
+from keyhouse.core.limit import ScopeType, Unit, Window
+from keyhouse.core.permissions import CHAT_ONLY, READ_ONLY
+from keyhouse.core.secret import Kind, digest, parse
+from keyhouse.store import schema
+from keyhouse.store.engine import Actor
+from keyhouse.store.sqlite import read_only
+
+pytestmark = pytest.mark.asyncio
+
+HOUR_MS = 3_600_000
+Verb = Callable[[House, Actor, str, str | None], Awaitable[Any]]
+
+VERBS: dict[str, Verb] = {
+    "update": lambda h, actor, key, project: h.keys.update(actor, key, KeyChange(name="x"), project_id=project),
+    "rotate": lambda h, actor, key, project: h.keys.rotate(actor, key, HOUR_MS, project_id=project),
+    "end_previous_secret": lambda h, actor, key, project: h.keys.end_previous_secret(actor, key, project_id=project),
+    "extend_previous_secret": lambda h, actor, key, project: h.keys.extend_previous_secret(
+        actor, key, h.clock.now_ms() + HOUR_MS, project_id=project
+    ),
+    "disable": lambda h, actor, key, project: h.keys.disable(actor, key, project_id=project),
+    "enable": lambda h, actor, key, project: h.keys.enable(actor, key, project_id=project),
+    "revoke": lambda h, actor, key, project: h.keys.revoke(actor, key, project_id=project),
+}
+EVERY_VERB = pytest.mark.parametrize("verb", VERBS)
+
+
+async def death(house: House, value: str) -> Code | None:
+    """Why this secret is refused at this instant."""
+    return why_dead((await house.credential(value)).standing, house.clock.now_ms())
+
+
+async def rotating(house: House) -> tuple[IssuedKey, IssuedKey]:
+    """A key in the middle of a rotation, with its old and its new secret."""
+    old = await house.keys.create(house.owner, house.draft())
+    return old, await house.keys.rotate(house.owner, old.key.id, HOUR_MS)
+
+
+async def test_a_new_keys_secret_is_recognized_and_alive(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft(permissions=CHAT_ONLY, models=("tiny-1",)))
+    secret = parse(issued.value)
+    assert secret is not None
+    assert (secret.kind, secret.key_id) == (Kind.USER, issued.key.id)
+    found = await house.credential(issued.value)
+    assert (found.key_id, found.project_id, found.owner_id) == (issued.key.id, "proj_1", "user-1")
+    assert (found.permissions, found.models, found.time_zone) == (
+        CHAT_ONLY,
+        frozenset({"tiny-1"}),
+        "Europe/Berlin",
+    )
+    assert await death(house, issued.value) is None
+    assert house.changed == [issued.key.id]
+
+
+async def test_a_key_its_secret_and_its_limits_are_made_with_one_audit_entry(house: House) -> None:
+    budget = LimitDraft(Unit.USD, Window.MONTH, 25_000_000_000)
+    rate = LimitDraft(Unit.REQUESTS, Window.MINUTE, 60, model="tiny-1")
+    issued = await house.keys.create(house.owner, house.draft(limits=(budget, rate)))
+    limits = await house.rows("limits")
+    assert {(row["scope_type"], row["scope_id"], row["unit"], row["amount"], row["model"]) for row in limits} == {
+        ("key", issued.key.id, "usd", 25_000_000_000, None),
+        ("key", issued.key.id, "requests", 60, "tiny-1"),
+    }
+    (entry,) = await house.rows("audit_events")
+    assert (entry["event"], entry["resource_id"], entry["project_id"]) == ("api_key.created", issued.key.id, "proj_1")
+    assert (entry["actor_type"], entry["actor_id"], entry["address"]) == ("session", "user-1", "192.0.2.1")
+    assert [limit["amount"] for limit in msgspec.json.decode(entry["details"])["limits"]] == ["25.00", "60"]
+
+
+async def test_the_value_of_a_secret_is_in_no_table_and_no_repr(house: House) -> None:
+    old, new = await rotating(house)
+    admin = await house.keys.create_admin(house.owner, "terraform", None)
+    tables = await house.everything()
+    cells = [cell for table in tables.values() for row in table for cell in row.values() if cell is not None]
+    seen = b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells)
+    assert old.key.id.encode() in seen
+    for issued in (old, new, admin):
+        whole, tail = issued.value.encode(), issued.value.rpartition("_")[2].encode()
+        for form in (tail, tail[:32], tail.hex().encode(), base64.b64encode(tail), whole.hex().encode()):
+            assert form not in seen
+        assert issued.value not in repr(issued)
+        assert issued.value not in str(issued)
+
+
+async def test_audit_entries_hold_no_digest(house: House) -> None:
+    old, new = await rotating(house)
+    written = "\n".join(row["details"] for row in await house.rows("audit_events"))
+    for issued in (old, new):
+        stored = digest(issued.value, house.pepper)
+        assert stored.hex() not in written
+        assert base64.b64encode(stored).decode() not in written
+
+
+@EVERY_VERB
+async def test_another_organizations_key_reads_as_missing(house: House, verb: str) -> None:
+    old, _ = await rotating(house)
+    before, told = await house.everything(), list(house.changed)
+    refusal = await refused(VERBS[verb](house, house.stranger, old.key.id, None), Code.NOT_FOUND)
+    assert old.key.name not in refusal.text
+    assert await house.everything() == before
+    assert house.changed == told
+
+
+@EVERY_VERB
+async def test_a_key_of_another_project_reads_as_missing(house: House, verb: str) -> None:
+    old, _ = await rotating(house)
+    other = await house.projects.create(house.owner, "Other")
+    before = await house.everything()
+    await refused(VERBS[verb](house, house.owner, old.key.id, other.id), Code.NOT_FOUND)
+    assert await house.everything() == before
+
+
+@EVERY_VERB
+async def test_an_unknown_key_is_missing(house: House, verb: str) -> None:
+    await refused(VERBS[verb](house, house.owner, "key_0000000000", None), Code.NOT_FOUND)
+
+
+@EVERY_VERB
+async def test_an_admin_key_is_no_project_key(house: House, verb: str) -> None:
+    admin = await house.keys.create_admin(house.owner, "terraform", None)
+    await refused(VERBS[verb](house, house.owner, admin.key.id, None), Code.NOT_FOUND)
+
+
+@EVERY_VERB
+@pytest.mark.parametrize("role", ["reader", "member", ""])
+async def test_only_an_owner_may_change_keys(house: House, verb: str, role: str) -> None:
+    old, _ = await rotating(house)
+    before = await house.everything()
+    actor = msgspec.structs.replace(house.owner, role=role)
+    refusal = await refused(VERBS[verb](house, actor, old.key.id, None), Code.NOT_PERMITTED)
+    assert "owner" in refusal.hint
+    assert await house.everything() == before
+
+
+@pytest.mark.parametrize("role", ["reader", "member"])
+async def test_only_an_owner_may_create_keys(house: House, role: str) -> None:
+    actor = msgspec.structs.replace(house.owner, role=role)
+    await refused(house.keys.create(actor, house.draft()), Code.NOT_PERMITTED)
+    await refused(house.keys.create_admin(actor, "x", None), Code.NOT_PERMITTED)
+    await refused(house.keys.revoke_admin(actor, "key_1"), Code.NOT_PERMITTED)
+    assert house.changed == []
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        update(schema.memberships).where(schema.memberships.c.user_id == "user-1").values(role="reader"),
+        update(schema.memberships).where(schema.memberships.c.user_id == "user-1").values(removed_at_ms=NOON),
+        update(schema.users).where(schema.users.c.id == "user-1").values(disabled_at_ms=NOON),
+        delete(schema.memberships).where(schema.memberships.c.user_id == "user-1"),
+    ],
+    ids=["demoted", "removed", "disabled", "never"],
+)
+async def test_who_is_no_longer_an_owner_when_the_change_is_made_may_not_make_it(house: House, loss: Any) -> None:
+    await house.execute(loss)
+    await refused(house.keys.create(house.owner, house.draft()), Code.NOT_PERMITTED)
+    assert await house.events() == []
+
+
+async def test_an_admin_key_revoked_meanwhile_changes_nothing(house: House) -> None:
+    admin = await house.keys.create_admin(house.owner, "terraform", None)
+    actor = msgspec.structs.replace(house.owner, type="api_key", key_id=admin.key.id)
+    made = await house.keys.create(actor, house.draft())
+    entry = (await house.rows("audit_events"))[-1]
+    assert (entry["resource_id"], entry["actor_type"], entry["actor_id"]) == (made.key.id, "api_key", admin.key.id)
+    await house.keys.revoke_admin(house.owner, admin.key.id)
+    await refused(house.keys.create(actor, house.draft()), Code.KEY_REVOKED)
+
+
+async def test_the_old_secret_works_until_its_end_and_not_a_millisecond_longer(house: House) -> None:
+    old, new = await rotating(house)
+    assert new.previous_secret_ends_at_ms == house.clock.now_ms() + HOUR_MS
+    assert await death(house, new.value) is None
+    house.clock.turn(ms=HOUR_MS - 1)
+    assert await death(house, old.value) is None
+    house.clock.turn(ms=1)
+    assert await death(house, old.value) is Code.KEY_ROTATED
+    assert await death(house, new.value) is None
+
+
+async def test_rotating_without_overlap_ends_the_old_secret_at_once(house: House) -> None:
+    old = await house.keys.create(house.owner, house.draft())
+    new = await house.keys.rotate(house.owner, old.key.id, 0)
+    assert await death(house, old.value) is Code.KEY_ROTATED
+    assert await death(house, new.value) is None
+
+
+async def test_rotating_keeps_the_key_and_its_limits(house: House) -> None:
+    limit = LimitDraft(Unit.USD, Window.MONTH, 1)
+    old = await house.keys.create(house.owner, house.draft(limits=(limit,)))
+    limits = await house.rows("limits")
+    new = await house.keys.rotate(house.owner, old.key.id, HOUR_MS)
+    assert await house.rows("limits") == limits
+    assert msgspec.structs.replace(new.key, secrets=()) == msgspec.structs.replace(old.key, secrets=())
+    assert [(secret.version, secret.last_four) for secret in new.key.secrets] == [
+        (2, new.value[-4:]),
+        (1, old.value[-4:]),
+    ]
+    assert new.key.secrets[1].ends_at_ms == new.previous_secret_ends_at_ms
+    assert house.changed == [old.key.id, old.key.id]
+
+
+async def test_at_most_two_secrets_live_at_once(house: House) -> None:
+    first, second = await rotating(house)
+    third = await house.keys.rotate(house.owner, first.key.id, HOUR_MS)
+    assert await death(house, first.value) is Code.KEY_ROTATED
+    assert [await death(house, issued.value) for issued in (second, third)] == [None, None]
+    assert [secret.version for secret in third.key.secrets] == [3, 2, 1]
+
+
+async def test_two_rotations_at_once_leave_two_living_secrets(house: House) -> None:
+    first = await house.keys.create(house.owner, house.draft())
+    made = await asyncio.gather(*(house.keys.rotate(house.owner, first.key.id, HOUR_MS) for _ in range(5)))
+    deaths = [await death(house, issued.value) for issued in (first, *made)]
+    assert deaths.count(None) == 2
+    assert sorted(issued.key.current.version for issued in made) == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("overlap_ms", [-1, OVERLAP_MS_MAX + 1])
+async def test_an_overlap_out_of_range_is_refused(house: House, overlap_ms: int) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    refusal = await refused(house.keys.rotate(house.owner, issued.key.id, overlap_ms), Code.PARAMETER_INVALID)
+    assert refusal.param == "overlap_seconds"
+    assert len(await house.rows("key_secrets")) == 3
+
+
+async def test_an_overlap_of_thirty_days_is_the_longest(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    new = await house.keys.rotate(house.owner, issued.key.id, OVERLAP_MS_MAX)
+    assert new.previous_secret_ends_at_ms == house.clock.now_ms() + OVERLAP_MS_MAX
+
+
+async def test_an_expired_key_is_extended_before_it_is_rotated(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft(expires_at_ms=house.clock.now_ms() + 1))
+    house.clock.turn(ms=1)
+    assert await death(house, issued.value) is Code.KEY_EXPIRED
+    await refused(house.keys.rotate(house.owner, issued.key.id, 0), Code.CONFLICT)
+    await house.keys.update(house.owner, issued.key.id, KeyChange(expires_at_ms=None))
+    assert await death(house, issued.value) is None
+    await house.keys.rotate(house.owner, issued.key.id, 0)
+
+
+async def test_ending_the_previous_secret_kills_it_now(house: House) -> None:
+    old, new = await rotating(house)
+    key = await house.keys.end_previous_secret(house.owner, old.key.id)
+    assert await death(house, old.value) is Code.KEY_ROTATED
+    assert await death(house, new.value) is None
+    assert key.previous_secret(house.clock.now_ms()) is None
+    assert (await house.events())[-1] == ("api_key.secret_ended", old.key.id)
+
+
+async def test_extending_the_previous_secret_moves_its_end(house: House) -> None:
+    old, _ = await rotating(house)
+    ends_at_ms = house.clock.now_ms() + 2 * HOUR_MS
+    await house.keys.extend_previous_secret(house.owner, old.key.id, ends_at_ms)
+    house.clock.turn(ms=2 * HOUR_MS - 1)
+    assert await death(house, old.value) is None
+    house.clock.turn(ms=1)
+    assert await death(house, old.value) is Code.KEY_ROTATED
+
+
+async def test_a_secret_that_has_ended_does_not_come_back(house: House) -> None:
+    old, _ = await rotating(house)
+    house.clock.turn(ms=HOUR_MS)
+    later_ms = house.clock.now_ms() + HOUR_MS
+    await refused(house.keys.extend_previous_secret(house.owner, old.key.id, later_ms), Code.CONFLICT)
+    await refused(house.keys.end_previous_secret(house.owner, old.key.id), Code.CONFLICT)
+    assert await death(house, old.value) is Code.KEY_ROTATED
+
+
+async def test_without_a_rotation_there_is_no_previous_secret(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    await refused(house.keys.end_previous_secret(house.owner, issued.key.id), Code.CONFLICT)
+    assert await death(house, issued.value) is None
+
+
+@pytest.mark.parametrize("offset_ms", [0, -1, OVERLAP_MS_MAX + 1])
+async def test_the_previous_secrets_end_lies_within_thirty_days(house: House, offset_ms: int) -> None:
+    old, _ = await rotating(house)
+    ends_at_ms = house.clock.now_ms() + offset_ms
+    await refused(house.keys.extend_previous_secret(house.owner, old.key.id, ends_at_ms), Code.PARAMETER_INVALID)
+
+
+async def test_disabling_is_reversible(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    disabled = await house.keys.disable(house.owner, issued.key.id)
+    assert (disabled.disabled_at_ms, disabled.disabled_by) == (house.clock.now_ms(), "user-1")
+    assert await death(house, issued.value) is Code.KEY_DISABLED
+    enabled = await house.keys.enable(house.owner, issued.key.id)
+    assert enabled.status(house.clock.now_ms()) is Status.ACTIVE
+    assert await death(house, issued.value) is None
+    assert [event for event, _ in await house.events()] == ["api_key.created", "api_key.disabled", "api_key.enabled"]
+
+
+async def test_disabling_twice_keeps_who_did_it_first(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    first = await house.keys.disable(house.owner, issued.key.id)
+    house.clock.turn(hours=1)
+    assert await house.keys.disable(house.owner, issued.key.id) == first
+
+
+async def test_a_revoked_key_is_dead(house: House) -> None:
+    old, new = await rotating(house)
+    key = await house.keys.revoke(house.owner, old.key.id)
+    assert (key.revoked_at_ms, key.revoked_by) == (house.clock.now_ms(), "user-1")
+    assert [await death(house, issued.value) for issued in (old, new)] == [Code.KEY_REVOKED] * 2
+    assert house.changed[-1] == old.key.id
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "revoke"])
+async def test_revoked_is_final(house: House, verb: str) -> None:
+    old, _ = await rotating(house)
+    await house.keys.revoke(house.owner, old.key.id)
+    before = await house.everything()
+    await refused(VERBS[verb](house, house.owner, old.key.id, None), Code.CONFLICT)
+    assert await house.everything() == before
+
+
+async def test_a_disabled_key_that_is_revoked_stays_revoked(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    await house.keys.disable(house.owner, issued.key.id)
+    await house.keys.revoke(house.owner, issued.key.id)
+    await refused(house.keys.enable(house.owner, issued.key.id), Code.CONFLICT)
+    assert await death(house, issued.value) is Code.KEY_REVOKED
+
+
+async def test_revoking_twice_keeps_the_first_revocation(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    first = await house.keys.revoke(house.owner, issued.key.id)
+    house.clock.turn(hours=1)
+    assert await house.keys.revoke(house.owner, issued.key.id) == first
+
+
+async def test_a_change_touches_only_what_it_names(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft(models=("a",), ip_allowlist=("10.0.0.0/8",)))
+    renamed = await house.keys.update(house.owner, issued.key.id, KeyChange(name="  new name "))
+    assert renamed == msgspec.structs.replace(issued.key, name="new name")
+    change = KeyChange(permissions=READ_ONLY, models=None, ip_allowlist=(), expires_at_ms=NOON + HOUR_MS)
+    changed = await house.keys.update(house.owner, issued.key.id, change)
+    assert changed == msgspec.structs.replace(
+        renamed, permissions=READ_ONLY, models=None, ip_allowlist=(), expires_at_ms=NOON + HOUR_MS
+    )
+    details = msgspec.json.decode((await house.rows("audit_events"))[-1]["details"])
+    assert details["models"] == {"from": ["a"], "to": None}
+    assert details["permissions"] == {"from": "all", "to": "read_only"}
+
+
+BAD_FIELDS: dict[str, list[Any]] = {
+    "name": [" ", "", "x" * 101, "a\nb", "a\x00b", "a\u202eb", "\ud800"],
+    "models": [(), ("",), (" ",), ("a\nb",), ("x" * 201,), tuple(map(str, range(101)))],
+    "ip_allowlist": [("10.0.0.0/33",), ("example.com",), ("",), ("fe80::1%eth0",), ("10.0.0.1/24/8",)],
+    "expires_at_ms": [NOON, NOON - 1, 0, -1, 2**63],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, value) for field, values in BAD_FIELDS.items() for value in values], ids=repr
+)
+async def test_a_bad_field_is_refused_by_its_name(house: House, field: str, value: Any) -> None:
+    param = field.removesuffix("_ms")
+    issued = await house.keys.create(house.owner, house.draft())
+    before = await house.everything()
+    refusal = await refused(house.keys.create(house.owner, house.draft(**{field: value})), Code.PARAMETER_INVALID)
+    assert refusal.param == param
+    refusal = await refused(
+        house.keys.update(house.owner, issued.key.id, KeyChange(**{field: value})), Code.PARAMETER_INVALID
+    )
+    assert refusal.param == param
+    assert await house.everything() == before
+
+
+async def test_networks_are_stored_in_one_form(house: House) -> None:
+    written = (" 10.1.2.3/8", "2001:DB8::/32", "10.0.0.0/8", "203.0.113.7", "::ffff:192.0.2.1", "::ffff:192.0.2.1/120")
+    issued = await house.keys.create(house.owner, house.draft(ip_allowlist=written))
+    assert issued.key.ip_allowlist == ("10.0.0.0/8", "2001:db8::/32", "203.0.113.7/32", "192.0.2.1/32", "192.0.2.0/24")
+
+
+async def test_a_name_may_be_written_in_any_script(house: House) -> None:
+    for name in ("Ключ", "\U0001f469\u200d\U0001f4bb", "x" * 100):
+        assert (await house.keys.create(house.owner, house.draft(name=name))).key.name == name
+
+
+async def test_a_key_is_made_only_in_an_active_project_of_the_organization(house: House) -> None:
+    await refused(house.keys.create(house.owner, house.draft(project_id="proj_2")), Code.NOT_FOUND)
+    await refused(house.keys.create(house.owner, house.draft(project_id="proj_none")), Code.NOT_FOUND)
+    await house.projects.archive(house.owner, "proj_1")
+    refusal = await refused(house.keys.create(house.owner, house.draft()), Code.CONFLICT)
+    assert refusal.param == "project_id"
+    assert len(await house.rows("api_keys")) == 2
+
+
+async def test_two_limits_of_one_kind_on_a_new_key_are_refused(house: House) -> None:
+    twice = (LimitDraft(Unit.USD, Window.MONTH, 1), LimitDraft(Unit.USD, Window.MONTH, 2))
+    refusal = await refused(house.keys.create(house.owner, house.draft(limits=twice)), Code.PARAMETER_INVALID)
+    assert refusal.param == "limits"
+    assert await house.rows("limits") == []
+
+
+async def test_a_limit_below_zero_is_refused_with_its_key(house: House) -> None:
+    below = (LimitDraft(Unit.USD, Window.MONTH, -1),)
+    await refused(house.keys.create(house.owner, house.draft(limits=below)), Code.PARAMETER_INVALID)
+    assert len(await house.rows("api_keys")) == 2
+
+
+async def test_without_its_audit_entry_no_change_is_made(house: House) -> None:
+    old, _ = await rotating(house)
+    admin = await house.keys.create_admin(house.owner, "terraform", None)
+    limit = await house.limits.set(house.owner, ScopeType.KEY, old.key.id, LimitDraft(Unit.USD, Window.MONTH, 5))
+    disabled = await house.keys.create(house.owner, house.draft())
+    await house.keys.disable(house.owner, disabled.key.id)
+    await house.execute(
+        text("CREATE TRIGGER full BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'the log is full'); END")
+    )
+    before, told = await house.everything(), list(house.changed)
+    draft = LimitDraft(Unit.TOKENS, Window.MINUTE, 9)
+    attempts: list[Callable[[], Awaitable[object]]] = [
+        lambda: house.keys.create(house.owner, house.draft(limits=(draft,))),
+        lambda: house.keys.create_admin(house.owner, "x", None),
+        lambda: house.keys.revoke_admin(house.owner, admin.key.id),
+        lambda: house.keys.enable(house.owner, disabled.key.id),
+        lambda: house.limits.set(house.owner, ScopeType.KEY, old.key.id, draft),
+        lambda: house.limits.delete(house.owner, limit.limit.id),
+        lambda: house.projects.create(house.owner, "x"),
+        lambda: house.projects.update(house.owner, "proj_1", "x"),
+        lambda: house.projects.archive(house.owner, "proj_1"),
+        *(lambda verb=verb: VERBS[verb](house, house.owner, old.key.id, None) for verb in VERBS if verb != "enable"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(IntegrityError, match="the log is full"):
+            await attempt()
+        assert await house.everything() == before
+    assert house.changed == told
+
+
+async def test_a_change_whose_caller_has_gone_is_told_all_the_same(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    told = asyncio.Event()
+    keys = Keys(house.database, house.clock, house.entropy, house.pepper, lambda _: told.set())
+    revoking = asyncio.ensure_future(keys.revoke(house.owner, issued.key.id))
+    await asyncio.sleep(0)
+    revoking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await revoking
+    assert not told.is_set()
+    await asyncio.wait_for(told.wait(), 10)
+    assert await death(house, issued.value) is Code.KEY_REVOKED
+
+
+async def test_on_change_is_told_only_once_the_change_can_be_read(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    seen: list[str] = []
+    engine = read_only(house.database.path)
+
+    def look(key_id: str) -> None:
+        with engine.connect() as connection:
+            seen.append(connection.execute(select(schema.keys.c.name).where(schema.keys.c.id == key_id)).scalar_one())
+
+    keys = Keys(house.database, house.clock, house.entropy, house.pepper, look)
+    await keys.update(house.owner, issued.key.id, KeyChange(name="after"))
+    engine.dispose()
+    assert seen == ["after"]
+
+
+async def test_an_admin_key_lives_and_dies(house: House) -> None:
+    issued = await house.keys.create_admin(house.owner, "terraform", NOON + HOUR_MS)
+    assert issued.value.startswith("sk-admin-kh_")
+    assert (issued.key.kind, issued.key.project_id, issued.key.owner_id) == (Kind.ADMIN, None, "user-1")
+    assert await death(house, issued.value) is None
+    await refused(house.keys.revoke_admin(house.stranger, issued.key.id), Code.NOT_FOUND)
+    await house.keys.revoke_admin(house.owner, issued.key.id)
+    assert await death(house, issued.value) is Code.KEY_REVOKED
+    events = [("admin_api_key.created", issued.key.id), ("admin_api_key.deleted", issued.key.id)]
+    assert await house.events() == events
+
+
+async def test_a_project_key_is_no_admin_key(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    await refused(house.keys.revoke_admin(house.owner, issued.key.id), Code.NOT_FOUND)
+    assert await death(house, issued.value) is None
+
+
+async def test_an_admin_key_with_a_bad_field_is_refused(house: House) -> None:
+    assert (await refused(house.keys.create_admin(house.owner, "", None), Code.PARAMETER_INVALID)).param == "name"
+    refusal = await refused(house.keys.create_admin(house.owner, "x", NOON), Code.PARAMETER_INVALID)
+    assert refusal.param == "expires_at"

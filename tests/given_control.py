@@ -1,0 +1,106 @@
+"""Two organizations in a real database, an owner in each, and the control plane's verbs."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Connection, select
+
+from given import FakeClock, a_database, seeded_entropy, some_people
+from keyhouse.control.keys import KeyDraft, Keys
+from keyhouse.control.limits import Limits
+from keyhouse.control.projects import Projects
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.key import Credential
+from keyhouse.core.secret import digest
+from keyhouse.store import keys, schema
+from keyhouse.store.engine import Actor
+from keyhouse.store.sqlite import SqliteDatabase
+
+PEPPER = b"p" * 32
+
+
+class House(msgspec.Struct):
+    """What a test works with. `owner` owns organization `org-1`, `stranger` owns `org-2`."""
+
+    database: SqliteDatabase
+    clock: FakeClock
+    entropy: Callable[[int], bytes]
+    keys: Keys
+    limits: Limits
+    projects: Projects
+    changed: list[str]
+    owner: Actor
+    stranger: Actor
+    pepper: bytes = PEPPER
+
+    def draft(self, **fields: Any) -> KeyDraft:
+        """A key in the owner's project."""
+        return KeyDraft(**({"name": "app", "project_id": "proj_1"} | fields))
+
+    async def rows(self, name: str) -> list[dict[str, Any]]:
+        """All rows of a table."""
+        table = schema.METADATA.tables[name]
+        return await self.database.read(lambda c: [dict(row) for row in c.execute(select(table)).mappings()])
+
+    async def everything(self) -> dict[str, list[dict[str, Any]]]:
+        """All rows of all tables."""
+        return {name: await self.rows(name) for name in schema.METADATA.tables}
+
+    async def events(self) -> list[tuple[str, str]]:
+        """What the audit log says: event and subject, in order."""
+        return [(row["event"], row["resource_id"]) for row in await self.rows("audit_events")]
+
+    async def credential(self, value: str) -> Credential:
+        """What this secret stands for, dead or alive."""
+        stored = digest(value, self.pepper)
+        found: Credential | None = await self.database.read(lambda c: keys.find_credential(c, stored))
+        assert found is not None
+        return found
+
+    async def execute(self, statement: Any) -> None:
+        """Run one statement as another process of the product would."""
+
+        def run(connection: Connection) -> None:
+            connection.execute(statement)
+
+        await self.database.write(run)
+
+
+async def refused(awaitable: Awaitable[object], code: Code) -> Refusal:
+    """The refusal that this must end with."""
+    with pytest.raises(Refusal) as caught:
+        await awaitable
+    assert caught.value.code is code
+    return caught.value
+
+
+@asynccontextmanager
+async def a_house(folder: Path, clock: FakeClock) -> AsyncIterator[House]:
+    """The house, with `given.some_people` of two organizations in it."""
+    database = a_database(folder, clock)
+    entropy = seeded_entropy(7)
+    changed: list[str] = []
+
+    def fill(connection: Connection) -> None:
+        some_people(connection, suffix="1")
+        some_people(connection, suffix="2")
+
+    await database.write(fill)
+    try:
+        yield House(
+            database,
+            clock,
+            entropy,
+            Keys(database, clock, entropy, PEPPER, changed.append),
+            Limits(database, clock, entropy),
+            Projects(database, clock, entropy, changed.append),
+            changed,
+            Actor("session", "org-1", "user-1", "user-1@example.com", "owner", address="192.0.2.1"),
+            Actor("session", "org-2", "user-2", "user-2@example.com", "owner", address="192.0.2.2"),
+        )
+    finally:
+        await database.close()
