@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
@@ -13,6 +13,9 @@ from keyhouse.store.schema import key_secrets, keys, users
 
 SEARCH_LENGTH_MAX: Final = 100
 """A longer search is cut: no name is longer."""
+
+LAST_LENGTH: Final = 4
+"""How many of a secret's last characters are shown."""
 
 STATUSES: Final = ("live", "active", "disabled", "expired", "revoked", "rotating", "all")
 SORTS: Final = ("name", "created", "last_used")
@@ -47,11 +50,9 @@ def list_page(
         chosen.append(keys.c.project_id == selection.project_id)
     if selection.search.strip():
         chosen.append(_found_by(selection.search.strip()[:SEARCH_LENGTH_MAX]))
-    source = keys.outerjoin(users, users.c.id == keys.c.owner_id)
-    total = connection.execute(select(func.count()).select_from(source).where(*chosen)).scalar_one()
+    total = connection.execute(select(func.count()).select_from(keys).where(*chosen)).scalar_one()
     rows = connection.execute(
         select(keys)
-        .select_from(source)
         .where(*chosen)
         .order_by(*_order(selection.sort))
         .offset(max(0, selection.offset))
@@ -66,7 +67,7 @@ def _has_status(status: str, now_ms: int) -> ColumnElement[bool]:
     expired = and_(keys.c.expires_at_ms.is_not(None), keys.c.expires_at_ms <= now_ms)
     lasting = and_(alive, or_(keys.c.expires_at_ms.is_(None), keys.c.expires_at_ms > now_ms))
     active = and_(lasting, keys.c.disabled_at_ms.is_(None))
-    two_secrets = exists().where(key_secrets.c.key_id == keys.c.id, key_secrets.c.ends_at_ms > now_ms)
+    two_secrets = keys.c.id.in_(select(key_secrets.c.key_id).where(key_secrets.c.ends_at_ms > now_ms))
     conditions: dict[str, ColumnElement[bool]] = {
         "live": alive,
         "active": active,
@@ -86,14 +87,15 @@ def _found_by(search: str) -> ColumnElement[bool]:
     if secret is not None:
         # Whoever pastes a whole secret finds its key by the id in it; the secret itself is never looked up.
         return keys.c.id == secret.key_id
-    last_four = search.rpartition("...")[2]
-    return or_(
-        keys.c.name.icontains(search, autoescape=True),
-        users.c.name.icontains(search, autoescape=True),
-        users.c.email.icontains(search, autoescape=True),
-        keys.c.id == search,
-        exists().where(key_secrets.c.key_id == keys.c.id, key_secrets.c.last_four == last_four),
+    # Owners and last characters are looked up once, not for each key: an organization may have 100,000.
+    owners = select(users.c.id).where(
+        or_(users.c.name.icontains(search, autoescape=True), users.c.email.icontains(search, autoescape=True))
     )
+    found = [keys.c.name.icontains(search, autoescape=True), keys.c.id == search, keys.c.owner_id.in_(owners)]
+    last_four = search.rpartition("...")[2]
+    if len(last_four) == LAST_LENGTH:
+        found.append(keys.c.id.in_(select(key_secrets.c.key_id).where(key_secrets.c.last_four == last_four)))
+    return or_(*found)
 
 
 def _order(sort: str) -> tuple[ColumnElement[Any], ...]:

@@ -17,8 +17,8 @@ from sqlalchemy import (
     case,
     insert,
     literal,
-    or_,
     select,
+    tuple_,
     update,
 )
 
@@ -136,11 +136,8 @@ def list_keys(
         mark = connection.execute(select(created).where(key_id == after, *belonging)).scalar_one_or_none()
         if mark is None:
             raise Refusal(Code.PARAMETER_INVALID, f"There is no key {after} to continue after.", param="after")
-        statement = statement.where(
-            or_(created < mark, and_(created == mark, key_id < after))
-            if newest_first
-            else or_(created > mark, and_(created == mark, key_id > after))
-        )
+        here, there = tuple_(created, key_id), tuple_(literal(mark), literal(after))
+        statement = statement.where(here < there if newest_first else here > there)
     order = (created.desc(), key_id.desc()) if newest_first else (created, key_id)
     rows = connection.execute(statement.order_by(*order).limit(limit)).mappings().all()
     return with_secrets(connection, rows)
