@@ -12,7 +12,7 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 from sqlalchemy import update
 
-from given import FakeClock, seeded_entropy
+from given import FakeClock, a_database, seeded_entropy
 from given_control import House, a_house, refused
 from keyhouse.control.sign_in import SignIn
 from keyhouse.core.errors import Code
@@ -191,3 +191,11 @@ async def test_signing_out_ends_the_session_and_is_recorded_once(door: Door) -> 
     assert await door.sessions.find(other) is not None
     events = [event for event, _ in await door.house.events()]
     assert events == ["login.succeeded", "login.succeeded", "logout.succeeded"]
+
+
+async def test_before_the_set_up_nobody_signs_in(tmp_path: Path, clock: FakeClock) -> None:
+    database = a_database(tmp_path, clock)
+    sessions, throttle = Sessions(database, clock, seeded_entropy(9)), Throttle(database, clock)
+    sign_in = SignIn(database, clock, Passwords(ThreadPoolExecutor(1)), sessions, throttle)
+    await refused(sign_in.sign_in(EMAIL, PASSWORD, ADDRESS, AGENT), Code.SIGN_IN_WRONG)
+    await database.close()

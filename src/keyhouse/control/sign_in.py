@@ -33,10 +33,10 @@ class SignIn:
         Raises Refusal(SIGN_IN_WRONG), or Refusal(SIGN_IN_THROTTLED) with `retry_after_ms`.
         """
         attempt = await self._throttle.admit(email, address)
-        person = await self._database.read(lambda connection: _find(connection, email))
+        person, first = await self._database.read(lambda connection: _find(connection, email))
         is_right = await self._passwords.verify(None if person is None else person.password_hash, password)
         if person is None or not is_right:
-            await self._note_failure(person, address)
+            await self._note_failure(person, first, address)
             raise _wrong()
         fresh_hash = await self._fresh_hash(person, password)
         cookie = self._sessions.new_cookie()
@@ -75,29 +75,33 @@ class SignIn:
             return None
         return await self._passwords.hash(password)
 
-    async def _note_failure(self, person: people.SignInRow | None, address: str) -> None:
+    async def _note_failure(
+        self, person: people.SignInRow | None, first: people.Organization | None, address: str
+    ) -> None:
         """Record a failed sign-in, of an unknown person under the first organization.
 
         Both are recorded, so that both take as long. What was typed is not: it may be a password.
         """
         if person is not None:
             actor, subject = _actor(person.member, address), person.member.user_id
-        else:
-            first = await self._database.read(people.find_first_organization)
-            if first is None:
-                return
+        elif first is not None:
             actor, subject = Actor("session", first.id, "", "", "", address=address), ""
+        else:
+            return
         reason = "unknown_person" if person is None else "wrong_password"
         await self._database.change(
             actor, lambda change: change.record(Event.LOGIN_FAILED, subject, details={"reason": reason})
         )
 
 
-def _find(connection: Connection, email: str) -> people.SignInRow | None:
+def _find(connection: Connection, email: str) -> tuple[people.SignInRow | None, people.Organization | None]:
+    """Who has this address, and the first organization; both are always read, so that both take as long."""
+    first = people.find_first_organization(connection)
     try:
-        return people.find_sign_in(connection, read_email(email))
+        address = read_email(email)
     except Refusal:
-        return None
+        return None, first
+    return people.find_sign_in(connection, address), first
 
 
 def _actor(member: people.Member, address: str) -> Actor:
