@@ -1,0 +1,35 @@
+"""What the Admin API works with: handed in by the composition root, never made here."""
+
+from dataclasses import dataclass
+
+from litestar.di import NamedDependency
+
+from keyhouse.control.admin_keys import AdminKeys
+from keyhouse.control.keys import Keys
+from keyhouse.control.limits import Limits
+from keyhouse.control.projects import Projects
+from keyhouse.core.clock import Clock, Entropy
+from keyhouse.reporting.limits import LimitQuestions
+from keyhouse.reporting.listings import Listings
+from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.usage import UsageQuestions
+
+
+@dataclass(frozen=True)
+class Office:
+    """The verbs and questions that the Admin API offers."""
+
+    admin_keys: AdminKeys
+    keys: Keys
+    limits: Limits
+    projects: Projects
+    listings: Listings
+    limit_questions: LimitQuestions
+    project_questions: ProjectQuestions
+    usage_questions: UsageQuestions
+    clock: Clock
+    entropy: Entropy
+
+
+TheOffice = NamedDependency[Office]
+"""How a route asks for it."""

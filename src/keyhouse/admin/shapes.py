@@ -1,0 +1,168 @@
+"""Objects as the API shows them: OpenAI's fields first, Keyhouse's after them. Pure.
+
+Times are Unix seconds, amounts exact decimal text. No function here can see a secret's value: it is added by
+the two routes that show it once.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from keyhouse.core.key import ApiKey, SecretVersion
+from keyhouse.core.limit import LimitState, format_amount
+from keyhouse.core.secret import redacted
+from keyhouse.reporting.listings import OwnedKey
+from keyhouse.store.people import Member
+from keyhouse.store.projects import Project
+
+T = TypeVar("T")
+
+Json = dict[str, Any]
+"""An object of the API."""
+
+NAMELESS: Final = "Unknown"
+
+
+def seconds(at_ms: int | None) -> int | None:
+    """A time in Unix seconds, rounded down."""
+    return None if at_ms is None else at_ms // 1000
+
+
+def page(data: Sequence[Json], *, has_more: bool) -> Json:
+    """A page of a list. Clients go on behind `last_id`, so it is the last object's, or null."""
+    return {
+        "object": "list",
+        "data": list(data),
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+        "has_more": has_more,
+    }
+
+
+def page_behind(rows: Sequence[T], id_of: Callable[[T], str], after: str | None, limit: int) -> tuple[list[T], bool]:
+    """At most `limit` of the rows behind the one with the id `after`, and whether more follow.
+
+    Behind an id that is not there is nothing.
+    """
+    start = 0
+    if after is not None:
+        ids = [id_of(row) for row in rows]
+        start = ids.index(after) + 1 if after in ids else len(rows)
+    chosen = list(rows[start : start + limit])
+    return chosen, limit > 0 and start + limit < len(rows)
+
+
+def deleted(kind: str, object_id: str) -> Json:
+    """The answer to a delete."""
+    return {"object": f"{kind}.deleted", "id": object_id, "deleted": True}
+
+
+def project(found: Project) -> Json:
+    """A project."""
+    return {
+        "object": "organization.project",
+        "id": found.id,
+        "name": found.name,
+        "created_at": seconds(found.created_at_ms),
+        "archived_at": seconds(found.archived_at_ms),
+        "status": "active" if found.archived_at_ms is None else "archived",
+        "external_key_id": found.external_key_id,
+        "is_default": found.is_default,
+    }
+
+
+def project_key(owned: OwnedKey, now_ms: int) -> Json:
+    """An API key of a project."""
+    key = owned.key
+    return {
+        "object": "organization.project.api_key",
+        "id": key.id,
+        "name": key.name,
+        "redacted_value": _redacted(key, key.current),
+        "created_at": seconds(key.created_at_ms),
+        "last_used_at": seconds(key.last_used_at_ms),
+        "expires_at": seconds(key.expires_at_ms),
+        "owner": _owner(key, owned.owner),
+        "owner_project_access": "active" if owned.is_owner_active else "inactive",
+        "project_id": key.project_id,
+        "status": str(key.status(now_ms)),
+        "permissions": key.permissions.to_json(),
+        "models": None if key.models is None else list(key.models),
+        "ip_allowlist": list(key.ip_allowlist),
+        "disabled_at": seconds(key.disabled_at_ms),
+        "revoked_at": seconds(key.revoked_at_ms),
+        "created_by": key.created_by,
+        "limits": [limit(state) for state in owned.limits],
+        "secrets": [
+            {
+                "version": secret.version,
+                "redacted_value": _redacted(key, secret),
+                "created_at": seconds(secret.created_at_ms),
+                "expires_at": seconds(secret.ends_at_ms),
+            }
+            for secret in key.secrets
+        ],
+    }
+
+
+def admin_key(owned: OwnedKey) -> Json:
+    """An admin key."""
+    key, owner = owned.key, owned.owner
+    return {
+        "object": "organization.admin_api_key",
+        "id": key.id,
+        "name": key.name,
+        "redacted_value": _redacted(key, key.current),
+        "created_at": seconds(key.created_at_ms),
+        "last_used_at": seconds(key.last_used_at_ms),
+        "expires_at": seconds(key.expires_at_ms),
+        "owner": {
+            "type": "user",
+            "object": "organization.user",
+            "id": key.owner_id,
+            "name": _name(owner),
+            "created_at": _joined(key, owner),
+            "role": owner.role if owner else "",
+        },
+    }
+
+
+def limit(state: LimitState) -> Json:
+    """A limit, as it stands in its present period."""
+    found = state.limit
+    return {
+        "object": "organization.limit",
+        "id": found.id,
+        "scope": {"type": str(found.scope_type), "id": found.scope_id},
+        "unit": str(found.unit),
+        "window": str(found.window),
+        "amount": format_amount(found.unit, found.amount),
+        "model": found.model,
+        "refuse_when_short": found.refuse_when_short,
+        "used": format_amount(found.unit, state.used),
+        "reserved": format_amount(found.unit, state.reserved),
+        "left": format_amount(found.unit, state.left),
+        "resets_at": seconds(state.resets_at_ms),
+        "created_at": seconds(found.created_at_ms),
+    }
+
+
+def _owner(key: ApiKey, owner: Member | None) -> Json:
+    kind = str(key.kind)
+    shown = {"id": key.owner_id, "name": _name(owner), "created_at": _joined(key, owner)}
+    if kind == "user":
+        shown |= {"email": owner.email if owner else "", "role": owner.role if owner else ""}
+    else:
+        shown |= {"role": "member"}
+    return {"type": kind, kind: shown}
+
+
+def _name(owner: Member | None) -> str:
+    return (owner.name or owner.email) if owner else NAMELESS
+
+
+def _joined(key: ApiKey, owner: Member | None) -> int | None:
+    return seconds(owner.added_at_ms if owner else key.created_at_ms)
+
+
+def _redacted(key: ApiKey, secret: SecretVersion) -> str:
+    return redacted(key.kind, key.id, secret.last_four)

@@ -1,0 +1,162 @@
+"""Every route of the table, asked by everyone who may not."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from litestar import get
+
+from admin.town import Town, refusal, run
+from keyhouse.admin.app import ROUTES, build
+from keyhouse.admin.policy import POLICY, ROOT, authorize
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.store.engine import Actor
+
+EVERY = sorted(POLICY)
+WRITES = [route for route in EVERY if POLICY[route] is not None]
+READS = [route for route in EVERY if POLICY[route] is None]
+
+
+class Ids:
+    """Something of `org-1` that every path can name."""
+
+    def __init__(self, town: Town) -> None:
+        project_key, _ = town.project_key()
+        admin = run(town.keys.create_admin(town.actor(), "named", None)).key.id
+        body = {"scope": {"type": "key", "id": project_key}, "unit": "usd", "window": "month", "amount": "1"}
+        self.limit = town.ask("POST", "/limits", body=body).json()["id"]
+        self._ids = {"project_id": "proj_1", "limit_id": self.limit}
+        self._keys = {"admin_api_keys": admin, "api_keys": project_key}
+
+    def path(self, template: str) -> str:
+        """The template with ids of things that are there."""
+        kind = "admin_api_keys" if "admin_api_keys" in template else "api_keys"
+        ids = self._ids | {"key_id": self._keys[kind]}
+        path = re.sub(r"\{(\w+)\}", lambda name: ids[name[1]], template).removeprefix(ROOT)
+        return path + ("?start_time=0&limit=1" if "usage" in path or "costs" in path else "")
+
+
+@pytest.fixture
+def ids(town: Town) -> Ids:
+    return Ids(town)
+
+
+def body_of(method: str) -> object:
+    return {} if method == "POST" else None
+
+
+def test_nobody_gets_in_without_an_admin_key(town: Town, ids: Ids) -> None:
+    _, project_key = town.project_key()
+    issued = run(town.keys.create_admin(town.actor(), "gone", None))
+    run(town.keys.revoke_admin(town.actor(), issued.key.id))
+    expired = run(town.keys.create_admin(town.actor(), "short", town.clock.now_ms() + 1)).value
+    town.clock.turn(ms=1)
+    wrong = {
+        "": Code.CREDENTIAL_MISSING,
+        project_key: Code.KEY_WRONG_KIND,
+        issued.value: Code.KEY_REVOKED,
+        expired: Code.KEY_EXPIRED,
+        town.owner[:-1] + ("A" if town.owner[-1] != "A" else "B"): Code.KEY_MALFORMED,
+        "x' OR 1=1 --": Code.KEY_MALFORMED,
+    }
+    before = town.everything()
+    for method, template in EVERY:
+        for key, code in wrong.items():
+            answer = town.ask(method, ids.path(template), key=key, body=body_of(method))
+            assert refusal(answer) == (401, None, code), (method, template)
+    assert town.everything() == before
+
+
+def test_two_credentials_are_refused_even_if_one_is_right(town: Town) -> None:
+    headers = [("authorization", f"Bearer {town.owner}"), ("authorization", f"Bearer {town.stranger}")]
+    answer = httpx.get(f"{town.url}/v1/organization/projects", headers=headers)
+    assert refusal(answer) == (400, None, Code.CREDENTIAL_TWICE)
+
+
+def test_a_cookie_is_never_a_credential(town: Town) -> None:
+    for name in ("keyhouse", "__Host-keyhouse"):
+        answer = town.ask("GET", "/projects", key="", headers={"cookie": f"{name}={town.owner}"})
+        assert refusal(answer) == (401, None, Code.CREDENTIAL_MISSING)
+
+
+def test_a_reader_and_a_member_may_look_and_change_nothing(town: Town, ids: Ids) -> None:
+    before = town.everything()
+    for key in (town.reader, town.member):
+        for method, template in WRITES:
+            answer = town.ask(method, ids.path(template), key=key, body=body_of(method))
+            assert refusal(answer) == (403, None, Code.NOT_PERMITTED), (method, template)
+            assert "owner" in answer.json()["error"]["message"]
+        for method, template in READS:
+            assert town.ask(method, ids.path(template), key=key).status_code == 200, (method, template)
+    assert town.everything() == before
+
+
+def test_another_organizations_ids_read_as_missing_on_every_route(town: Town, ids: Ids) -> None:
+    before = town.everything()
+    for method, template in EVERY:
+        if "{" in template:
+            body = {"name": "x"} if method == "POST" and template.endswith(("}", "api_keys")) else body_of(method)
+            answer = town.ask(method, ids.path(template), key=town.stranger, body=body)
+            assert refusal(answer)[0::2] == (404, Code.NOT_FOUND), (method, template)
+    assert town.everything() == before
+
+
+def test_another_organizations_things_are_in_no_list(town: Town, ids: Ids) -> None:
+    theirs = town.ask("GET", "/projects", key=town.stranger).json()["data"]
+    assert [project["id"] for project in theirs] == ["proj_2"]
+    assert town.ask("GET", "/limits", key=town.stranger).json()["data"] == []
+    ours = {key["id"] for key in town.ask("GET", "/admin_api_keys?limit=100").json()["data"]}
+    others = {key["id"] for key in town.ask("GET", "/admin_api_keys?limit=100", key=town.stranger).json()["data"]}
+    assert others
+    assert not ours & others
+
+
+@pytest.mark.parametrize("host", ["evil.test/v1/organization/limits", "a?b", "a#b", "user@a", "a b", ""])
+def test_an_odd_host_is_refused_on_every_route(town: Town, ids: Ids, host: str) -> None:
+    for method, template in EVERY:
+        answer = town.ask(method, ids.path(template), headers={"host": host}, body=body_of(method))
+        assert answer.status_code == 400, (method, template)
+
+
+def test_a_route_without_a_policy_does_not_start(town: Town) -> None:
+    @get(f"{ROOT}/forgotten")
+    async def forgotten() -> dict[str, Any]:
+        return {}
+
+    with pytest.raises(ValueError, match="forgotten"):
+        build(town.office, (*ROUTES, forgotten))
+    with pytest.raises(ValueError, match="costs"):
+        build(town.office, ROUTES[:-1])
+
+
+def test_a_route_that_is_not_in_the_table_is_refused_to_an_owner_too() -> None:
+    owner = Actor("api_key", "org-1", "user-1", "ada@example.com", "owner")
+    with pytest.raises(Refusal) as refused:
+        authorize(owner, "OPTIONS", f"{ROOT}/projects")
+    assert refused.value.code is Code.METHOD_NOT_ALLOWED
+
+
+def test_someone_with_an_unknown_role_reads_nothing() -> None:
+    nobody = Actor("api_key", "org-1", "user-1", "ada@example.com", "guest")
+    with pytest.raises(Refusal) as refused:
+        authorize(nobody, "GET", f"{ROOT}/projects")
+    assert refused.value.code is Code.NOT_PERMITTED
+
+
+def test_what_is_not_there_says_so_in_openais_shape(town: Town) -> None:
+    assert refusal(town.ask("GET", "/nothing")) == (404, None, Code.ENDPOINT_UNKNOWN)
+    assert refusal(town.ask("GET", "")) == (404, None, Code.ENDPOINT_UNKNOWN)
+    assert refusal(town.ask("PATCH", "/projects")) == (405, None, Code.METHOD_NOT_ALLOWED)
+    assert refusal(town.ask("OPTIONS", "/projects"))[0] == 405
+    assert refusal(town.ask("GET", "/nothing", key="")) == (401, None, Code.CREDENTIAL_MISSING)
+
+
+def test_every_answer_has_a_request_id_and_is_stored_by_nobody(town: Town) -> None:
+    answers = [town.ask("GET", "/projects"), town.ask("GET", "/nothing"), town.ask("GET", "/projects", key="")]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 3
+    for answer in answers:
+        assert re.fullmatch(r"req_[0-9a-f]{32}", answer.headers["x-request-id"])
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["openai-processing-ms"].isdigit()
+        assert answer.headers.get_list("x-request-id") == [answer.headers["x-request-id"]]

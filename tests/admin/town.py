@@ -1,0 +1,187 @@
+"""Two organizations and the real Admin API over them: a real database, a real socket, a clock that tests turn."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import uvicorn
+from openai import OpenAI
+from sqlalchemy import Connection, insert
+
+from given import NOON, FakeClock, a_database, seeded_entropy, some_people
+from keyhouse.admin.app import build
+from keyhouse.admin.office import Office
+from keyhouse.control.admin_keys import AdminKeys
+from keyhouse.control.keys import KeyDraft, Keys
+from keyhouse.control.limits import Limits
+from keyhouse.control.projects import Projects
+from keyhouse.reporting.limits import LimitQuestions
+from keyhouse.reporting.listings import Listings
+from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.usage import UsageQuestions
+from keyhouse.store import schema
+from keyhouse.store.engine import Actor
+from keyhouse.store.sqlite import SqliteDatabase
+
+T = TypeVar("T")
+
+PEPPER = b"p" * 32
+NOW = NOON // 1000
+"""What the town's clock shows, in Unix seconds, until it is turned."""
+
+
+class Town:
+    """Organization `org-1` of `user-1` with default project `proj_1`, and `org-2` of `user-2` with `proj_2`.
+
+    `owner` and `stranger` are admin keys of the two owners; `reader` and `member` belong to others in `org-1`.
+    """
+
+    def __init__(self, database: SqliteDatabase, clock: FakeClock) -> None:
+        self.database = database
+        self.clock = clock
+        self.entropy = seeded_entropy(7)
+        self.changed: list[str] = []
+        self.keys = Keys(database, clock, self.entropy, PEPPER, self.changed.append)
+        self.office = Office(
+            admin_keys=AdminKeys(database, clock, PEPPER),
+            keys=self.keys,
+            limits=Limits(database, clock, self.entropy),
+            projects=Projects(database, clock, self.entropy, self.changed.append),
+            listings=Listings(database, clock),
+            limit_questions=LimitQuestions(database, clock),
+            project_questions=ProjectQuestions(database),
+            usage_questions=UsageQuestions(database),
+            clock=clock,
+            entropy=self.entropy,
+        )
+        self.execute(_more_people)
+        self.owner = self.admin_key("1")
+        self.reader, self.member = (self._admin_key_of(role) for role in ("reader", "member"))
+        self.stranger = self.admin_key("2")
+        self.url = ""
+
+    def execute(self, step: Callable[[Connection], T]) -> T:
+        """Write to the database as another process of the product would."""
+        return run(self.database.write(step))
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """All rows of a table."""
+        table = schema.METADATA.tables[name]
+        return run(self.database.read(lambda c: [dict(row) for row in c.execute(table.select()).mappings()]))
+
+    def everything(self) -> dict[str, list[dict[str, Any]]]:
+        """All rows of all tables but the audit log's."""
+        return {name: self.rows(name) for name in schema.METADATA.tables if name != "audit_events"}
+
+    def actor(self, suffix: str = "1") -> Actor:
+        """The owner of an organization, signed in."""
+        return Actor("session", f"org-{suffix}", f"user-{suffix}", f"user-{suffix}@example.com", "owner")
+
+    def admin_key(self, suffix: str = "1") -> str:
+        """A new admin key of the owner of this organization; its value."""
+        return run(self.keys.create_admin(self.actor(suffix), "operator", None)).value
+
+    def project_key(self, suffix: str = "1") -> tuple[str, str]:
+        """A new key that calls models; its id and its value."""
+        issued = run(self.keys.create(self.actor(suffix), KeyDraft(name="app", project_id=f"proj_{suffix}")))
+        return issued.key.id, issued.value
+
+    def ask(
+        self, method: str, path: str, *, key: str | None = None, body: object = None, **options: Any
+    ) -> httpx.Response:
+        """Ask the Admin API, as `org-1`'s owner unless another key is given; an empty one means none at all."""
+        headers = dict(options.pop("headers", {}))
+        if key != "":
+            headers["authorization"] = f"Bearer {key or self.owner}"
+        if body is not None:
+            options["json"] = body
+        return httpx.request(method, f"{self.url}/v1/organization{path}", headers=headers, timeout=30, **options)
+
+    def sdk(self, key: str | None = None) -> OpenAI:
+        """OpenAI's own client, strict about every field of every answer; close it, or use it with `with`."""
+        return OpenAI(
+            admin_api_key=key or self.owner,
+            api_key="unused",
+            base_url=f"{self.url}/v1",
+            max_retries=0,
+            _strict_response_validation=True,
+        )
+
+    def _admin_key_of(self, role: str) -> str:
+        """An admin key of someone who was an owner when it was made, and is a `role` now."""
+        actor = Actor("session", "org-1", f"user-{role}", f"{role}@example.com", "owner")
+        value = run(self.keys.create_admin(actor, role, None)).value
+        memberships = schema.memberships
+        statement = memberships.update().where(memberships.c.user_id == f"user-{role}").values(role=role)
+        self.execute(lambda c: c.execute(statement))
+        return value
+
+
+def run(awaitable: Awaitable[T]) -> T:
+    """The result of an awaitable, in a loop of its own."""
+
+    async def wait() -> T:
+        return await awaitable
+
+    return asyncio.run(wait())
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str | None, str]:
+    """Status, parameter and reason of an error, whose shape must be OpenAI's."""
+    error = answer.json()["error"]
+    assert set(error) >= {"message", "type", "param", "code"}
+    assert error["message"]
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert answer.headers["content-type"] == "application/json"
+    return answer.status_code, error["param"], error["reason"]
+
+
+@contextmanager
+def a_town(folder: Path) -> Iterator[Town]:
+    """The town, served over a real socket."""
+    clock = FakeClock()
+    database = a_database(folder, clock)
+    try:
+        town = Town(database, clock)
+        with _served(town.office) as url:
+            town.url = url
+            yield town
+    finally:
+        database.close_now()
+
+
+@contextmanager
+def _served(office: Office) -> Iterator[str]:
+    server = uvicorn.Server(
+        uvicorn.Config(build(office), port=0, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.005)
+        (socket,) = server.servers[0].sockets
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _more_people(connection: Connection) -> None:
+    for suffix in ("1", "2"):
+        some_people(connection, suffix=suffix)
+    connection.execute(schema.projects.update().values(is_default=1))
+    for role in ("reader", "member"):
+        user = {"id": f"user-{role}", "email": f"{role}@example.com", "name": role.title(), "created_at_ms": NOON}
+        connection.execute(insert(schema.users).values(user))
+        connection.execute(
+            insert(schema.memberships).values(
+                organization_id="org-1", user_id=f"user-{role}", role="owner", added_at_ms=NOON
+            )
+        )
