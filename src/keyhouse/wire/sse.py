@@ -1,0 +1,63 @@
+"""Server-sent events, sans I/O: bytes in any cuts in, whole events out, each with exactly the bytes it came in.
+
+Put together again, the events and what is left at the end are the stream, byte for byte. Follows the HTML
+standard, 9.2.6: a line ends with CR, LF or both, an event with an empty line.
+"""
+
+import re
+from typing import Final
+
+EVENT_BYTES_MAX: Final = 4 * 1024 * 1024
+"""What does not end after so many bytes is not an event; it is given out as it is instead of filling memory."""
+
+# Atomic groups, so that one CR LF is never read as two line ends.
+_BLANK_LINE: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+
+
+class Splitter:
+    """Cuts a stream into events."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The events that `data` completes, each with the empty line that ends it."""
+        if self._rest:
+            data = self._rest + data
+        if b"\r" in data:
+            events, rest = _split(data)
+        else:
+            events = data.split(b"\n\n")
+            rest = events.pop()
+            events = [event + b"\n\n" for event in events]
+        if len(rest) > EVENT_BYTES_MAX:
+            events.append(rest)
+            rest = b""
+        self._rest = rest
+        return events
+
+    def rest(self) -> bytes:
+        """What came after the last whole event. Call it when the stream has ended."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def _split(data: bytes) -> tuple[list[bytes], bytes]:
+    events: list[bytes] = []
+    begin = 0
+    for match in _BLANK_LINE.finditer(data):
+        end = match.end()
+        if end == len(data) and data[end - 1] == 13:
+            break  # the LF that belongs to this CR may be on its way
+        events.append(data[begin:end])
+        begin = end
+    return events, data[begin:]
+
+
+def data_of(event: bytes) -> bytes:
+    """The data an event carries, empty if it carries none, such as a comment."""
+    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
+        return event[6:-2]
+    return b"\n".join(line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:"))

@@ -1,0 +1,136 @@
+"""What an answer used, from the upstream's own words, believed only as far as they make sense.
+
+`usage` comes from a server that may be wrong. Whole numbers within reason are taken as they are; anything
+else is brought into reason and said to be so, and the call is then settled as counted, not as reported.
+"""
+
+from typing import Final
+
+import msgspec
+
+from keyhouse.core.money import Counts
+
+TOKENS_MAX: Final = 100_000_000
+"""More than any model reads or writes in one call: a larger figure is a mistake, not a usage."""
+
+BYTES_PER_TOKEN: Final = 3
+"""For counting without usage. English has more than four bytes a token, Chinese about three, so this errs
+upwards; where the upstream sends an event a token, the number of events is exact."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What an upstream said was used. `is_clamped`: some of it could not be true."""
+
+    counts: Counts
+    is_clamped: bool = False
+
+
+class _InputDetails(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _OutputDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    prompt_tokens: int
+    completion_tokens: int = 0
+    total_tokens: int | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+_USAGE: Final = msgspec.json.Decoder(_Usage)
+_NOTHING: Final = (b"", b"null")
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+
+
+def read_answer(body: bytes) -> Reading | None:
+    """The usage in a whole answer's body; None if it has none or is no JSON object."""
+    try:
+        usage = _ANSWER.decode(body).usage
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    return read_usage(usage)
+
+
+def read_usage(usage: msgspec.Raw | bytes) -> Reading | None:
+    """A `usage` object in JSON; None if it is null or says nothing at all."""
+    if bytes(usage) in _NOTHING:
+        return None
+    try:
+        reported = _USAGE.decode(usage)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _read_nonsense(usage)
+    given, made = reported.prompt_tokens_details, reported.completion_tokens_details
+    cached = (given.cached_tokens or 0) if given is not None else 0
+    written = (given.cache_write_tokens or 0) if given is not None else 0
+    reasoning = (made.reasoning_tokens or 0) if made is not None else 0
+    input_tokens, output_tokens = reported.prompt_tokens, reported.completion_tokens
+    total = reported.total_tokens or 0
+    if (
+        0 <= input_tokens <= TOKENS_MAX
+        and 0 <= output_tokens <= TOKENS_MAX
+        and total <= 2 * TOKENS_MAX
+        and cached >= 0
+        and written >= 0
+        and cached + written <= input_tokens
+    ):
+        # Some upstreams leave reasoning out of completion_tokens, but not out of total_tokens.
+        if total > input_tokens + output_tokens:
+            output_tokens = total - input_tokens
+        if 0 <= reasoning <= output_tokens:
+            return Reading(Counts(input_tokens, cached, written, output_tokens, reasoning))
+    return _clamped(input_tokens, cached, written, output_tokens, reasoning)
+
+
+def output_tokens_in(text_bytes: int, events: int = 0) -> int:
+    """How many output tokens to count for so much text in so many events, where nobody says."""
+    return max(events, -(-text_bytes // BYTES_PER_TOKEN))
+
+
+def _read_nonsense(usage: msgspec.Raw | bytes) -> Reading | None:
+    """Usage that is not of OpenAI's form: what can be read of it."""
+    try:
+        value = msgspec.json.decode(usage)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    if not isinstance(value, dict):
+        return None if value is None else Reading(Counts(), is_clamped=True)
+    given, made = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
+    given = given if isinstance(given, dict) else {}
+    made = made if isinstance(made, dict) else {}
+    return _clamped(
+        value.get("prompt_tokens"),
+        given.get("cached_tokens"),
+        given.get("cache_write_tokens"),
+        value.get("completion_tokens"),
+        made.get("reasoning_tokens"),
+    )
+
+
+def _clamped(
+    input_tokens: object, cached: object, written: object, output_tokens: object, reasoning: object
+) -> Reading:
+    inputs = _in_reason(input_tokens, TOKENS_MAX)
+    outputs = _in_reason(output_tokens, TOKENS_MAX)
+    cached_in = _in_reason(cached, inputs)
+    return Reading(
+        Counts(inputs, cached_in, _in_reason(written, inputs - cached_in), outputs, _in_reason(reasoning, outputs)),
+        is_clamped=True,
+    )
+
+
+def _in_reason(value: object, most: int) -> int:
+    """A whole number from nothing to `most`; a fraction counts upwards, text and the like as nothing."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    if value >= most:
+        return most
+    return max(0, -int(-value // 1))
