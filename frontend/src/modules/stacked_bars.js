@@ -55,7 +55,8 @@ function tip(data, at) {
 function place(point, _params, _box, _shape, size) {
   const [width] = size.contentSize;
   const right = point[0] + 24;
-  return [right + width > size.viewSize[0] ? point[0] - 24 - width : right, 0];
+  if (right + width <= size.viewSize[0]) return [right, 0];
+  return [Math.max(0, point[0] - 24 - width), 0];
 }
 
 function bars(data) {

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
@@ -62,7 +63,7 @@ async def print_new_link(request: Visit) -> Response[Any]:
 
 
 @get("/set-up/{token:str}")
-async def show_set_up(request: Visit, token: str) -> Response[Any]:
+async def show_set_up(request: Visit, token: FromPath[str]) -> Response[Any]:
     """The form that makes the first organization and its owner."""
     pages = pages_of(request)
     if await pages.desk.setup.is_done():
@@ -76,7 +77,7 @@ async def show_set_up(request: Visit, token: str) -> Response[Any]:
 
 
 @post("/set-up/{token:str}")
-async def set_up(request: Visit, token: str) -> Response[Any]:
+async def set_up(request: Visit, token: FromPath[str]) -> Response[Any]:
     """Make them, and sign the owner in. What is wrong comes back with what was typed, but for the password."""
     desk = pages_of(request).desk
     form = await read_form(request)

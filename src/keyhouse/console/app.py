@@ -6,6 +6,7 @@ from typing import Any, Final
 from litestar import Litestar, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException
+from litestar.params import FromPath
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
@@ -93,7 +94,7 @@ def refuse_routes_without_policy(app: Litestar) -> None:
 
 
 @get("/static/{path:path}")
-async def show_file(request: Visit, path: str) -> Response[Any]:
+async def show_file(request: Visit, path: FromPath[str]) -> Response[Any]:
     """One of the pages' files."""
     assets: Assets = request.app.state.assets
     asset = assets.by_path.get(path.lstrip("/"))

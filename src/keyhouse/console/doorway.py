@@ -75,11 +75,13 @@ def refuse_other_sites(request: Visit, own: str) -> None:
     """Raise CROSS_SITE unless the browser says that the request comes from these pages.
 
     Fetch Metadata is sent on https and on loopback; where it is missing, `Origin` must be there and ours
-    (OWASP, cross-site request forgery prevention).
+    (OWASP, cross-site request forgery prevention). Beside it `Origin` may also be `null`: that is what our own
+    forms send under `Referrer-Policy: no-referrer` (Fetch, append a request Origin header).
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    if site not in (None, "same-origin") or origin not in (None, own) or (site is None and origin is None):
+    is_ours = origin == own if site is None else site == "same-origin" and origin in (None, "null", own)
+    if not is_ours:
         raise Refusal(
             Code.CROSS_SITE,
             "This form was not sent from Keyhouse's own pages, so nothing was changed.",

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
@@ -101,7 +102,7 @@ def _test_call(request: Visit, issued: IssuedKey) -> dict[str, Any]:
 
 
 @get("/api-keys/{key_id:str}/rotate")
-async def show_rotate(request: Visit, key_id: str) -> Response[Any]:
+async def show_rotate(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """The question how long both secrets shall work."""
     return await key_page(
         request, key_id, overlay="keys/rotate.html", overlaps=OVERLAPS, usual_overlap=_USUAL_OVERLAP_MS
@@ -109,7 +110,7 @@ async def show_rotate(request: Visit, key_id: str) -> Response[Any]:
 
 
 @post("/api-keys/{key_id:str}/rotate")
-async def rotate_key(request: Visit, key_id: str) -> Response[Any]:
+async def rotate_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Give the key a new secret and show it, once."""
     asked = str((await read_form(request)).get("overlap", ""))
     allowed = {str(overlap_ms): overlap_ms for overlap_ms, _, _ in OVERLAPS}
@@ -129,20 +130,20 @@ async def rotate_key(request: Visit, key_id: str) -> Response[Any]:
 
 
 @get("/api-keys/{key_id:str}/end-old-secret")
-async def show_end_old_secret(request: Visit, key_id: str) -> Response[Any]:
+async def show_end_old_secret(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """The question whether to end it now."""
     return await key_page(request, key_id, overlay="keys/end_old_secret.html")
 
 
 @post("/api-keys/{key_id:str}/end-old-secret")
-async def end_old_secret(request: Visit, key_id: str) -> Response[Any]:
+async def end_old_secret(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """End the old secret now."""
     await pages_of(request).desk.keys.end_previous_secret(_actor(request), key_id)
     return _done(key_id, "ended")
 
 
 @post("/api-keys/{key_id:str}/extend-old-secret")
-async def extend_old_secret(request: Visit, key_id: str) -> Response[Any]:
+async def extend_old_secret(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Let the old secret live a day longer than it would have."""
     pages, session = pages_of(request), session_of(request)
     row = await pages.desk.key_questions.one(session.organization_id, key_id)
@@ -156,27 +157,27 @@ async def extend_old_secret(request: Visit, key_id: str) -> Response[Any]:
 
 
 @post("/api-keys/{key_id:str}/disable")
-async def disable_key(request: Visit, key_id: str) -> Response[Any]:
+async def disable_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Refuse the key's calls until it is enabled again."""
     await pages_of(request).desk.keys.disable(_actor(request), key_id)
     return _done(key_id, "disabled")
 
 
 @post("/api-keys/{key_id:str}/enable")
-async def enable_key(request: Visit, key_id: str) -> Response[Any]:
+async def enable_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Accept the key's calls again."""
     await pages_of(request).desk.keys.enable(_actor(request), key_id)
     return _done(key_id, "enabled")
 
 
 @get("/api-keys/{key_id:str}/revoke")
-async def show_revoke(request: Visit, key_id: str) -> Response[Any]:
+async def show_revoke(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """What revoking would break, and the question for the key's name."""
     return await _revoke_dialog(request, key_id, "", "", HTTPStatus.OK)
 
 
 @post("/api-keys/{key_id:str}/revoke")
-async def revoke_key(request: Visit, key_id: str) -> Response[Any]:
+async def revoke_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Revoke the key, for good, if its name was typed."""
     pages, session = pages_of(request), session_of(request)
     typed = str((await read_form(request)).get("name", "")).strip()

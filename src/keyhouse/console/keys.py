@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get
+from litestar.params import FromPath
 
 from keyhouse.console import wording
 from keyhouse.console.doorway import Visit, base_url, session_of
@@ -134,7 +135,7 @@ async def list_page(
 
 
 @get("/api-keys/{key_id:str}")
-async def show_key(request: Visit, key_id: str) -> Response[Any]:
+async def show_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """The page of one key."""
     return await key_page(request, key_id, overlay=None)
 

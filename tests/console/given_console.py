@@ -1,0 +1,144 @@
+"""The console on the real control plane and a real database, asked over ASGI as a browser would."""
+
+import html
+import re
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from sqlalchemy import Connection, update
+
+from given import FakeClock, a_database, seeded_entropy
+from keyhouse.console import Desk, build
+from keyhouse.control.keys import Keys
+from keyhouse.control.setup import Setup
+from keyhouse.control.sign_in import SignIn
+from keyhouse.identity.passwords import Passwords
+from keyhouse.identity.sessions import Sessions
+from keyhouse.identity.throttle import Throttle
+from keyhouse.reporting.keys import KeyQuestions
+from keyhouse.reporting.names import Names
+from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.usage import UsageQuestions
+from keyhouse.store import schema
+from keyhouse.store.sqlite import SqliteDatabase
+
+ORIGIN = "http://127.0.0.1:8080"
+PEPPER = b"p" * 32
+PASSWORD = "tracks lemon fjord"
+EMAIL = "mira@meridian.example"
+
+
+@dataclass
+class Console:
+    """What a test works with. `browser` keeps cookies and says where its forms come from."""
+
+    desk: Desk
+    database: SqliteDatabase
+    clock: FakeClock
+    browser: httpx.AsyncClient
+    forgotten: list[str] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
+
+    async def page(self, path: str) -> str:
+        """The page at this path, which must be there."""
+        answer = await self.browser.get(path)
+        assert answer.status_code == 200, (path, answer.status_code, answer.headers.get("location"))
+        return answer.text
+
+    async def send(self, path: str, *, form_at: str, **fields: Any) -> httpx.Response:
+        """Send a form with the token that stands on the page `form_at`."""
+        token = token_on((await self.browser.get(form_at)).text)
+        return await self.browser.post(path, data={"csrf": token, **fields})
+
+    async def set_up(self) -> None:
+        """Make the first organization through its pages; the browser is signed in afterwards."""
+        path = f"/set-up/{self.desk.setup.new_link_token()}"
+        answer = await self.send(
+            path,
+            form_at=path,
+            organization="Meridian Freight",
+            email=EMAIL,
+            password=PASSWORD,
+            time_zone="Europe/Berlin",
+        )
+        assert answer.status_code == 303, answer.text
+
+    async def create(self, name: str = "support-triage", **fields: Any) -> tuple[str, str]:
+        """A key made through its sheet: its id and its secret."""
+        answer = await self.create_answer(name=name, **fields)
+        assert answer.status_code == 201, answer.text
+        secret = secret_in(answer.text)
+        return "key_" + secret.split("_")[1], secret
+
+    async def create_answer(self, **fields: Any) -> httpx.Response:
+        """What the create sheet answers to this."""
+        page = await self.page("/api-keys/new")
+        usual = {"csrf": token_on(page), "project": project_on(page), "may": "all", "expires": "90"}
+        return await self.browser.post("/api-keys", data=usual | fields)
+
+    async def become(self, role: str) -> None:
+        """Give the person another role."""
+
+        def write(connection: Connection) -> None:
+            connection.execute(update(schema.memberships).values(role=role))
+
+        await self.database.write(write)
+
+
+def token_on(page: str) -> str:
+    """The form token that a page holds."""
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found is not None, page
+    return found[1]
+
+
+def project_on(page: str) -> str:
+    """The first project of the create sheet."""
+    found = re.search(r'<option value="(proj_[^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def secret_in(page: str) -> str:
+    """The secret that a page shows."""
+    found = re.search(r'<code id="secret"[^>]*>([^<]+)</code>', page)
+    assert found is not None, page
+    return html.unescape(found[1])
+
+
+@asynccontextmanager
+async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
+    """A console that nobody has set up."""
+    database = a_database(folder, clock)
+    entropy = seeded_entropy(11)
+    forgotten: list[str] = []
+    printed: list[str] = []
+    with ThreadPoolExecutor(1) as executor:
+        passwords = Passwords(executor)
+        setup = Setup(database, clock, entropy, passwords, PEPPER)
+        sessions = Sessions(database, clock, entropy)
+        desk = Desk(
+            setup=setup,
+            sign_in=SignIn(database, clock, passwords, sessions, Throttle(database, clock)),
+            sessions=sessions,
+            keys=Keys(database, clock, entropy, PEPPER, forgotten.append),
+            key_questions=KeyQuestions(database, clock),
+            usage_questions=UsageQuestions(database),
+            project_questions=ProjectQuestions(database),
+            names=Names(database).names,
+            models=lambda: ["keyhouse-demo", "tiny-1"],
+            upstream_note="The built-in demo model answers.",
+            clock=clock,
+            entropy=entropy,
+            public_url=None,
+            print_setup_link=lambda: printed.append("link"),
+        )
+        transport = httpx.ASGITransport(cast("Any", build(desk)), client=("127.0.0.1", 4711))
+        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as browser:
+            yield Console(desk, database, clock, browser, forgotten, printed)
+    await database.close()

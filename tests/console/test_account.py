@@ -1,0 +1,117 @@
+"""Coming in: the one-time link, sign-in, sign-out."""
+
+import pytest
+
+from console.given_console import EMAIL, PASSWORD, Console
+
+pytestmark = pytest.mark.asyncio
+
+FORM = {"organization": "Acme", "email": EMAIL, "password": PASSWORD, "time_zone": "Europe/Berlin"}
+
+
+async def test_everything_leads_to_set_up_until_it_is_done(console: Console) -> None:
+    for path in ("/", "/sign-in"):
+        answer = await console.browser.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/set-up")
+    assert "one-time link" in await console.page("/set-up")
+
+
+async def test_set_up_makes_the_owner_and_signs_them_in(console: Console) -> None:
+    await console.set_up()
+    page = await console.page("/api-keys")
+    assert "Meridian Freight" in page
+    assert EMAIL in page
+    assert "No keys yet" in page
+
+
+async def test_the_link_works_once(console: Console) -> None:
+    path = f"/set-up/{console.desk.setup.new_link_token()}"
+    await console.send(path, form_at=path, **FORM)
+    console.browser.cookies.clear()
+    answer = await console.browser.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+async def test_an_old_or_wrong_link_says_so_and_offers_a_new_one_in_the_terminal(console: Console) -> None:
+    old = console.desk.setup.new_link_token()
+    console.clock.turn(minutes=16)
+    for token in (old, "guess"):
+        answer = await console.browser.get(f"/set-up/{token}")
+        assert answer.status_code == 410
+        assert "older than 15 minutes" in answer.text
+    answer = await console.send("/set-up/new-link", form_at="/set-up")
+    assert answer.headers["location"] == "/set-up?printed"
+    assert console.printed == ["link"]
+    assert "A new link was printed" in await console.page("/set-up?printed")
+
+
+async def test_a_wrong_field_comes_back_with_its_message_and_all_that_was_typed(console: Console) -> None:
+    path = f"/set-up/{console.desk.setup.new_link_token()}"
+    for field, value, words in (
+        ("organization", "", "Name your organization."),
+        ("email", "mira", "name@example.com"),
+        ("password", "short", "12"),
+        ("time_zone", "Mars/Olympus", "Choose a time zone"),
+    ):
+        answer = await console.send(path, form_at=path, **(FORM | {"organization": "Acme & Sons", field: value}))
+        assert answer.status_code == 422
+        assert words in answer.text
+        assert f'id="{field}-fault"' in answer.text
+        assert PASSWORD not in answer.text
+        assert field == "organization" or "Acme &amp; Sons" in answer.text
+    answer = await console.send(path, form_at=path, **FORM)
+    assert answer.status_code == 303
+
+
+async def test_sign_out_ends_the_session_and_sign_in_begins_another(at_home: Console) -> None:
+    before = at_home.browser.cookies["keyhouse"]
+    answer = await at_home.send("/sign-out", form_at="/api-keys")
+    assert answer.headers["location"] == "/sign-in"
+    assert "keyhouse" not in at_home.browser.cookies
+    at_home.browser.cookies.set("keyhouse", before, domain="127.0.0.1")
+    assert (await at_home.browser.get("/api-keys")).headers["location"] == "/sign-in?next=/api-keys"
+    answer = await at_home.send("/sign-in", form_at="/sign-in", email=EMAIL, password=PASSWORD)
+    assert answer.headers["location"] == "/api-keys"
+    assert at_home.browser.cookies["keyhouse"] != before
+
+
+async def test_a_wrong_password_and_an_unknown_person_read_the_same(at_home: Console) -> None:
+    await at_home.send("/sign-out", form_at="/api-keys")
+    pages = []
+    for email in (EMAIL, "nobody@meridian.example"):
+        answer = await at_home.send("/sign-in", form_at="/sign-in", email=email, password="not the password")
+        assert answer.status_code == 422
+        assert "E-mail or password is wrong." in answer.text
+        assert email in answer.text
+        pages.append(answer.text.replace(email, "…"))
+    assert pages[0] == pages[1]
+
+
+async def test_too_many_wrong_passwords_are_throttled_with_the_form_kept(at_home: Console) -> None:
+    await at_home.send("/sign-out", form_at="/api-keys")
+    for _ in range(10):
+        await at_home.send("/sign-in", form_at="/sign-in", email=EMAIL, password="wrong")
+    answer = await at_home.send("/sign-in", form_at="/sign-in", email=EMAIL, password=PASSWORD)
+    assert answer.status_code == 429
+    assert EMAIL in answer.text
+
+
+async def test_sign_in_leads_on_only_to_pages_of_its_own(at_home: Console) -> None:
+    for onward, leads_to in (
+        ("/usage", "/usage"),
+        ("//evil.example/", "/api-keys"),
+        ("/\\evil.example", "/api-keys"),
+        ("https://evil.example/", "/api-keys"),
+        ("/a\r\nset-cookie: x=y", "/api-keys"),
+        ("", "/api-keys"),
+    ):
+        await at_home.send("/sign-out", form_at="/api-keys")
+        answer = await at_home.send("/sign-in", form_at="/sign-in", email=EMAIL, password=PASSWORD, next=onward)
+        assert answer.headers["location"] == leads_to
+
+
+async def test_the_sign_in_page_says_when_plain_http_would_lose_the_session(at_home: Console) -> None:
+    at_home.browser.cookies.clear()
+    answer = await at_home.browser.get("http://10.0.0.5:8080/sign-in")
+    assert "plain http" in answer.text
+    assert "plain http" not in (await at_home.browser.get("/sign-in")).text

@@ -1,0 +1,108 @@
+"""The list of keys and a key's page."""
+
+import re
+
+import pytest
+
+from console.given_console import Console
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_the_list_shows_what_a_key_is_and_may(at_home: Console) -> None:
+    key_id, secret = await at_home.create(
+        "support-triage", may="chat_only", budget="250", budget_window="month", requests="60"
+    )
+    page = await at_home.page("/api-keys")
+    assert f'href="/api-keys/{key_id}"' in page
+    assert f"{secret[:10]}…{secret[-4:]}" in page
+    for words in ("support-triage", "Active", "Chat only", "of $250", "Never used", "24 Nov 2026", "1 of 1 key"):
+        assert words in page, words
+    assert "Days and times in Europe/Berlin" in page
+
+
+async def test_the_secret_stands_in_the_one_answer_and_nowhere_else(at_home: Console) -> None:
+    key_id, secret = await at_home.create()
+    for path in (
+        "/api-keys",
+        "/api-keys/new",
+        f"/api-keys/{key_id}",
+        f"/api-keys/{key_id}/rotate",
+        "/usage",
+        "/usage.csv",
+    ):
+        assert secret not in await at_home.page(path)
+
+
+async def test_search_filter_and_sort_stand_in_the_address(at_home: Console) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        await at_home.create(name)
+    page = await at_home.page("/api-keys?q=bet")
+    assert ">beta</a>" in page
+    assert ">alpha</a>" not in page
+    page = await at_home.page("/api-keys?sort=name")
+    assert page.index(">alpha</a>") < page.index(">beta</a>") < page.index(">gamma</a>")
+    assert re.search(r'aria-sort="ascending"><a href="/api-keys\?sort=-name"', page)
+    page = await at_home.page("/api-keys?sort=-name")
+    assert page.index(">gamma</a>") < page.index(">alpha</a>")
+    assert "No key matches" in await at_home.page("/api-keys?status=revoked")
+    assert "No key matches" in await at_home.page("/api-keys?q=%25")
+
+
+async def test_a_strange_address_shows_the_usual_list(at_home: Console) -> None:
+    await at_home.create("alpha")
+    for query in ("page=0", "page=-1", "page=x", "page=99999999999999", "sort=drop", "status=x", "q=" + "y" * 9):
+        answer = await at_home.browser.get(f"/api-keys?{query}")
+        assert answer.status_code == 200, query
+
+
+async def test_what_was_typed_is_text_and_never_markup(at_home: Console) -> None:
+    await at_home.create("<script>alert(1)</script>")
+    page = await at_home.page("/api-keys?q=%3Cscript%3E")
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+async def test_fifty_keys_stand_on_a_page(at_home: Console) -> None:
+    for number in range(51):
+        await at_home.create(f"key {number:02}")
+    page = await at_home.page("/api-keys?sort=name")
+    assert "of 51 keys" in page
+    assert "/api-keys?sort=name&amp;page=2" in page
+    page = await at_home.page("/api-keys?sort=name&page=2")
+    assert ">key 50</a>" in page
+    assert "51 of 51 keys" in page
+
+
+async def test_a_key_page_shows_its_limits_and_its_secrets(at_home: Console) -> None:
+    key_id, secret = await at_home.create(budget="12.50", budget_window="day", addresses="10.20.0.0/16", model="tiny-1")
+    page = await at_home.page(f"/api-keys/{key_id}")
+    for words in ("$12.50", "a day", "10.20.0.0/16", "tiny-1", "v1", "Current", f"…{secret[-4:]}"):
+        assert words in page, words
+
+
+async def test_an_id_that_is_not_here_reads_as_missing(at_home: Console) -> None:
+    for path in ("/api-keys/key_0000000000", "/api-keys/x%27%20or%201=1", "/api-keys/key_0000000000/revoke"):
+        answer = await at_home.browser.get(path)
+        assert answer.status_code == 404
+    answer = await at_home.send("/api-keys/key_0000000000/disable", form_at="/api-keys")
+    assert answer.status_code == 404
+
+
+async def test_a_toast_is_believed_only_if_the_key_agrees(at_home: Console) -> None:
+    key_id, _ = await at_home.create("alpha")
+    assert "alpha is disabled" not in await at_home.page(f"/api-keys?done=disabled&on={key_id}")
+    assert "toast-line" not in await at_home.page("/api-keys?done=disabled&on=key_0000000000")
+
+
+async def test_who_may_only_read_sees_keys_and_no_way_to_change_them(at_home: Console) -> None:
+    key_id, _ = await at_home.create("alpha")
+    await at_home.become("reader")
+    page = await at_home.page("/api-keys")
+    assert ">alpha</a>" in page
+    assert "Create key" not in page
+    page = await at_home.page(f"/api-keys/{key_id}")
+    assert "Rotate" not in page
+    answer = await at_home.send(f"/api-keys/{key_id}/disable", form_at="/api-keys")
+    assert answer.status_code == 403
+    assert "owner" in answer.text

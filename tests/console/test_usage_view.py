@@ -1,0 +1,80 @@
+"""Usage: totals, bars, table and days are the same numbers."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from given import NOON
+from keyhouse.console.usage_view import Gathered, Report, period_at, report
+from keyhouse.console.wording import DAY_MS, HOUR_MS, Times
+from keyhouse.reporting.usage import UsageRow, buckets
+
+BERLIN = Times(ZoneInfo("Europe/Berlin"), NOON)
+MIDNIGHT = NOON - 13 * HOUR_MS
+
+
+def a_use(start_ms: int, model: str, requests: int, cost: int = 0) -> UsageRow:
+    return UsageRow(start_ms, (model,), requests, 0, requests * 10, 0, 0, requests * 5, 0, cost, 0)
+
+
+def a_report(rows: list[UsageRow], before: list[UsageRow], measure: str = "requests") -> Report:
+    period = period_at("7d", BERLIN)
+    gathered = Gathered(
+        rows,
+        before,
+        buckets(period.start_ms, period.end_ms, "day", "Europe/Berlin"),
+        buckets(period.before_start_ms, period.before_end_ms, "day", "Europe/Berlin"),
+    )
+    return report(gathered, period, "model", measure, {}, BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "count_before"), [("24h", 24, 24), ("7d", 7, 7), ("30d", 30, 30), ("month", 24, 24)]
+)
+def test_a_period_and_the_one_before_it_have_as_many_buckets(name: str, count: int, count_before: int) -> None:
+    period = period_at(name, BERLIN)
+    assert len(buckets(period.start_ms, period.end_ms, period.bucket, "Europe/Berlin")) == count
+    assert len(buckets(period.before_start_ms, period.before_end_ms, period.bucket, "Europe/Berlin")) == count_before
+    assert period.before_end_ms <= period.start_ms <= NOON < period.end_ms
+
+
+def test_the_31st_is_compared_with_a_shorter_month() -> None:
+    late = Times(ZoneInfo("UTC"), NOON + 37 * DAY_MS)  # 31 December 2026
+    assert late.day(late.now_ms) == "31 Dec 2026"
+    period = period_at("month", late)
+    assert late.day(period.before_start_ms) == "1 Nov 2026"
+    assert period.before_end_ms == period.start_ms
+
+
+def test_bars_and_table_sum_to_the_totals() -> None:
+    rows = [a_use(MIDNIGHT - day * DAY_MS, f"m{model}", model + day) for day in range(7) for model in range(7)]
+    found = a_report(rows, [])
+    whole = sum(row.requests for row in rows)
+    assert found.totals[0].value == str(whole)
+    assert found.whole.sums.requests == whole == sum(line.sums.requests for line in found.lines)
+    assert sum(sum(series.values) for series in found.plot.series) == whole
+    assert len(found.plot.series) == 5
+    assert found.plot.series[-1].name == "3 others"
+    assert [line.name for line in found.lines[:2]] == ["m6", "m5"]
+    assert sum(int(text) for _, _, text in found.days) == whole
+
+
+def test_the_period_before_stands_beside_it() -> None:
+    found = a_report([a_use(MIDNIGHT, "m", 150)], [a_use(MIDNIGHT - 7 * DAY_MS, "m", 100)])
+    assert (found.totals[0].change, found.totals[0].is_more) == ("50.0%", True)
+    assert found.lines[0].change == "+50.0%"
+    assert found.plot.previous == [0, 0, 0, 0, 0, 0, 100]
+    assert found.plot.previous_labels[-1] == "17 Nov"
+
+
+def test_cost_is_exact_in_words_and_in_dollars_on_the_axis() -> None:
+    found = a_report([a_use(MIDNIGHT, "m", 1, cost=691_000)], [], measure="cost")
+    assert found.totals[-1].value == "$0.000691"
+    assert found.plot.series[0].values[-1] == 0.000691
+    assert found.plot.previous is None
+
+
+def test_nothing_used_is_said() -> None:
+    found = a_report([], [])
+    assert not found.has_usage
+    assert found.totals[0].change is None
