@@ -1,0 +1,82 @@
+"""A real llama.cpp, a scripted upstream, and a real Keyhouse in front of each."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+
+from e2e.admin import Admin
+from e2e.configuration import UPSTREAM_KEY, configuration
+from e2e.processes import House, fake_upstream, llama
+
+
+@pytest.fixture(scope="session")
+def llama_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """llama.cpp's own server on a tiny model; it wants UPSTREAM_KEY."""
+    child, url = llama(tmp_path_factory.mktemp("llama"), UPSTREAM_KEY)
+    yield url
+    child.stop()
+
+
+@pytest.fixture(scope="session")
+def house(llama_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A Keyhouse in front of llama.cpp, with its first organization. Each test makes keys of its own."""
+    made = a_house(tmp_path_factory.mktemp("house"), llama_url)
+    yield made
+    made.stop()
+    made.verify()
+
+
+@pytest.fixture
+def admin(house: House) -> Iterator[Admin]:
+    """The administrator of `house`."""
+    with Admin(house) as acting:
+        yield acting
+
+
+@pytest.fixture
+def sdk(house: House) -> Iterator[Callable[[str], OpenAI]]:
+    """Makes OpenAI's own clients of `house`, given a secret. They do not repeat calls by themselves."""
+    made: list[OpenAI] = []
+
+    def client(secret: str) -> OpenAI:
+        made.append(OpenAI(base_url=f"{house.url}/v1", api_key=secret, max_retries=0, timeout=30))
+        return made[-1]
+
+    yield client
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def scripted_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the scripted upstream writes what it sees."""
+    return tmp_path_factory.mktemp("scripted") / "record.txt"
+
+
+@pytest.fixture(scope="session")
+def scripted_house(scripted_record: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A Keyhouse in front of the scripted upstream."""
+    upstream, url = fake_upstream(scripted_record)
+    made = a_house(tmp_path_factory.mktemp("scripted-house"), url)
+    yield made
+    made.stop()
+    upstream.stop()
+    made.verify()
+
+
+@pytest.fixture
+def scripted_admin(scripted_house: House) -> Iterator[Admin]:
+    """The administrator of `scripted_house`."""
+    with Admin(scripted_house) as acting:
+        yield acting
+
+
+def a_house(folder: Path, upstream_url: str) -> House:
+    """A Keyhouse in front of this upstream, established through the command and serving."""
+    key_file = folder / "upstream.key"
+    key_file.write_text(UPSTREAM_KEY, encoding="utf-8")
+    made = House(folder, configuration(upstream_url, str(key_file), tiny_long=1900))
+    made.init()
+    return made.start()

@@ -1,0 +1,77 @@
+"""Whoever hangs up in the middle of an answer pays for what was made, and the upstream stops making more."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from e2e.admin import Admin
+from e2e.configuration import UPSTREAM_KEY
+from e2e.processes import House, eventually
+from e2e.wire import call, chat
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_leaves_a_stream_is_charged_what_was_counted_and_frees_llama_cpps_slot(
+    house: House, admin: Admin, llama_url: str
+) -> None:
+    key = admin.create_key()
+    body = chat(model="tiny-long", max_tokens=1_900, stream=True, ignore_eos=True)
+    calling = await call(house.url, json.dumps(body).encode(), [("authorization", f"Bearer {key['value']}")])
+    status, _ = await calling.head()
+    assert status == 200
+    for _ in range(3):
+        await calling.reader.readuntil(b"data: ")
+    calling.hang_up()
+
+    (row,) = house.calls(key["id"])
+    assert (row["state"], row["basis"]) == ("settled", "counted")
+    assert 0 < row["output_tokens"] < 1_900
+    assert 0 < row["charged_nano_usd"] <= row["reserved_nano_usd"]
+
+    def is_free() -> bool:
+        slots = httpx.get(f"{llama_url}/slots", headers={"authorization": f"Bearer {UPSTREAM_KEY}"}).json()
+        return not any(slot["is_processing"] for slot in slots)
+
+    eventually(is_free, "llama.cpp still makes an answer that nobody wants")
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_leaves_before_the_answer_begins_is_charged_and_its_upstream_is_let_go(
+    scripted_house: House, scripted_admin: Admin, scripted_record: Path
+) -> None:
+    key = scripted_admin.create_key()
+    body = json.dumps(chat(max_tokens=20, script={"delay_ms": 30_000})).encode()
+    calling = await call(scripted_house.url, body, [("authorization", f"Bearer {key['value']}")])
+
+    def call_id() -> str | None:
+        rows = scripted_house.rows("SELECT id FROM calls WHERE key_id = ?", key["id"])
+        return rows[0]["id"] if rows and f"seen {rows[0]['id']}" in scripted_record.read_text() else None
+
+    eventually(call_id, "the call never reached the upstream")
+    calling.hang_up()
+    (row,) = scripted_house.calls(key["id"])
+    assert (row["state"], row["basis"]) == ("settled", "counted")
+    assert row["input_tokens"] > 0
+    assert 0 < row["charged_nano_usd"] <= row["reserved_nano_usd"]
+    eventually(lambda: f"left {row['id']}" in scripted_record.read_text(), "the upstream was not let go")
+
+
+@pytest.mark.asyncio
+async def test_an_upstream_that_cuts_a_stream_is_charged_what_was_counted(
+    scripted_house: House, scripted_admin: Admin
+) -> None:
+    key = scripted_admin.create_key()
+    body = json.dumps(chat(max_tokens=50, stream=True, script={"chunks": 20, "chunk_delay_ms": 5, "cut": 4})).encode()
+    calling = await call(scripted_house.url, body, [("authorization", f"Bearer {key['value']}")])
+    try:
+        status, _ = await calling.head()
+        assert status == 200
+        assert (await calling.reader.read()).count(b"word") == 4
+    finally:
+        calling.hang_up()
+    (row,) = scripted_house.calls(key["id"])
+    assert (row["state"], row["basis"]) == ("settled", "counted")
+    assert 0 < row["output_tokens"] <= 50
+    assert row["charged_nano_usd"] <= row["reserved_nano_usd"]
