@@ -64,6 +64,7 @@ class Town:
         self.reader, self.member = (self._admin_key_of(role) for role in ("reader", "member"))
         self.stranger = self.admin_key("2")
         self.url = ""
+        self.client = httpx.Client(timeout=30)
 
     def execute(self, step: Callable[[Connection], T]) -> T:
         """Write to the database as another process of the product would."""
@@ -100,7 +101,7 @@ class Town:
             headers["authorization"] = f"Bearer {key or self.owner}"
         if body is not None:
             options["json"] = body
-        return httpx.request(method, f"{self.url}/v1/organization{path}", headers=headers, timeout=30, **options)
+        return self.client.request(method, f"{self.url}/v1/organization{path}", headers=headers, **options)
 
     def sdk(self, key: str | None = None) -> OpenAI:
         """OpenAI's own client, strict about every field of every answer; close it, or use it with `with`."""
@@ -148,7 +149,7 @@ def a_town(folder: Path) -> Iterator[Town]:
     database = a_database(folder, clock)
     try:
         town = Town(database, clock)
-        with _served(town.office) as url:
+        with _served(town.office) as url, town.client:
             town.url = url
             yield town
     finally:
@@ -157,9 +158,7 @@ def a_town(folder: Path) -> Iterator[Town]:
 
 @contextmanager
 def _served(office: Office) -> Iterator[str]:
-    server = uvicorn.Server(
-        uvicorn.Config(build(office), port=0, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
-    )
+    server = uvicorn.Server(uvicorn.Config(build(office), port=0, lifespan="off", log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
