@@ -1,6 +1,10 @@
-"""Configuration files that name a test's upstream, and what a call on its models costs."""
+"""Keyhouses configured for a test's upstream, and what a call on their models costs."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
+
+from e2e.processes import KEYHOUSE, House
 
 UPSTREAM_KEY: Final = "upstream-credential-for-tests"
 INPUT_NANO_USD: Final = 1_000
@@ -33,6 +37,15 @@ def configuration(url: str, key_file: str, **models: int) -> str:
     for name, maximum in {"tiny-1": OUTPUT_TOKENS_MAX, **models}.items():
         text += _MODEL.format(name=name.replace("_", "-"), maximum=maximum)
     return text
+
+
+def a_house(folder: Path, upstream_url: str, *, serve: Sequence[str] = KEYHOUSE) -> House:
+    """A Keyhouse in front of this upstream, established through the command and serving."""
+    key_file = folder / "upstream.key"
+    key_file.write_text(UPSTREAM_KEY, encoding="utf-8")
+    made = House(folder, configuration(upstream_url, str(key_file), tiny_long=1_900), serve=serve)
+    made.init()
+    return made.start()
 
 
 def charge_nano_usd(usage: Any) -> int:

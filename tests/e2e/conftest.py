@@ -7,7 +7,7 @@ import pytest
 from openai import OpenAI
 
 from e2e.admin import Admin
-from e2e.configuration import UPSTREAM_KEY, configuration
+from e2e.configuration import UPSTREAM_KEY, a_house
 from e2e.processes import House, fake_upstream, llama
 
 
@@ -71,12 +71,3 @@ def scripted_admin(scripted_house: House) -> Iterator[Admin]:
     """The administrator of `scripted_house`."""
     with Admin(scripted_house) as acting:
         yield acting
-
-
-def a_house(folder: Path, upstream_url: str) -> House:
-    """A Keyhouse in front of this upstream, established through the command and serving."""
-    key_file = folder / "upstream.key"
-    key_file.write_text(UPSTREAM_KEY, encoding="utf-8")
-    made = House(folder, configuration(upstream_url, str(key_file), tiny_long=1900))
-    made.init()
-    return made.start()

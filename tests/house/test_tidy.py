@@ -1,0 +1,126 @@
+"""The house stays tidy: what a style page asks for and a linter does not see."""
+
+import ast
+import re
+from typing import Final
+
+import pytest
+
+from house.source import ROOT, SOURCE, files, functions, name, python_files, tree
+from keyhouse.core.secret import parse
+
+FILE_LINES_MAX: Final = 400
+FUNCTION_LINES_MAX: Final = 60
+
+LONG_FUNCTIONS: Final[frozenset[str]] = frozenset()
+"""Functions that are longer all the same. The list may only become shorter."""
+
+BANNED_NAMES: Final = frozenset(
+    {"utils", "helpers", "common", "misc", "base", "manager", "handler", "service", "models", "types"}
+)
+BROAD_EXCEPTS: Final = frozenset(
+    {
+        "src/keyhouse/gateway/asgi.py",  # the one place that turns errors into answers
+        "src/keyhouse/ledger/commit.py",  # callers are waiting, and closings must not be lost
+        "src/keyhouse/store/sqlite.py",  # handed to whoever waits for the job; a lock let go of
+    }
+)
+"""Where everything may be caught."""
+
+WITHOUT_MIRROR: Final = frozenset(
+    {
+        "app.py",  # wiring: every e2e test
+        "cli/serve.py",  # e2e
+        "cli/ledger.py",  # e2e
+        "core/call.py",  # names and values only
+        "core/clock.py",
+        "core/errors.py",
+        "core/rollup.py",
+        "store/engine.py",  # the port; its engines have tests
+        "store/schema.py",  # tables; every store test
+        "store/statements.py",
+        "store/migrations/env.py",
+    }
+)
+"""Source files that need no test file of the same name."""
+
+TYPE_IGNORE: Final = re.compile(r"#\s*type:\s*ignore(?!\[)")
+SECRET: Final = re.compile(r"sk-(?:svcacct-|admin-)?kh_[0-9A-Za-z]{10}_[0-9A-Za-z]{38}")
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    long = {name(path): count for path in python_files() if (count := len(path.read_bytes().splitlines())) > 400}
+    assert long == {}
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    long = set()
+    for path in python_files():
+        for called, node in functions(path):
+            if (node.end_lineno or node.lineno) - node.lineno + 1 > FUNCTION_LINES_MAX:
+                long.add(called)
+    assert long <= LONG_FUNCTIONS
+    assert long >= LONG_FUNCTIONS, "shorter now: take them off the list"
+
+
+def test_every_file_says_what_it_is_for() -> None:
+    silent = [name(path) for path in python_files() if path.read_bytes().strip() and not ast.get_docstring(tree(path))]
+    assert silent == []
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    parts = {name(path): {*path.relative_to(ROOT).parts[:-1], path.stem} for path in python_files()}
+    assert {called for called, words in parts.items() if words & BANNED_NAMES} == set()
+
+
+def test_everything_is_caught_only_where_it_must_be() -> None:
+    found = set()
+    for path in python_files():
+        if not path.is_relative_to(SOURCE):
+            continue
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ExceptHandler) and is_broad(node) and not reraises(node):
+                found.add(name(path))
+    assert found <= BROAD_EXCEPTS
+
+
+def is_broad(node: ast.ExceptHandler) -> bool:
+    caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+    return any(
+        one is None or (isinstance(one, ast.Name) and one.id in {"Exception", "BaseException"}) for one in caught
+    )
+
+
+def reraises(node: ast.ExceptHandler) -> bool:
+    """Whether it only cleans up: the last thing it does is `raise`."""
+    last = node.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def test_every_ignored_type_error_names_its_code() -> None:
+    assert [name(path) for path in python_files() if TYPE_IGNORE.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_no_whole_secret_is_in_the_tree() -> None:
+    """Examples are cut or have a wrong checksum; one that parses would be a credential."""
+    found = []
+    for path in files():
+        text = path.read_bytes().decode("utf-8", errors="ignore")
+        found += [name(path) for match in SECRET.finditer(text) if parse(match[0])]
+    assert found == []
+
+
+@pytest.mark.parametrize("room", sorted(path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()))
+def test_every_source_file_has_a_test_file_of_its_name(room: str) -> None:
+    missing = []
+    for path in sorted((SOURCE / room).rglob("*.py")):
+        inside = path.relative_to(SOURCE).as_posix()
+        if path.name == "__init__.py" or "/versions/" in inside or inside in WITHOUT_MIRROR:
+            continue
+        if not (ROOT / "tests" / room / f"test_{path.stem}.py").exists():
+            missing.append(inside)
+    assert missing == []
+
+
+def test_the_list_of_files_without_a_test_names_only_files_that_exist() -> None:
+    assert {inside for inside in WITHOUT_MIRROR if not (SOURCE / inside).exists()} == set()
