@@ -1,0 +1,159 @@
+"""The command as a client of a running Keyhouse, over its HTTP API.
+
+`KEYHOUSE_URL` says where it is, `KEYHOUSE_ADMIN_KEY` or the file named by `KEYHOUSE_ADMIN_KEY_FILE` who asks.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from keyhouse import __version__
+from keyhouse.cli.talk import Exit, Failure
+
+URL: Final = "http://127.0.0.1:8080"
+TIMEOUT_SECONDS: Final = 60
+PAGE: Final = 100
+
+_STATUS: Final = {
+    400: Exit.USAGE,
+    401: Exit.DENIED,
+    403: Exit.DENIED,
+    404: Exit.NOT_FOUND,
+    408: Exit.TRY_AGAIN,
+    409: Exit.CONFLICT,
+    413: Exit.USAGE,
+    429: Exit.TRY_AGAIN,
+    502: Exit.TRY_AGAIN,
+    503: Exit.TRY_AGAIN,
+    504: Exit.TRY_AGAIN,
+}
+
+Json = dict[str, Any]
+
+
+class Client:
+    """Asks the Admin API. Every failure is a `Failure` with its exit code and a sentence."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self.url = _url(environment)
+        self._key = _admin_key(environment)
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Json:
+        """Ask for something."""
+        return self._ask("GET", path, query=query)
+
+    def post(self, path: str, body: object = None) -> Json:
+        """Make or change something."""
+        return self._ask("POST", path, body={} if body is None else body)
+
+    def delete(self, path: str) -> Json:
+        """Take something away."""
+        return self._ask("DELETE", path)
+
+    def every(self, path: str, query: Mapping[str, Any] | None = None) -> list[Json]:
+        """All objects of a list, page by page."""
+        found: list[Json] = []
+        wanted = dict(query or {}) | {"limit": PAGE}
+        while True:
+            page = self.get(path, wanted)
+            found += page["data"]
+            if not page["has_more"] or not page["data"]:
+                return found
+            wanted["after"] = page["last_id"]
+
+    def _ask(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: object = None) -> Json:
+        headers = {"authorization": f"Bearer {self._key}", "user-agent": f"keyhouse/{__version__}"}
+        try:
+            answer = httpx.request(
+                method,
+                f"{self.url}/v1/organization{path}",
+                params=query,
+                json=body,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+            )
+        except httpx.ConnectError as error:
+            raise Failure(
+                f"cannot reach Keyhouse at {self.url}: {error}. Start it with `keyhouse serve`, or set KEYHOUSE_URL "
+                "to where it is.",
+                Exit.TRY_AGAIN,
+            ) from None
+        except httpx.TimeoutException:
+            raise Failure(
+                f"Keyhouse at {self.url} did not answer within {TIMEOUT_SECONDS} seconds. Try again.", Exit.TRY_AGAIN
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Failure(f"asking Keyhouse at {self.url} failed: {error}. Check KEYHOUSE_URL.") from None
+        return self._read(answer)
+
+    def _read(self, answer: httpx.Response) -> Json:
+        try:
+            body = answer.json()
+        except ValueError:
+            body = None
+        if answer.is_success and isinstance(body, dict):
+            return body
+        error = body.get("error") if isinstance(body, dict) else None
+        if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+            raise Failure(
+                f"what answers at {self.url} is not Keyhouse's API (status {answer.status_code}). Check KEYHOUSE_URL.",
+                _STATUS.get(answer.status_code, Exit.ERROR) if answer.status_code >= 500 else Exit.ERROR,
+            )
+        message = error["message"]
+        if answer.status_code >= 500 and (request_id := answer.headers.get("x-request-id")):
+            message = f"{message} ({request_id})"
+        raise Failure(message, _STATUS.get(answer.status_code, Exit.ERROR))
+
+
+def part(identifier: str) -> str:
+    """An id as one part of a path, whatever is in it."""
+    return quote(require_id(identifier), safe="")
+
+
+def require_id(identifier: str) -> str:
+    """An id, and not by mistake a secret: that has no place on a command line, where every process can see it."""
+    if identifier.startswith("sk-"):
+        raise Failure(
+            "that is a secret, and others may have seen it on this command line: rotate its key. Keys are named by "
+            "their ids (key_...).",
+            Exit.USAGE,
+        )
+    if not identifier.strip(" ."):
+        raise Failure("an id is empty.", Exit.USAGE)
+    return identifier
+
+
+def _url(environment: Mapping[str, str]) -> str:
+    url = (environment.get("KEYHOUSE_URL") or URL).strip().rstrip("/").removesuffix("/v1")
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise Failure(f"KEYHOUSE_URL: expected http://host:port or https://host, not {url!r}.", Exit.USAGE)
+    return url
+
+
+def _admin_key(environment: Mapping[str, str]) -> str:
+    key = environment.get("KEYHOUSE_ADMIN_KEY", "")
+    path = environment.get("KEYHOUSE_ADMIN_KEY_FILE")
+    if not key and path:
+        try:
+            key = Path(path).read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise Failure(f"KEYHOUSE_ADMIN_KEY_FILE: {path} cannot be read: {error}.", Exit.DENIED) from None
+    key = key.strip()
+    if not key:
+        raise Failure(
+            "no admin key. Set KEYHOUSE_ADMIN_KEY, or KEYHOUSE_ADMIN_KEY_FILE to a file that holds it; "
+            "`keyhouse init` shows the first one, the console makes more.",
+            Exit.DENIED,
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise Failure("the admin key has characters that no key has. Copy it again, whole.", Exit.DENIED)
+    return key

@@ -1,0 +1,56 @@
+"""Finding what a person named: a project by its id or name, a key's project by the key."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from keyhouse.cli.client import Client, Json, part
+from keyhouse.cli.talk import Exit, Failure
+
+ProjectOption = Annotated[str | None, Parameter(name="--project", help="The project, by its id or its name.")]
+"""The option that names a project."""
+
+
+def project(client: Client, named: str | None) -> str:
+    """The id of the project with this id or name; without one, of the default project."""
+    if named is not None and named.startswith("proj_"):
+        return named
+    projects = client.every("/projects")
+    if named is None:
+        found = [each for each in projects if each.get("is_default")]
+        if not found:
+            raise Failure("there is no default project. Name one with --project.", Exit.USAGE)
+        return str(found[0]["id"])
+    found = [each for each in projects if each["name"] == named]
+    if not found:
+        raise Failure(f"there is no project {named!r}. `keyhouse projects list` shows them.", Exit.NOT_FOUND)
+    if len(found) > 1:
+        ids = ", ".join(each["id"] for each in found)
+        raise Failure(f"{len(found)} projects are called {named!r}: name one by its id ({ids}).", Exit.USAGE)
+    return str(found[0]["id"])
+
+
+def key(client: Client, key_id: str, named: str | None) -> Json:
+    """The key with this id, revoked or not, in the project named, else wherever it is."""
+    name = part(key_id)
+    if named is not None:
+        return client.get(f"/projects/{part(project(client, named))}/api_keys/{name}", {"include_revoked": "true"})
+    projects = sorted(client.every("/projects", {"include_archived": "true"}), key=lambda each: not each["is_default"])
+    for each in projects:
+        try:
+            return client.get(f"/projects/{part(each['id'])}/api_keys/{name}", {"include_revoked": "true"})
+        except Failure as failure:
+            if failure.status is not Exit.NOT_FOUND:
+                raise
+    raise Failure(
+        f"There is no API key {key_id} in this organization. `keyhouse keys list` shows them with their ids.",
+        Exit.NOT_FOUND,
+    )
+
+
+def key_path(client: Client, key_id: str, named: str | None) -> str:
+    """The path of the key with this id."""
+    if named is not None:
+        return f"/projects/{part(project(client, named))}/api_keys/{part(key_id)}"
+    found = key(client, key_id, None)
+    return f"/projects/{part(found['project_id'])}/api_keys/{part(key_id)}"

@@ -1,0 +1,96 @@
+"""The `keyhouse` command: its commands, and the one place where an ending becomes an exit code."""
+
+import os
+import sys
+from typing import Final
+
+from cyclopts import App, CycloptsError, Parameter
+
+from keyhouse import __version__
+from keyhouse.cli.talk import Exit, Failure, say
+
+_SERVE: Final = """Start Keyhouse; on a new database, print a one-time link to set up the first account.
+
+For example:
+
+    keyhouse serve
+
+    keyhouse serve --port 9000 --data /var/lib/keyhouse --config /etc/keyhouse.toml
+"""
+
+_INIT: Final = """Set up Keyhouse: organization, owner, default project, and an admin key that is shown this once.
+
+It works on the database itself, with the server stopped, and ends with 5 if Keyhouse is set up already.
+
+For example:
+
+    keyhouse init --email ada@example.com --organization Acme --password-stdin < password.txt
+"""
+
+_USAGE: Final = """Show requests, tokens and cost over time, in UTC.
+
+For example:
+
+    keyhouse usage
+
+    keyhouse usage --since 24h --bucket 1h --by key --by model
+
+    keyhouse usage --since 2026-11-01 --until 2026-12-01 --project Research --json
+"""
+
+_COSTS: Final = """Show cost by day, in UTC.
+
+For example:
+
+    keyhouse costs
+
+    keyhouse costs --since 2026-11-01 --until 2026-12-01 --by project --json
+"""
+
+
+app: Final = App(
+    name="keyhouse",
+    help="Your organization's own API-keys platform for AI.",
+    version=__version__,
+    default_parameter=Parameter(negative=""),
+)
+
+# By name, so that a command loads only what it needs: `keys list` no server, `serve` no HTTP client. What is
+# named is not read for its help either, so it stands here.
+app.command("keyhouse.cli.serve:serve", name="serve", help=_SERVE)
+app.command("keyhouse.cli.init:init", name="init", help=_INIT)
+app.command("keyhouse.cli.projects:projects_app", name="projects", help="The organization's projects.")
+app.command("keyhouse.cli.keys:keys_app", name="keys", help="API keys: what applications call models with.")
+app.command("keyhouse.cli.limits:limits_app", name="limits", help="Budgets and rate limits.")
+app.command("keyhouse.cli.usage:usage", name="usage", help=_USAGE)
+app.command("keyhouse.cli.usage:costs", name="costs", help=_COSTS)
+app.command("keyhouse.cli.ledger:ledger_app", name="ledger", help="Check the books.")
+
+
+def run() -> None:
+    """Run the command with this process's arguments, and end the process."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit code."""
+    try:
+        status = app(
+            arguments, exit_on_error=False, print_error=False, help_on_error=False, result_action="return_value"
+        )
+        sys.stdout.flush()
+    except CycloptsError as error:
+        say(f"{error} See `keyhouse {' '.join(error.command_chain or ())} --help`.".replace("  ", " "))
+        return Exit.USAGE
+    except Failure as failure:
+        say(failure.message)
+        return failure.status
+    except BrokenPipeError:
+        # Whoever read has gone; what is still buffered must not complain at exit (docs.python.org, SIGPIPE).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.ERROR
+    return status if isinstance(status, int) else Exit.OK
+
+
+if __name__ == "__main__":
+    run()
