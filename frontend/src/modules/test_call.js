@@ -12,7 +12,8 @@ async function call(secret, model) {
     body: JSON.stringify({ model, messages: [{ role: "user", content: question }] }),
   });
   const took = Math.round(performance.now() - began);
-  const body = await response.json();
+  // Something in between may answer in its own words.
+  const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(body.error?.message ?? `The gateway answered ${response.status}.`);
   return { took, body, cost: response.headers.get("x-keyhouse-cost-usd"), id: response.headers.get("x-keyhouse-call-id") };
 }
