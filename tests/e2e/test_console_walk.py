@@ -64,11 +64,11 @@ class Walk:
     def _note(self, message: ConsoleMessage) -> None:
         # A form that comes back with 422 is a page like any other; Chromium names every such status an error.
         if message.type in {"error", "warning"} and "status of 422" not in message.text:
-            self.complaints.append(f"{message.type}: {message.text}")
+            self.complaints.append(f"{message.type}: {message.text} ({self.page.url}, {message.location})")
 
     def picture(self, name: str) -> None:
         """Take a picture, and see that nothing is wider than the window."""
-        self.page.screenshot(path=self.pictures / f"{name}.png")
+        self.page.screenshot(path=self.pictures / f"{name}.png", animations="disabled", caret="initial")
         wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wider <= 0, f"{name} is {wider} pixels too wide"
 
@@ -166,6 +166,8 @@ def create(walk: Walk) -> str:
     secret = store(walk, "Store this secret now", "5-secret", test_call=True)
     expect(create_button).to_be_focused()
     expect(page.get_by_role("link", name=NAME)).to_be_visible()
+    expect(page.get_by_text("1 key in 1 project.")).to_be_visible()
+    expect(page.get_by_role("search")).to_be_visible()
     walk.picture("6-keys")
     return secret
 

@@ -2,6 +2,8 @@
 // and give it back to what opened them. A dialog with data-keep does not close by Escape or a click outside
 // until its secret was copied (data-stored) or its button was pressed.
 
+import htmx from "htmx.org";
+
 let opener = null;
 
 function close(dialog) {
@@ -39,11 +41,17 @@ function leave(dialog) {
   if (opener?.isConnected) {
     dialog.remove();
     opener.focus();
+    refresh(dialog);
     opener = null;
     return;
   }
   // The page was loaded with the dialog open: its own address leads on.
   location.assign(dialog.dataset.leadsTo ?? location.pathname);
+}
+
+// While a dialog was open its key may have been used: the list behind is asked for again.
+function refresh({ dataset: { refreshes, leadsTo } }) {
+  if (refreshes) htmx.ajax("GET", leadsTo, { target: refreshes, select: refreshes, swap: "outerHTML" });
 }
 
 document.addEventListener("click", (event) => {

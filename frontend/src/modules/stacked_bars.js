@@ -64,7 +64,8 @@ function bars(data) {
     type: "bar",
     name: series.name,
     stack: "all",
-    data: series.values,
+    // No bar at all for nothing: its edge would cut the axis.
+    data: series.values.map((value) => value || "-"),
     barWidth: "68%",
     barMinWidth: 2,
     emphasis: { disabled: true },
