@@ -20,6 +20,7 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import KeyDraft, Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
+from keyhouse.core.errors import Refusal
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.projects import ProjectQuestions
@@ -140,6 +141,15 @@ def refusal(answer: httpx.Response) -> tuple[int, str | None, str]:
     assert answer.headers["x-request-id"].startswith("req_")
     assert answer.headers["content-type"] == "application/json"
     return answer.status_code, error["param"], error["reason"]
+
+
+def refusal_of(read: Callable[[], object]) -> Refusal | None:
+    """How reading ended: the refusal, or None if there was a value. Anything else fails the test."""
+    try:
+        read()
+    except Refusal as refused:
+        return refused
+    return None
 
 
 @contextmanager

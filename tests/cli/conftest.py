@@ -8,11 +8,14 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from sqlalchemy import insert
 
-from admin.town import Town, a_town
+from admin.town import NOW, Town, a_town
+from keyhouse.store import schema
 
 Run = Callable[..., "CompletedProcess[str]"]
 
+SCRIPTS = Path(__file__).parent / "scripts"
 COMMAND = (sys.executable, "-m", "keyhouse.cli.main")
 
 
@@ -56,3 +59,23 @@ def command(
         timeout=60,
         check=False,
     )
+
+
+def used(town: Town) -> None:
+    """Three calls of `key_1` and one of `key_2` on the day before the town's clock."""
+    shared = {
+        "starts_at_ms": (NOW - 31 * 3600) * 1000,
+        "organization_id": "org-1",
+        "project_id": "proj_1",
+        "owner_id": "user-1",
+        "upstream": "local",
+        "endpoint": "/v1/chat/completions",
+    }
+    rows = (
+        {"key_id": "key_1", "model": "tiny-1", "requests": 3, "errors": 1, "input_tokens": 300, "output_tokens": 150}
+        | {"cached_input_tokens": 30, "cost_nano_usd": 123_456_789},
+        {"key_id": "key_2", "model": "tiny-2", "requests": 1, "input_tokens": 100, "output_tokens": 50}
+        | {"cost_nano_usd": 1},
+    )
+    for row in rows:
+        town.execute(lambda c, r=row: c.execute(insert(schema.usage_hour).values(shared | r)))  # type: ignore[misc]

@@ -8,7 +8,6 @@
 import re
 from typing import Any, Final
 
-import structlog
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -32,7 +31,6 @@ class Door:
     def __init__(self, office: Office, inner: ASGIApp) -> None:
         self._office = office
         self._inner = inner
-        self._log = structlog.get_logger("keyhouse.admin")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -46,10 +44,9 @@ class Door:
         except Refusal as refusal:
             await _send(stamped, *answer(refusal, request_id))
             return
-        except Exception:  # noqa: BLE001  nobody is let in, and the answer keeps OpenAI's shape
-            self._log.exception("admin_fault", request_id=request_id)
+        except Exception:
             await _send(stamped, *answer(broken(request_id), request_id))
-            return
+            raise
         scope["state"] = {_ACTOR: actor, _REQUEST_ID: request_id}
         await self._inner(scope, receive, stamped)
 

@@ -26,11 +26,12 @@ def instant(text: str, option: str, now: datetime, *, direction: int = 1) -> int
 
     A date alone is its first moment; without a zone it is UTC.
     """
-    if _DURATION.fullmatch(text.strip()):
-        return int((now + direction * timedelta(seconds=duration(text, option))).timestamp())
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if _DURATION.fullmatch(text.strip()):
+            moment = now + direction * timedelta(seconds=duration(text, option))
+        else:
+            moment = datetime.fromisoformat(text.strip())
+    except (ValueError, OverflowError):
         raise Failure(
             f"{option}: expected a date such as 2027-01-31, or a duration such as 90d, not {text!r}.", Exit.USAGE
         ) from None
