@@ -1,6 +1,5 @@
 """Recognizing admin keys; every failure raises."""
 
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ from given import NOON
 from given_control import PEPPER, House, refused
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.core.errors import Code
-from keyhouse.core.identifiers import base62
+from keyhouse.core.secret import Kind, mint
 from keyhouse.store import schema
 
 pytestmark = pytest.mark.asyncio
@@ -67,8 +66,7 @@ async def test_what_is_not_shaped_like_a_key_never_reaches_the_database(house: H
 
 
 async def test_a_key_that_was_never_issued_is_unknown(house: House) -> None:
-    stem = "sk-admin-kh_0123456789_" + "a" * 32
-    value = stem + base62(zlib.crc32(stem.encode()), 6)
+    value = mint(Kind.ADMIN, "key_0123456789", house.entropy).value
     await refused(admin_keys(house).authenticate([f"Bearer {value}"], ADDRESS), Code.KEY_UNKNOWN)
 
 
@@ -81,6 +79,11 @@ async def test_another_servers_pepper_recognizes_nothing(house: House) -> None:
 async def test_a_project_key_is_of_the_wrong_kind(house: House) -> None:
     issued = await house.keys.create(house.owner, house.draft())
     await refused(admin_keys(house).authenticate([f"Bearer {issued.value}"], ADDRESS), Code.KEY_WRONG_KIND)
+
+
+async def test_a_project_key_is_refused_by_its_shape_alone(house: House) -> None:
+    never_issued = mint(Kind.USER, "key_0123456789", house.entropy).value
+    await refused(admin_keys(house).authenticate([f"Bearer {never_issued}"], ADDRESS), Code.KEY_WRONG_KIND)
 
 
 async def test_a_row_of_the_wrong_kind_is_refused_whatever_its_secret_says(house: House) -> None:

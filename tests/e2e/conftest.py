@@ -11,6 +11,11 @@ from e2e.configuration import UPSTREAM_KEY, a_house
 from e2e.processes import House, fake_upstream, llama
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker of what is slow because it builds."""
+    config.addinivalue_line("markers", "wheel: builds a wheel and installs it into an empty environment")
+
+
 @pytest.fixture(scope="session")
 def llama_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """llama.cpp's own server on a tiny model; it wants UPSTREAM_KEY."""

@@ -3,6 +3,11 @@
 import pytest
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker of the long form."""
+    config.addinivalue_line("markers", "soak: the long form of a proof")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked `soak` unless a marker is chosen."""
     if config.getoption("-m"):

@@ -131,7 +131,9 @@ class Keys:
         """Give a key a new secret.
 
         The present one works for `overlap_ms` more milliseconds, none if that is 0; one older than that ends
-        now, because at most two live at once. Raises Refusal(PARAMETER_INVALID for an overlap beyond thirty days, CONFLICT if revoked or expired).
+        now, because at most two live at once.
+
+        Raises Refusal(PARAMETER_INVALID for an overlap beyond thirty days, CONFLICT if revoked or expired).
         """
         require(actor, Task.API_KEYS)
         if not 0 <= overlap_ms <= OVERLAP_MS_MAX:

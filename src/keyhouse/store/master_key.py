@@ -3,6 +3,7 @@
 Whoever has the database without this file can neither recognize a secret nor forge one.
 """
 
+import asyncio
 import hmac
 import os
 from pathlib import Path
@@ -19,14 +20,18 @@ BYTES: Final = 32
 async def open_keyring(path: Path, database: Database, clock: Clock, entropy: Entropy) -> Keyring:
     """The keyring of this database. Raises CannotOpen if its master key is missing, malformed or another one."""
     known = await database.read(find_master_key_check)
-    if known is None and not path.exists():
-        _make(path, entropy)
-    keyring = derive(_read(path))
+    keyring = derive(await asyncio.to_thread(_read_or_make, path, entropy, may_make=known is None))
     if known is None:
         await database.write(lambda connection: insert_master_key_check(connection, keyring.check, clock.now_ms()))
     elif not hmac.compare_digest(known, keyring.check):
         raise CannotOpen(f"{path} is not the master key this database was made with. Put the right file back.")
     return keyring
+
+
+def _read_or_make(path: Path, entropy: Entropy, *, may_make: bool) -> bytes:
+    if may_make and not path.exists():
+        _make(path, entropy)
+    return _read(path)
 
 
 def _make(path: Path, entropy: Entropy) -> None:

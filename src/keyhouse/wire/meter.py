@@ -13,7 +13,7 @@ import msgspec
 
 from keyhouse.core.money import Counts
 from keyhouse.wire.sse import Splitter, data_of
-from keyhouse.wire.usage import Reading, output_tokens_in, read_usage
+from keyhouse.wire.usage import Reading, counted, output_tokens_in, read_usage
 
 _ABSENT: Final = msgspec.Raw()
 _NULL: Final = b"null"
@@ -49,11 +49,12 @@ _NULLS: Final = (b',"usage":null', b', "usage": null', b'"usage":null,', b'"usag
 class ChatMeter:
     """Feed it what the upstream sends, pass on what it gives back.
 
-    `reading` is the upstream's own usage, once it came; `output_tokens` counts in the meantime. `secret` is
+    `reading` is the upstream's own usage, once it came; `output_tokens` counts in the meantime,
+    and `is_done` is true once the upstream has said `[DONE]`. `secret` is
     the upstream's credential, which is cut out wherever it shows.
     """
 
-    __slots__ = ("_events", "_input_tokens", "_secret", "_splitter", "_strips", "_text_bytes", "reading")
+    __slots__ = ("_events", "_input_tokens", "_secret", "_splitter", "_strips", "_text_bytes", "is_done", "reading")
 
     def __init__(self, *, wants_usage: bool, input_tokens: int, secret: bytes | None = None) -> None:
         self._strips = not wants_usage
@@ -62,6 +63,7 @@ class ChatMeter:
         self._splitter = Splitter()
         self._events = 0
         self._text_bytes = 0
+        self.is_done = False
         self.reading: Reading | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -83,16 +85,17 @@ class ChatMeter:
 
     @property
     def counts(self) -> Counts:
-        """The best knowledge so far: the upstream's usage if it came, else the input's bound and the output counted."""
-        if self.reading is not None and not self.reading.is_clamped:
-            return self.reading.counts
-        return Counts(input=self._input_tokens, output=self.output_tokens)
+        """The best knowledge so far of what was used, for an answer that did not come to a good end."""
+        return counted(self.reading, self._input_tokens, self.output_tokens)
 
     def _seen(self, event: bytes) -> bytes:
         if self._secret is not None and self._secret in event:
             event = event.replace(self._secret, b"[removed]")
         data = data_of(event)
-        if not data or data == b"[DONE]":
+        if not data:
+            return event
+        if data == b"[DONE]":
+            self.is_done = True
             return event
         try:
             chunk = _CHUNK.decode(data)

@@ -90,6 +90,19 @@ def read_usage(usage: msgspec.Raw | bytes) -> Reading | None:
     return _clamped(input_tokens, cached, written, output_tokens, reasoning)
 
 
+def counted(reading: Reading | None, input_tokens: int, output_tokens: int) -> Counts:
+    """What to charge where the upstream's word is missing, not final or not credible.
+
+    The input's bound and the output that was counted, and what of a reading exceeds the one or fills in the other.
+    """
+    if reading is None:
+        return Counts(input=input_tokens, output=output_tokens)
+    said = reading.counts
+    if not said.input:
+        return Counts(input=input_tokens, output=max(said.output, output_tokens), reasoning=said.reasoning)
+    return Counts(said.input, said.cached_input, said.cache_write, max(said.output, output_tokens), said.reasoning)
+
+
 def output_tokens_in(text_bytes: int, events: int = 0) -> int:
     """How many output tokens to count for so much text in so many events, where nobody says."""
     return max(events, -(-text_bytes // BYTES_PER_TOKEN))

@@ -1,0 +1,206 @@
+"""The one place that builds real things and wires them: clock, randomness, database, books, verbs and doors."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+import structlog
+
+from keyhouse import config
+from keyhouse.admin import app as admin
+from keyhouse.admin.office import Office
+from keyhouse.catalog import load_catalog
+from keyhouse.console import app as console
+from keyhouse.console.desk import Desk
+from keyhouse.control.admin_keys import AdminKeys
+from keyhouse.control.keys import Keys
+from keyhouse.control.limits import Limits
+from keyhouse.control.projects import Projects
+from keyhouse.control.setup import Setup
+from keyhouse.control.sign_in import SignIn
+from keyhouse.core.clock import Clock, Entropy
+from keyhouse.core.keyring import Keyring
+from keyhouse.doors import ASGIApp, Doors
+from keyhouse.gateway import asgi as gateway
+from keyhouse.gateway.authenticate import Authenticator
+from keyhouse.gateway.call import House as GatewayHouse
+from keyhouse.gateway.routing import Routing
+from keyhouse.gateway.upstream import UpstreamClient
+from keyhouse.identity.passwords import Passwords
+from keyhouse.identity.sessions import Sessions
+from keyhouse.identity.throttle import Throttle
+from keyhouse.ledger.book import Ledger
+from keyhouse.ledger.commit import GroupCommit
+from keyhouse.ledger.orphans import close_orphans
+from keyhouse.reporting.keys import KeyQuestions
+from keyhouse.reporting.limits import LimitQuestions
+from keyhouse.reporting.listings import Listings
+from keyhouse.reporting.names import Names
+from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.usage import UsageQuestions
+from keyhouse.store.books import SqliteBooks
+from keyhouse.store.master_key import open_keyring
+from keyhouse.store.prices import list_prices
+from keyhouse.store.sqlite import SqliteDatabase, open_sqlite
+
+HASHING_THREADS: Final = 2
+"""Passwords take 64 MiB each while they are hashed; two at a time are enough for people who sign in."""
+
+Say = Callable[[str], None]
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970, UTC."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> float:
+        """Milliseconds that never run backwards."""
+        return time.perf_counter_ns() / 1_000_000
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What everything stands on: an open database, its keys, and how it is set up."""
+
+    database: SqliteDatabase
+    clock: Clock
+    entropy: Entropy
+    keyring: Keyring
+    passwords: Passwords
+    setup: Setup
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self.database.close()
+
+
+async def open_ground(settings: config.Settings, data: Path) -> Ground:
+    """Open the database and its master key. Raises CannotOpen, with everything untouched."""
+    clock, entropy = SystemClock(), os.urandom
+    url = settings.database.url
+    path = data / "keyhouse.db" if url is None else Path(url.removeprefix("sqlite:///"))
+    database = await asyncio.to_thread(open_sqlite, path, clock, entropy)
+    try:
+        key_file = settings.secrets.master_key_file
+        keyring = await open_keyring(Path(key_file) if key_file else data / "master.key", database, clock, entropy)
+    except BaseException:
+        await database.close()
+        raise
+    passwords = Passwords(ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="keyhouse-hash"))
+    setup = Setup(database, clock, entropy, passwords, keyring.pepper)
+    return Ground(database, clock, entropy, keyring, passwords, setup)
+
+
+@dataclass(frozen=True)
+class House:
+    """A running Keyhouse: its doors, and what has to be ended when they close."""
+
+    doors: Doors
+    ground: Ground
+    print_setup_link: Callable[[], None]
+    closing: tuple[Callable[[], Awaitable[None]], ...]
+
+    async def announce(self) -> None:
+        """While nobody has an account yet, say how to make the first one."""
+        if not await self.ground.setup.is_done():
+            self.print_setup_link()
+
+    async def close(self) -> None:
+        """Write what is still to be written, and let go of the database."""
+        for close in self.closing:
+            await close()
+
+
+async def open_house(
+    settings: config.Settings, data: Path, environment: Mapping[str, str], *, url: str, say: Say
+) -> House:
+    """Build it all. What an earlier process left unfinished is closed before the first call is served.
+
+    Raises CannotOpen or BadConfiguration, with everything untouched.
+    """
+    ground = await open_ground(settings, data)
+    database, clock, entropy = ground.database, ground.clock, ground.entropy
+    catalog = await load_catalog(settings, environment, database, clock)
+    books = SqliteBooks(database, clock)
+    await books.begin()
+    if orphans := await close_orphans(books):
+        say(f"{orphans} calls were cut off when Keyhouse last stopped; they are charged what they had reserved.")
+    commit = GroupCommit(books, _report)
+    committing = asyncio.create_task(commit.run())
+
+    async def finish_books() -> None:
+        commit.stop()
+        await committing
+        await books.end()
+
+    def print_setup_link() -> None:
+        token = ground.setup.new_link_token()
+        say(f"set up the first account within 15 minutes: {url}/set-up/{token}")
+
+    authenticator = Authenticator(database, ground.keyring.pepper, clock)
+    client = UpstreamClient(clock)
+    prices = {price.id: price for price in await database.read(list_prices)}
+    lobby = gateway.build(
+        GatewayHouse(
+            authenticator=authenticator,
+            routing=Routing(catalog.models),
+            ledger=Ledger(commit, clock, prices),
+            client=client,
+            clock=clock,
+            entropy=entropy,
+        ),
+        structlog.get_logger("keyhouse.gateway"),
+    )
+    keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
+    projects = Projects(database, clock, entropy, authenticator.forget)
+    usage_questions = UsageQuestions(database)
+    project_questions = ProjectQuestions(database)
+    office = Office(
+        admin_keys=AdminKeys(database, clock, ground.keyring.pepper),
+        keys=keys,
+        limits=Limits(database, clock, entropy),
+        projects=projects,
+        listings=Listings(database, clock),
+        limit_questions=LimitQuestions(database, clock),
+        project_questions=project_questions,
+        usage_questions=usage_questions,
+        clock=clock,
+        entropy=entropy,
+    )
+    sessions = Sessions(database, clock, entropy)
+    desk = Desk(
+        setup=ground.setup,
+        sign_in=SignIn(database, clock, ground.passwords, sessions, Throttle(database, clock)),
+        sessions=sessions,
+        keys=keys,
+        key_questions=KeyQuestions(database, clock),
+        usage_questions=usage_questions,
+        project_questions=project_questions,
+        names=Names(database).names,
+        models=lambda: list(catalog.models),
+        upstream_note=catalog.note,
+        clock=clock,
+        entropy=entropy,
+        public_url=settings.server.public_url,
+        print_setup_link=print_setup_link,
+    )
+    doors = Doors(
+        gateway=lobby,
+        admin=cast("ASGIApp", admin.build(office)),
+        console=cast("ASGIApp", console.build(desk)),
+        is_ready=lambda: commit.is_well,
+        trusted_proxies=settings.server.trusted_proxies,
+    )
+    return House(doors, ground, print_setup_link, (client.close, finish_books, ground.close))
+
+
+def _report(message: str, error: BaseException) -> None:
+    structlog.get_logger("keyhouse.ledger").error("ledger", message=message, error=repr(error))

@@ -1,0 +1,115 @@
+"""Which models there are: the configured ones, else OpenAI's, else the demo; each with its upstream and price."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from keyhouse import config
+from keyhouse.core.clock import Clock
+from keyhouse.core.money import Price, parse_price
+from keyhouse.gateway import demo
+from keyhouse.gateway.known_prices import known_models, known_price
+from keyhouse.gateway.routing import Model, Upstream
+from keyhouse.store.engine import Database
+from keyhouse.store.prices import get_price
+
+OPENAI: Final = "https://api.openai.com/v1"
+DEMO_PRICE: Final = Price(0, 1_000_000, 500_000, 1_000_000, 2_000_000)
+"""What the demo pretends to cost, so that budgets can be tried out."""
+
+DEMO_OUTPUT_TOKENS_MAX: Final = 512
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """The models by public name, and one sentence that says where answers come from."""
+
+    models: Mapping[str, Model]
+    note: str
+
+
+async def load_catalog(
+    settings: config.Settings, environment: Mapping[str, str], database: Database, clock: Clock
+) -> Catalog:
+    """The models there are now, their prices kept in the books. Raises BadConfiguration."""
+    now_ms = clock.now_ms()
+    if settings.upstreams:
+        models, note = _configured(settings, environment), "Your configured models answer."
+    elif key := config.read_secret("OPENAI_API_KEY", environment):
+        base_url = environment.get("OPENAI_BASE_URL") or OPENAI
+        upstream = Upstream("openai", base_url.rstrip("/"), key, allow_private=base_url != OPENAI)
+        models = [Model(name, upstream, name, owned_by="openai") for name in known_models("openai")]
+        note = "OpenAI is connected as upstream. Your first key works as soon as you make it."
+    else:
+        models = [Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, DEMO_PRICE, DEMO_OUTPUT_TOKENS_MAX)]
+        note = "The built-in demo answers as keyhouse-demo, so your first key works at once."
+    kept = await database.write(lambda connection: _with_prices(connection, models, now_ms))
+    return Catalog({model.name: model for model in kept}, note)
+
+
+def _configured(settings: config.Settings, environment: Mapping[str, str]) -> list[Model]:
+    upstreams = {upstream.name: _upstream(upstream, environment) for upstream in settings.upstreams}
+    return [
+        Model(
+            name=model.name,
+            upstream=upstreams[model.upstreams[0]],
+            upstream_model=model.upstream_model or model.name,
+            price=_price(model),
+            output_tokens_max=model.max_output_tokens,
+            owned_by=model.upstreams[0],
+        )
+        for model in settings.models
+    ]
+
+
+def _upstream(found: config.Upstream, environment: Mapping[str, str]) -> Upstream:
+    key = None
+    if found.api_key_env is not None:
+        key = config.read_secret(found.api_key_env, environment)
+        if not key:
+            raise config.BadConfiguration(
+                f"upstreams.{found.name}.api_key_env: the environment variable {found.api_key_env} is not set."
+            )
+    elif found.api_key_file is not None:
+        key = config.read_secret_file(found.api_key_file, f"upstreams.{found.name}.api_key_file")
+    return Upstream(
+        name=found.name,
+        base_url=found.base_url.rstrip("/"),
+        api_key=key,
+        allow_private=found.allow_private,
+        connect_timeout_ms=int(found.connect_timeout_seconds * 1000),
+        first_byte_timeout_ms=int(found.first_byte_timeout_seconds * 1000),
+        idle_timeout_ms=int(found.idle_timeout_seconds * 1000),
+    )
+
+
+def _price(model: config.Model) -> Price | None:
+    if model.input_usd_per_million is None or model.output_usd_per_million is None:
+        return None
+    given = parse_price(model.input_usd_per_million)
+    cached, written = model.cached_input_usd_per_million, model.cache_write_usd_per_million
+    return Price(
+        id=0,
+        input=given,
+        cached_input=given if cached is None else parse_price(cached),
+        cache_write=given if written is None else parse_price(written),
+        output=parse_price(model.output_usd_per_million),
+    )
+
+
+def _with_prices(connection: Connection, models: list[Model], now_ms: int) -> list[Model]:
+    """The models with prices that have ids: what is configured wins over what is known."""
+    kept = []
+    for model in models:
+        price, source = model.price, "configuration"
+        if price is None:
+            price, source = (
+                known_price(model.upstream_model, datetime.fromtimestamp(now_ms / 1000, UTC)),
+                "genai-prices",
+            )
+        if price is not None:
+            price = get_price(connection, model.name, model.upstream.name, price, source, now_ms)
+        kept.append(msgspec.structs.replace(model, price=price, created_at_s=now_ms // 1000))
+    return kept

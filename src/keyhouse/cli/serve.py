@@ -1,0 +1,111 @@
+"""`keyhouse serve`: run it all in this process, until it is told to stop."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from keyhouse import __version__, config
+from keyhouse.app import House, open_house
+from keyhouse.log import open_log
+from keyhouse.store.engine import CannotOpen
+
+BACKLOG: Final = 2_048
+CONNECTIONS_MAX: Final = 50_000
+HEADER_BYTES_MAX: Final = 32_768
+HEADER_TIMEOUT_MS: Final = 10_000
+DRAIN_SECONDS: Final = 30
+
+
+def serve(
+    *,
+    host: Annotated[str | None, Parameter(help="Address to listen on; default 127.0.0.1.")] = None,
+    port: Annotated[int | None, Parameter(help="Port to listen on; default 8080, 0 chooses a free one.")] = None,
+    data: Annotated[Path, Parameter(help="Folder of the database and the master key.")] = Path("data"),
+    file: Annotated[Path | None, Parameter(name="--config", help="Configuration; default ./keyhouse.toml.")] = None,
+) -> int:
+    """Start Keyhouse; on a new database, print a one-time link to set up the first account.
+
+    Examples:
+
+        keyhouse serve
+
+        keyhouse serve --port 9000 --data /var/lib/keyhouse --config /etc/keyhouse.toml
+    """
+    open_log()
+    try:
+        settings = config.load(file, os.environ)
+        address = _free_address(host or settings.server.host, settings.server.port if port is None else port)
+        return asyncio.run(_serve(settings, data, *address))
+    except (config.BadConfiguration, CannotOpen, OSError) as error:
+        _say(str(error))
+        return 1
+
+
+async def _serve(settings: config.Settings, data: Path, host: str, port: int) -> int:
+    url = settings.server.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    house = await open_house(settings, data, os.environ, url=url, say=_say)
+    try:
+        await _run(house, host, port, url)
+    finally:
+        await house.close()
+    return 0
+
+
+async def _run(house: House, host: str, port: int, url: str) -> None:
+    server = Server(
+        house.doors,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS_MAX,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES_MAX),
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    serving = asyncio.create_task(server.serve())
+    _say(f"Keyhouse {__version__} is at {url}")
+    await house.announce()
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+        return
+    _say("Stopping: running calls are finished first; press Ctrl+C again to stop at once.")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+    server.stop()  # type: ignore[no-untyped-call]
+    await asyncio.wait({serving}, timeout=DRAIN_SECONDS)
+
+
+def _free_address(host: str, port: int) -> tuple[str, int]:
+    """The address with a port that nobody listens on. Raises OSError that says who to ask.
+
+    The server itself would share a port with another process of the same user, and each would get half of the calls.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise OSError(f"{host} port {port} cannot be used: {error.strerror}. Choose another with --port.") from None
+        return host, probe.getsockname()[1]
+
+
+def _say(message: str) -> None:
+    print(f"keyhouse: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,110 @@
+"""One call, start to finish. Read this first.
+
+The laws of this file:
+  1. Nothing goes upstream before the hold is entered: then the call's row is durable.
+  2. Leaving the hold closes the call: as settled or released if the story said so, else as counted if the
+     request may have reached the upstream. What is forgotten is on the expensive side, never free.
+  3. No step knows a status code of ours: each raises a Refusal, and `wire/errors.py` has the table.
+  4. No step logs: `asgi.py` writes one line per request.
+"""
+
+from dataclasses import dataclass
+
+from keyhouse.core.bound import worst_case
+from keyhouse.core.call import Opening
+from keyhouse.core.clock import Clock, Entropy
+from keyhouse.core.identifiers import call_id
+from keyhouse.core.key import Credential
+from keyhouse.core.permissions import Access, Resource
+from keyhouse.gateway.authenticate import Authenticator, require_model, require_permission
+from keyhouse.gateway.demo import Demo
+from keyhouse.gateway.relay import Relay
+from keyhouse.gateway.request import BODY_BYTES_MAX, BODY_SECONDS_MAX, Request
+from keyhouse.gateway.routing import Model, Routing, Upstream
+from keyhouse.gateway.upstream import Answer, Unsent, UpstreamClient
+from keyhouse.ledger.book import Ledger
+from keyhouse.wire import errors
+from keyhouse.wire.chat import read_chat
+
+CHAT = "/chat/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What a call needs of the house."""
+
+    authenticator: Authenticator
+    routing: Routing
+    ledger: Ledger
+    client: UpstreamClient
+    clock: Clock
+    entropy: Entropy
+    body_bytes_max: int = BODY_BYTES_MAX
+    body_seconds_max: float = BODY_SECONDS_MAX
+
+    def forward(self, upstream: Upstream, path: str, body: bytes, call_id: str, *, stream: bool) -> Answer:
+        """What this upstream answers; the demo lives in this process, every other one behind HTTP."""
+        if upstream.is_demo:
+            return Demo(self.clock).forward(body)
+        return self.client.forward(upstream, path, body, call_id, stream=stream)
+
+
+async def complete_chat(request: Request, house: House) -> None:
+    """Serve one call: who asks, what for, may it, does it fit; forward, relay, settle."""
+    # 1. who asks; and may it ask this at all, before its body is read
+    credential = await identify(request, house)
+    require_permission(credential, Resource.CHAT_COMPLETIONS, Access.WRITE)
+    # 2. what is asked
+    chat = read_chat(await request.body(house.body_bytes_max, house.body_seconds_max))
+    ask = chat.ask
+    request.model, request.is_streamed = ask.model[:200], ask.stream
+    # 3. may it
+    require_model(credential, ask.model)
+    # 4. where to
+    model = house.routing.choose(ask.model)
+    # 5. does it fit: from here on the call is in the books
+    need = worst_case(ask, model.price, model.output_tokens_max)
+    async with house.ledger.hold(_opening(request, credential, model, house), need) as hold:
+        body = chat.written(model.upstream_model, hold.admitted.output_tokens_max)
+        # 6. forward
+        hold.sent()
+        try:
+            async with house.forward(model.upstream, CHAT, body, hold.call_id, stream=ask.stream) as answer:
+                # 7. relay, and 8. settle
+                await Relay(request, answer, hold, ask, need, model.upstream, house.clock).run()
+        except Unsent as refusal:
+            hold.release(status=errors.form(refusal).status)
+            raise
+
+
+async def identify(request: Request, house: House) -> Credential:
+    """Step 1: the living key in the request's headers, or a Refusal."""
+    credential = await house.authenticator.authenticate(
+        request.authorization, request.has_other_credential, request.address
+    )
+    request.credential = credential
+    return credential
+
+
+def _opening(request: Request, credential: Credential, model: Model, house: House) -> Opening:
+    """Who calls what, for the books."""
+    request.call_id = call_id(house.clock.now_ms(), request.entropy)
+    request.upstream = model.upstream.name
+    return Opening(
+        id=request.call_id,
+        request_id=request.request_id,
+        attempt=1,
+        organization_id=credential.organization_id,
+        time_zone=credential.time_zone,
+        project_id=credential.project_id,
+        owner_id=credential.owner_id,
+        key_id=credential.key_id,
+        secret_version=credential.secret_version,
+        redacted=credential.redacted,
+        model=model.name,
+        upstream=model.upstream.name,
+        endpoint=request.path,
+        price_id=None if model.price is None else model.price.id,
+        address=request.address,
+        agent=request.agent,
+    )

@@ -1,0 +1,72 @@
+"""Every address of the gateway: method and path, and what serves it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import unquote
+
+import msgspec
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.permissions import Access, Resource
+from keyhouse.gateway.authenticate import require_model, require_permission
+from keyhouse.gateway.call import House, complete_chat, identify
+from keyhouse.gateway.request import Request
+from keyhouse.gateway.routing import Model
+
+Serve = Callable[[Request, House], Awaitable[None]]
+
+_MODEL_PATH: Final = "/v1/models/"
+
+
+async def list_models(request: Request, house: House) -> None:
+    """`GET /v1/models`: those the key may use."""
+    credential = await identify(request, house)
+    require_permission(credential, Resource.MODELS, Access.READ)
+    models = [_shown(model) for model in house.routing.visible(credential)]
+    await request.answer_json(msgspec.json.encode({"object": "list", "data": models}))
+
+
+async def retrieve_model(request: Request, house: House) -> None:
+    """`GET /v1/models/{model}`, if the key may use it."""
+    credential = await identify(request, house)
+    require_permission(credential, Resource.MODELS, Access.READ)
+    name = request.path.removeprefix(_MODEL_PATH)
+    require_model(credential, name)
+    await request.answer_json(msgspec.json.encode(_shown(house.routing.choose(name))))
+
+
+def _shown(model: Model) -> dict[str, object]:
+    return {"id": model.name, "object": "model", "created": model.created_at_s, "owned_by": model.owned_by}
+
+
+_ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
+    "/v1/chat/completions": ("POST", complete_chat),
+    "/v1/models": ("GET", list_models),
+}
+
+
+def find(raw_path: bytes, request: Request) -> Serve:
+    """What serves this request; raises Refusal for an unknown address or a wrong method.
+
+    Decided on the path as it was sent; only a model's name, which is data, is decoded.
+    """
+    path = raw_path.decode("latin-1")
+    endpoint = _ENDPOINTS.get(path)
+    if endpoint is None and path.startswith(_MODEL_PATH) and len(path) > len(_MODEL_PATH):
+        request.path = _MODEL_PATH + unquote(path[len(_MODEL_PATH) :])
+        endpoint = ("GET", retrieve_model)
+    if endpoint is None:
+        raise Refusal(
+            Code.ENDPOINT_UNKNOWN,
+            f"Invalid URL ({request.method} {path[:200]}).",
+            hint="Keyhouse serves /v1/chat/completions and /v1/models.",
+        )
+    method, serve = endpoint
+    if request.method != method:
+        raise Refusal(
+            Code.METHOD_NOT_ALLOWED,
+            f"{request.method} is not allowed on {path[:200]}.",
+            hint=f"Use {method}.",
+            facts={"allow": method},
+        )
+    return serve

@@ -1,0 +1,179 @@
+"""One HTTP request as the gateway sees it: what came with it, how its body is read, how it is answered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from keyhouse.core.clock import Clock, Entropy
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.key import Credential
+from keyhouse.core.money import Counts
+from keyhouse.wire.headers import Headers
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_BYTES_MAX: Final = 20 * 1000 * 1000
+BODY_SECONDS_MAX: Final = 60.0
+AGENT_CHARACTERS_MAX: Final = 200
+
+_JSON: Final = b"application/json"
+_CREDENTIALS_ELSEWHERE: Final = frozenset({b"api-key", b"x-api-key"})
+
+
+class ClientLeft(Exception):  # noqa: N818  it is news, not a fault
+    """The client closed its connection before its request was whole."""
+
+
+class Request:
+    """A request and what becomes of it. What is set on it by the steps ends up in the access log's line."""
+
+    __slots__ = (
+        "_clock",
+        "_content_length",
+        "_receive",
+        "_send",
+        "_started_ms",
+        "address",
+        "agent",
+        "authorization",
+        "call_id",
+        "charged_nano_usd",
+        "client_has_left",
+        "counts",
+        "credential",
+        "entropy",
+        "first_byte_ms",
+        "flags",
+        "has_other_credential",
+        "is_answered",
+        "is_streamed",
+        "method",
+        "model",
+        "path",
+        "reason",
+        "request_id",
+        "status",
+        "upstream",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, clock: Clock, entropy: Entropy) -> None:
+        self._receive = receive
+        self._send = send
+        self._clock = clock
+        self._started_ms = clock.monotonic_ms()
+        random = entropy(26)
+        self.request_id = "req_" + random[:16].hex()
+        self.entropy = random[16:]
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        client = scope.get("client")
+        self.address: str = client[0] if client else ""
+        self.authorization: list[bytes] = []
+        self.has_other_credential = False
+        self.agent = ""
+        self._content_length = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                self.authorization.append(value)
+            elif name == b"content-length":
+                self._content_length = value
+            elif name == b"user-agent":
+                self.agent = value[:AGENT_CHARACTERS_MAX].decode("latin-1")
+            elif name in _CREDENTIALS_ELSEWHERE:
+                self.has_other_credential = True
+        self.credential: Credential | None = None
+        self.call_id: str | None = None
+        self.model: str | None = None
+        self.upstream: str | None = None
+        self.is_streamed = False
+        self.is_answered = False
+        self.client_has_left = False
+        self.status = 0
+        self.reason: str | None = None
+        self.counts: Counts | None = None
+        self.charged_nano_usd: int | None = None
+        self.first_byte_ms: int | None = None
+        self.flags = ""
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the request came."""
+        return round(self._clock.monotonic_ms() - self._started_ms)
+
+    async def body(self, bytes_max: int = BODY_BYTES_MAX, seconds_max: float = BODY_SECONDS_MAX) -> bytes:
+        """The whole body. Raises Refusal if it is too large or too slow, ClientLeft if it never ends."""
+        if self._content_length.isdigit() and int(self._content_length[:20]) > bytes_max:
+            raise _too_large(bytes_max)
+        try:
+            async with asyncio.timeout(seconds_max):
+                message = await self._receive()
+                if message["type"] == "http.request" and not message.get("more_body"):
+                    body: bytes = message["body"]
+                    if len(body) > bytes_max:
+                        raise _too_large(bytes_max)
+                    return body
+                return await self._body_in_parts(message, bytes_max)
+        except TimeoutError:
+            raise Refusal(
+                Code.BODY_TIMEOUT,
+                f"The request's body did not come within {seconds_max:g} seconds.",
+                hint="Send it in one go.",
+            ) from None
+
+    async def _body_in_parts(self, message: MutableMapping[str, Any], bytes_max: int) -> bytes:
+        parts = bytearray()
+        while True:
+            if message["type"] != "http.request":
+                raise ClientLeft
+            parts += message.get("body", b"")
+            if len(parts) > bytes_max:
+                raise _too_large(bytes_max)
+            if not message.get("more_body"):
+                return bytes(parts)
+            message = await self._receive()
+
+    async def until_client_leaves(self) -> None:
+        """Wait for the client to close its connection. Only after the body was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.client_has_left = True
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Begin the answer."""
+        self.is_answered = True
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def send(self, body: bytes) -> None:
+        """Send a part of the answer."""
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self, body: bytes = b"") -> None:
+        """Send the last part of the answer."""
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """The whole answer at once."""
+        await self.start(status, headers)
+        await self.end(body)
+
+    async def answer_json(self, content: bytes) -> None:
+        """A whole answer in JSON that no call stands behind."""
+        headers = [
+            (b"content-type", _JSON),
+            (b"content-length", b"%d" % len(content)),
+            (b"x-request-id", self.request_id.encode()),
+            (b"openai-version", b"2020-10-01"),
+            (b"openai-processing-ms", b"%d" % self.elapsed_ms),
+        ]
+        await self.answer(200, headers, content)
+
+
+def _too_large(bytes_max: int) -> Refusal:
+    return Refusal(
+        Code.BODY_TOO_LARGE,
+        f"The request's body is larger than {bytes_max:,} bytes.",
+        hint="Send less text, or smaller files.",
+    )

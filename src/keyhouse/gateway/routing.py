@@ -1,0 +1,68 @@
+"""Which upstream serves a model, and which models a key may see."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.key import Credential
+from keyhouse.core.money import Price
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """An OpenAI-compatible server. `base_url` ends before `/chat/completions`, without a slash.
+
+    Without `allow_private` it must be https at a public address. `is_demo`: the built-in one, in this process.
+    Timeouts: to connect, until the answer begins, and between two pieces of a streamed one.
+    """
+
+    name: str
+    base_url: str
+    api_key: str | None = None
+    allow_private: bool = False
+    is_demo: bool = False
+    connect_timeout_ms: int = 10_000
+    first_byte_timeout_ms: int = 600_000
+    idle_timeout_ms: int = 120_000
+
+    def __repr__(self) -> str:
+        return f"Upstream({self.name!r}, {self.base_url!r})"
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A public name and who answers to it. `price` None: its cost is unknown.
+
+    `output_tokens_max` is the longest answer of the model, None where nobody said.
+    """
+
+    name: str
+    upstream: Upstream
+    upstream_model: str
+    price: Price | None = None
+    output_tokens_max: int | None = None
+    created_at_s: int = 0
+    owned_by: str = "keyhouse"
+
+
+class Routing:
+    """The models by their public names, in the order in which they are listed."""
+
+    def __init__(self, models: Mapping[str, Model]) -> None:
+        self._models = dict(models)
+
+    def choose(self, name: str) -> Model:
+        """The model of this name; raises Refusal if there is none."""
+        model = self._models.get(name)
+        if model is None:
+            raise Refusal(
+                Code.MODEL_UNKNOWN,
+                f"The model `{name[:200]}` does not exist or you do not have access to it.",
+                hint="GET /v1/models lists the models that this key may use.",
+                param="model",
+            )
+        return model
+
+    def visible(self, credential: Credential) -> list[Model]:
+        """The models that this credential may use."""
+        allowed = credential.models
+        return [model for name, model in self._models.items() if allowed is None or name in allowed]
