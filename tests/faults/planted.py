@@ -74,7 +74,7 @@ def _released(operation: Operation) -> Operation:
 def orphans_forgotten() -> None:
     """Calls that a crash cut off stay held for ever."""
 
-    async def nothing(self: SqliteBooks, most: int) -> list[str]:
+    async def nothing(self: SqliteBooks, after: str, most: int) -> list[str]:
         return []
 
     SqliteBooks.held_by_others = nothing  # type: ignore[method-assign]

@@ -39,6 +39,9 @@ class Desk:
         self.commit = GroupCommit(books, lambda message, error: self.reports.append(f"{message}: {error}"))
         self.ledger = Ledger(self.commit, clock, {1: PRICE})
 
+    def is_well(self) -> bool:
+        return self.ledger.is_well
+
     async def audit(self) -> Report:
         await self.commit.settled()
         return await self.database.read(audit)
@@ -239,12 +242,12 @@ async def test_nothing_is_admitted_while_the_books_cannot_be_written_and_no_clos
             with pytest.raises(Refusal) as caught:
                 await desk.call("call_2")
             assert caught.value.code is Code.LEDGER_UNAVAILABLE
-            assert not desk.ledger.is_well
+            assert desk.is_well() is False
             hold.settle(Counts(300), status=200)
         desk.books.fail_before = False
         assert await desk.states() == {"call_1": (State.SETTLED, Basis.UPSTREAM, 300)}
         await desk.call("call_3")
-        assert desk.ledger.is_well
+        assert desk.is_well() is True
         assert (await desk.audit()).passes
 
 

@@ -23,7 +23,7 @@ def verify(
 ) -> int:
     """Add the books up again from the calls; exit 1 with what disagrees. It only reads, also beside a running server.
 
-    Examples:
+    For example:
 
         keyhouse ledger verify --data data
 

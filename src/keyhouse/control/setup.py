@@ -84,7 +84,7 @@ class Setup:
             raise Refusal(
                 Code.SETUP_LINK_INVALID,
                 "This set-up link is not valid, was used, or has expired.",
-                hint="Start Keyhouse again to print a new one.",
+                hint="The set-up page can print a new one where Keyhouse runs.",
             )
         return link.expires_at_ms
 

@@ -49,7 +49,7 @@ def build(house: House, log: Log) -> ASGIApp:
         except ClientLeft:
             request.reason = "client_left"
         except Exception as error:
-            log.error("request failed", request_id=request.request_id, error=repr(error), exc_info=error)
+            log.error("request failed", request_id=request.request_id, error=repr(error), exc_info=error)  # noqa: TRY400
             await _refuse(request, Refusal(Code.INTERNAL, "The server had an error.", hint=_REPORT), log)
         finally:
             if log.is_enabled_for(INFO):

@@ -1,10 +1,10 @@
 """The auditor: adds the books up again from the calls and says where they disagree."""
 
 import msgspec
-from sqlalchemy import Connection
 
 from keyhouse.core.limit import Unit, format_amount
 from keyhouse.core.money import format_usd
+from keyhouse.store.engine import Connection
 from keyhouse.store.evidence import Evidence, PeriodEvidence, RollupEvidence, Totals, gather
 
 

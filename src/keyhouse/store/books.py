@@ -50,8 +50,8 @@ class Books(Protocol):
         """Register this process as a running gateway; returns its instance id."""
         ...
 
-    async def held_by_others(self, most: int) -> list[str]:
-        """Ids of calls that gateways other than this one left held, at most `most`."""
+    async def held_by_others(self, after: str, most: int) -> list[str]:
+        """Ids of calls that gateways other than this one left held, in order from `after` on, at most `most`."""
         ...
 
     async def end(self) -> None:
@@ -86,11 +86,11 @@ class SqliteBooks:
         ended = update(instances).where(instances.c.id == self._instance_id).values(dead_at_ms=self._clock.now_ms())
         await self._database.write(lambda connection: connection.execute(ended).rowcount)
 
-    async def held_by_others(self, most: int) -> list[str]:
-        """Ids of calls that gateways other than this one left held, at most `most`."""
+    async def held_by_others(self, after: str, most: int) -> list[str]:
+        """Ids of calls that gateways other than this one left held, in order from `after` on, at most `most`."""
         held = (
             select(calls.c.id)
-            .where(calls.c.state == State.HELD, calls.c.instance_id != self._instance_id)
+            .where(calls.c.state == State.HELD, calls.c.instance_id != self._instance_id, calls.c.id > after)
             .order_by(calls.c.id)
             .limit(most)
         )
