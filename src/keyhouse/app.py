@@ -14,7 +14,7 @@ import structlog
 from keyhouse import config
 from keyhouse.admin import app as admin
 from keyhouse.admin.office import Office
-from keyhouse.catalog import load_catalog
+from keyhouse.catalog import Catalog, load_catalog
 from keyhouse.console import app as console
 from keyhouse.console.desk import Desk
 from keyhouse.control.admin_keys import AdminKeys
@@ -161,45 +161,57 @@ async def open_house(
     )
     keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
     projects = Projects(database, clock, entropy, authenticator.forget)
-    usage_questions = UsageQuestions(database)
-    project_questions = ProjectQuestions(database)
-    office = Office(
+    doors = Doors(
+        gateway=lobby,
+        admin=cast("ASGIApp", admin.build(_office(ground, keys, projects))),
+        console=cast(
+            "ASGIApp", console.build(_desk(ground, keys, catalog, settings.server.public_url, print_setup_link))
+        ),
+        is_ready=lambda: commit.is_well,
+        trusted_proxies=settings.server.trusted_proxies,
+    )
+    return House(doors, ground, print_setup_link, (client.close, finish_books, ground.close))
+
+
+def _office(ground: Ground, keys: Keys, projects: Projects) -> Office:
+    """What the Admin API works with."""
+    database, clock = ground.database, ground.clock
+    return Office(
         admin_keys=AdminKeys(database, clock, ground.keyring.pepper),
         keys=keys,
-        limits=Limits(database, clock, entropy),
+        limits=Limits(database, clock, ground.entropy),
         projects=projects,
         listings=Listings(database, clock),
         limit_questions=LimitQuestions(database, clock),
-        project_questions=project_questions,
-        usage_questions=usage_questions,
+        project_questions=ProjectQuestions(database),
+        usage_questions=UsageQuestions(database),
         clock=clock,
-        entropy=entropy,
+        entropy=ground.entropy,
     )
-    sessions = Sessions(database, clock, entropy)
-    desk = Desk(
+
+
+def _desk(
+    ground: Ground, keys: Keys, catalog: Catalog, public_url: str | None, print_setup_link: Callable[[], None]
+) -> Desk:
+    """What the console works with."""
+    database, clock = ground.database, ground.clock
+    sessions = Sessions(database, clock, ground.entropy)
+    return Desk(
         setup=ground.setup,
         sign_in=SignIn(database, clock, ground.passwords, sessions, Throttle(database, clock)),
         sessions=sessions,
         keys=keys,
         key_questions=KeyQuestions(database, clock),
-        usage_questions=usage_questions,
-        project_questions=project_questions,
+        usage_questions=UsageQuestions(database),
+        project_questions=ProjectQuestions(database),
         names=Names(database).names,
         models=lambda: list(catalog.models),
         upstream_note=catalog.note,
         clock=clock,
-        entropy=entropy,
-        public_url=settings.server.public_url,
+        entropy=ground.entropy,
+        public_url=public_url,
         print_setup_link=print_setup_link,
     )
-    doors = Doors(
-        gateway=lobby,
-        admin=cast("ASGIApp", admin.build(office)),
-        console=cast("ASGIApp", console.build(desk)),
-        is_ready=lambda: commit.is_well,
-        trusted_proxies=settings.server.trusted_proxies,
-    )
-    return House(doors, ground, print_setup_link, (client.close, finish_books, ground.close))
 
 
 def _report(message: str, error: BaseException) -> None:

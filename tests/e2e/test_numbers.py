@@ -115,7 +115,7 @@ def test_the_consoles_usage_file_adds_up_to_the_ledger(
             headers={"sec-fetch-site": "same-origin", "origin": house.url},
         )
         assert signed_in.status_code in {302, 303}, signed_in.text
-        answer = browser.get("/usage.csv", params={"by": "key"})
+        answer = browser.get("/usage.csv", params={"by": "api_key_id"})
     assert answer.status_code == 200, answer.text
     (line,) = [row for row in csv.DictReader(io.StringIO(answer.text)) if "console numbers" in row.values()]
     shown = [int(line[name]) for name in ("requests", "input_tokens", "cached_input_tokens", "output_tokens")]

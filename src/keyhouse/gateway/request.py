@@ -16,6 +16,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_BYTES_MAX: Final = 20 * 1000 * 1000
 BODY_SECONDS_MAX: Final = 60.0
+DISCARD_BYTES_MAX: Final = 100 * 1000 * 1000
+DISCARD_SECONDS_MAX: Final = 5.0
 AGENT_CHARACTERS_MAX: Final = 200
 
 _JSON: Final = b"application/json"
@@ -105,6 +107,7 @@ class Request:
     async def body(self, bytes_max: int = BODY_BYTES_MAX, seconds_max: float = BODY_SECONDS_MAX) -> bytes:
         """The whole body. Raises Refusal if it is too large or too slow, ClientLeft if it never ends."""
         if self._content_length.isdigit() and int(self._content_length[:20]) > bytes_max:
+            await self._discard()
             raise _too_large(bytes_max)
         try:
             async with asyncio.timeout(seconds_max):
@@ -129,10 +132,24 @@ class Request:
                 raise ClientLeft
             parts += message.get("body", b"")
             if len(parts) > bytes_max:
+                await self._discard()
                 raise _too_large(bytes_max)
             if not message.get("more_body"):
                 return bytes(parts)
             message = await self._receive()
+
+    async def _discard(self) -> None:
+        """Let a body that will be refused run out for a moment: who is still sending would not read the answer."""
+        seen = 0
+        try:
+            async with asyncio.timeout(DISCARD_SECONDS_MAX):
+                while seen < DISCARD_BYTES_MAX:
+                    message = await self._receive()
+                    seen += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return
+        except TimeoutError:
+            return
 
     async def until_client_leaves(self) -> None:
         """Wait for the client to close its connection. Only after the body was read."""
@@ -174,6 +191,6 @@ class Request:
 def _too_large(bytes_max: int) -> Refusal:
     return Refusal(
         Code.BODY_TOO_LARGE,
-        f"The request's body is larger than {bytes_max:,} bytes.",
+        f"The request's body is larger than {bytes_max / 1_000_000:g} MB.",
         hint="Send less text, or smaller files.",
     )
