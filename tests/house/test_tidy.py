@@ -54,7 +54,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "core/keyring.py",  # tests/store/test_master_key.py
         "core/permissions.py",  # tests/control, tests/admin
         "gateway/asgi.py",  # e2e and faults
-        "gateway/authenticate.py",  # e2e and faults
         "gateway/call.py",  # e2e and faults
         "gateway/demo.py",  # e2e and faults
         "gateway/endpoints.py",  # e2e and faults
@@ -62,7 +61,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "gateway/relay.py",  # e2e and faults
         "gateway/request.py",  # e2e and faults
         "gateway/routing.py",  # e2e and faults
-        "gateway/upstream.py",  # e2e and faults
         "identity/guessable.py",  # tests/identity/test_passwords.py
         "ledger/auditor.py",  # tests/ledger/test_book.py
         "ledger/commit.py",  # tests/ledger/test_book.py
@@ -76,11 +74,8 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/projects.py",  # e2e and faults
         "store/rollups.py",  # tests/reporting/test_usage.py
         "store/sessions.py",  # e2e and faults
-        "wire/chat.py",  # e2e and faults
-        "wire/errors.py",  # e2e and faults
         "wire/headers.py",  # e2e and faults
         "wire/meter.py",  # e2e and faults
-        "wire/sse.py",  # e2e and faults
         "wire/usage.py",  # e2e and faults
     }
 )

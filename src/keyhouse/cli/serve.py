@@ -23,6 +23,8 @@ CONNECTIONS_MAX: Final = 50_000
 HEADER_BYTES_MAX: Final = 32_768
 HEADER_TIMEOUT_MS: Final = 10_000
 DRAIN_SECONDS: Final = 30
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread may keep Python's lock while another waits: the ledger's writer waits for it ten times a batch."""
 
 
 def serve(
@@ -41,6 +43,7 @@ def serve(
         keyhouse serve --port 9000 --data /var/lib/keyhouse --config /etc/keyhouse.toml
     """
     open_log()
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = config.load(file, os.environ)
         address = _free_address(host or settings.server.host, settings.server.port if port is None else port)

@@ -1,0 +1,125 @@
+"""From headers to a living key or a refusal, without a question to the database for garbage."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from given import FakeClock, a_database, seeded_entropy, some_people
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.secret import Kind, digest, mint
+from keyhouse.gateway.authenticate import Authenticator
+from keyhouse.store import schema
+from keyhouse.store.sqlite import SqliteDatabase
+
+PEPPER = b"p" * 32
+SECRET = mint(Kind.USER, "key_0123456789", seeded_entropy(9)).value
+
+
+class CountingDatabase:
+    """A real database that counts its questions, and can be made to change in the middle of one."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self.database = database
+        self.questions = 0
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    async def read(self, question: Callable[[Any], Any]) -> Any:
+        self.questions += 1
+        found = await self.database.read(question)
+        self.meanwhile()
+        return found
+
+
+async def a_desk(folder: Path) -> tuple[Authenticator, CountingDatabase, FakeClock]:
+    clock = FakeClock()
+    database = a_database(folder, clock)
+    await database.write(some_people)
+    stored = update(schema.key_secrets).values(digest=digest(SECRET, PEPPER))
+    await database.write(lambda connection: connection.execute(stored).rowcount)
+    counting = CountingDatabase(database)
+    return Authenticator(counting, PEPPER, clock), counting, clock  # type: ignore[arg-type]
+
+
+def bearer(text: str) -> list[bytes]:
+    return [b"Bearer " + text.encode("latin-1")]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("authorization", "elsewhere", "code"),
+    [
+        ([], False, Code.CREDENTIAL_MISSING),
+        ([], True, Code.CREDENTIAL_MISSING),
+        ([b"Basic abc"], False, Code.CREDENTIAL_MISSING),
+        (bearer(SECRET) * 2, False, Code.CREDENTIAL_TWICE),
+        (bearer(SECRET), True, Code.CREDENTIAL_TWICE),
+        (bearer("' OR 1=1 --"), False, Code.KEY_MALFORMED),
+        (bearer("sk-kh_\x00"), False, Code.KEY_MALFORMED),
+        (bearer("x" * 1_000_000), False, Code.KEY_MALFORMED),
+        (bearer(SECRET[:-1] + ("a" if SECRET[-1] != "a" else "b")), False, Code.KEY_MALFORMED),
+        (bearer(mint(Kind.ADMIN, "key_0123456789", seeded_entropy(2)).value), False, Code.KEY_WRONG_KIND),
+    ],
+)
+async def test_what_is_not_one_whole_credential_is_refused_without_asking_the_database(
+    tmp_path: Path, authorization: list[bytes], elsewhere: bool, code: Code
+) -> None:
+    authenticator, counting, _ = await a_desk(tmp_path)
+    with pytest.raises(Refusal) as caught:
+        await authenticator.authenticate(authorization, elsewhere, "127.0.0.1")
+    assert (caught.value.code, counting.questions) == (code, 0)
+    await counting.database.close()
+
+
+@pytest.mark.asyncio
+async def test_a_key_is_read_once_and_again_after_it_was_changed(tmp_path: Path) -> None:
+    authenticator, counting, clock = await a_desk(tmp_path)
+    for _ in range(3):
+        assert (await authenticator.authenticate(bearer(SECRET), False, "")).key_id == "key_1"
+    assert counting.questions == 1
+    revoke = update(schema.keys).values(revoked_at_ms=clock.now_ms())
+    await counting.database.write(lambda connection: connection.execute(revoke).rowcount)
+    authenticator.forget("key_1")
+    with pytest.raises(Refusal) as caught:
+        await authenticator.authenticate(bearer(SECRET), False, "")
+    assert caught.value.code is Code.KEY_REVOKED
+    await counting.database.close()
+
+
+@pytest.mark.asyncio
+async def test_what_was_read_before_a_change_is_not_remembered_after_it(tmp_path: Path) -> None:
+    authenticator, counting, _ = await a_desk(tmp_path)
+    counting.meanwhile = lambda: authenticator.forget("key_1")
+    await authenticator.authenticate(bearer(SECRET), False, "")
+    counting.meanwhile = lambda: None
+    await authenticator.authenticate(bearer(SECRET), False, "")
+    assert counting.questions == 2
+    await counting.database.close()
+
+
+@pytest.mark.asyncio
+async def test_a_secret_of_right_form_that_nobody_issued_is_unknown(tmp_path: Path) -> None:
+    authenticator, counting, _ = await a_desk(tmp_path)
+    with pytest.raises(Refusal) as caught:
+        await authenticator.authenticate(bearer(mint(Kind.USER, "key_0123456789", seeded_entropy(8)).value), False, "")
+    assert caught.value.code is Code.KEY_UNKNOWN
+    await counting.database.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("address", "is_allowed"), [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("11.1.2.3", False), ("", False)]
+)
+async def test_a_key_with_addresses_is_used_from_these_only(tmp_path: Path, address: str, is_allowed: bool) -> None:
+    authenticator, counting, _ = await a_desk(tmp_path)
+    only = update(schema.keys).values(ip_allowlist='["10.0.0.0/8"]')
+    await counting.database.write(lambda connection: connection.execute(only).rowcount)
+    if is_allowed:
+        await authenticator.authenticate(bearer(SECRET), False, address)
+    else:
+        with pytest.raises(Refusal) as caught:
+            await authenticator.authenticate(bearer(SECRET), False, address)
+        assert caught.value.code is Code.ADDRESS_NOT_ALLOWED
+    await counting.database.close()

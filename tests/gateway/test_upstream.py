@@ -1,0 +1,84 @@
+"""Only administrators choose hosts, and a host that is not public is not called unless they say so."""
+
+import pytest
+
+from given import FakeClock
+from keyhouse.core.errors import Code
+from keyhouse.gateway.routing import Upstream
+from keyhouse.gateway.upstream import Unsent, UpstreamClient, is_public
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"])
+def test_public_addresses_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.0.1",
+        "169.254.169.254",
+        "0.0.0.0",  # noqa: S104  it is refused
+        "100.64.0.1",
+        "224.0.0.1",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fc00::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+    ],
+)
+def test_private_and_disguised_addresses_are_not(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("base_url", "addresses"),
+    [
+        ("https://127.0.0.1/v1", []),
+        ("https://[::1]/v1", []),
+        ("https://internal.example/v1", ["10.0.0.1"]),
+        ("https://half.example/v1", ["8.8.8.8", "127.0.0.1"]),
+        ("http://plain.example/v1", ["8.8.8.8"]),
+    ],
+)
+async def test_nothing_is_sent_to_what_is_not_public(base_url: str, addresses: list[str]) -> None:
+    async def resolve(_: str) -> list[str]:
+        return addresses
+
+    client = UpstreamClient(FakeClock(), resolve)
+    with pytest.raises(Unsent) as caught:
+        async with client.forward(Upstream("u", base_url), "/chat/completions", b"{}", "call_1", stream=False):
+            pass
+    assert caught.value.code is Code.UPSTREAM_UNAVAILABLE
+    await client.close()
+
+
+@pytest.mark.asyncio
+async def test_a_name_that_means_something_else_the_second_time_is_refused() -> None:
+    answers = [["8.8.8.8"], ["127.0.0.1"]]
+    clock = FakeClock()
+
+    async def resolve(_: str) -> list[str]:
+        return answers.pop(0)
+
+    client = UpstreamClient(clock, resolve)
+    upstream = Upstream("u", "https://rebinding.example/v1", connect_timeout_ms=1)
+    for _ in range(2):
+        with pytest.raises(Unsent):
+            async with client.forward(upstream, "/x", b"{}", "call_1", stream=False):
+                pass
+        clock.turn(minutes=1)
+    assert answers == []
+    await client.close()
+
+
+def test_a_credential_is_not_in_an_upstreams_text() -> None:
+    assert "sk-hidden" not in repr(Upstream("u", "https://a.example/v1", "sk-hidden"))

@@ -1,0 +1,115 @@
+"""Requests are read for what they may cost, and upstreams see exactly what was read."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.wire.chat import read_chat
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def body(**fields: object) -> bytes:
+    return json.dumps({"model": "tiny-1", "messages": HELLO, **fields}).encode()
+
+
+def test_what_bears_on_the_cost_is_read() -> None:
+    raw = body(stream=True, max_tokens=7, n=3, tools=[{"type": "function", "function": {"name": "f"}}])
+    ask = read_chat(raw).ask
+    assert (ask.model, ask.stream, ask.wants_usage, ask.output_tokens_max, ask.choices, ask.has_tools) == (
+        "tiny-1",
+        True,
+        False,
+        7,
+        3,
+        True,
+    )
+    assert (ask.input_bytes, ask.unbounded) == (len(raw), None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "image_url"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "input_audio"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "file": 1}]}]}, "file"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"service_tier": "priority"}, "service_tier"),
+        ({"tools": [{"type": "mcp"}]}, "tools: mcp"),
+        ({"best_of": 3}, "best_of"),
+    ],
+)
+def test_what_the_length_does_not_bound_is_named(fields: dict[str, object], part: str) -> None:
+    assert read_chat(body(**fields)).ask.unbounded == part
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "param"),
+    [
+        (b"", Code.BODY_NOT_JSON, None),
+        (b"{", Code.BODY_NOT_JSON, None),
+        (b"[]", Code.BODY_NOT_JSON, None),
+        (b'{"model": "\xff"}', Code.BODY_NOT_JSON, None),
+        (b"[" * 100_000, Code.BODY_NOT_JSON, None),
+        (b'{"messages": []}', Code.PARAMETER_MISSING, "model"),
+        (body(model=1), Code.PARAMETER_INVALID, "model"),
+        (body(model=""), Code.PARAMETER_INVALID, "model"),
+        (body(messages=[]), Code.PARAMETER_INVALID, "messages"),
+        (body(messages="hi"), Code.PARAMETER_INVALID, "messages"),
+        (body(max_tokens=0), Code.PARAMETER_INVALID, "max_tokens"),
+        (body(max_tokens=-1), Code.PARAMETER_INVALID, "max_tokens"),
+        (body(max_completion_tokens=10**9), Code.PARAMETER_INVALID, "max_completion_tokens"),
+        (body(n=0), Code.PARAMETER_INVALID, "n"),
+        (body(n=1000), Code.PARAMETER_INVALID, "n"),
+        (body(max_tokens=1, max_completion_tokens=1), Code.PARAMETER_INVALID, "max_tokens"),
+        (body(Max_Tokens=9), Code.PARAMETER_UNKNOWN, "Max_Tokens"),
+        (body(num_predict=9), Code.PARAMETER_UNKNOWN, "num_predict"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_its_name(raw: bytes, code: Code, param: str | None) -> None:
+    with pytest.raises(Refusal) as caught:
+        read_chat(raw)
+    assert (caught.value.code, caught.value.param) == (code, param)
+
+
+def test_names_given_twice_reach_the_upstream_once_with_the_value_that_was_read() -> None:
+    raw = b'{"model":"a","max_tokens":1,"messages":[{"role":"user","content":"x"}],"max_tokens":9}'
+    chat = read_chat(raw)
+    written = chat.written("a", None)
+    assert written.count(b"max_tokens") == 1
+    assert json.loads(written)["max_tokens"] == chat.ask.output_tokens_max
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "max_completion_tokens"),
+        ({"max_tokens": 90}, "max_tokens"),
+        ({"max_completion_tokens": 90}, "max_completion_tokens"),
+    ],
+)
+def test_a_shorter_maximum_is_written_where_the_client_wrote_its_own(fields: dict[str, object], name: str) -> None:
+    written = json.loads(read_chat(body(**fields)).written("tiny-1", 20))
+    assert written[name] == 20
+    assert len([key for key in written if key.startswith("max_")]) == 1
+
+
+def test_usage_is_asked_for_where_a_stream_did_not_and_other_options_stay() -> None:
+    written = json.loads(read_chat(body(stream=True, stream_options={"include_obfuscation": False})).written("t", None))
+    assert written["stream_options"] == {"include_obfuscation": False, "include_usage": True}
+    assert written["model"] == "t"
+    assert "stream_options" not in json.loads(read_chat(body()).written("tiny-1", None))
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1).map(lambda key: "x_" + key), st.recursive(st.none() | st.integers() | st.text(), st.lists)
+    )
+)
+def test_unknown_fields_reach_the_upstream_unchanged(extra: dict[str, object]) -> None:
+    sent = {"model": "tiny-1", "messages": HELLO, **extra}
+    assert json.loads(read_chat(json.dumps(sent).encode()).written("tiny-1", None)) == sent

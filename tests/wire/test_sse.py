@@ -1,0 +1,37 @@
+"""Server-sent events come out whole, byte for byte, whatever cuts they came in."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyhouse.wire.sse import EVENT_BYTES_MAX, Splitter, data_of
+
+PIECES = st.lists(st.sampled_from([b"data: {}", b"\n", b"\r", b"\r\n", b"\n\n", b": ping", b"event: x", b"\xff", b""]))
+
+
+@given(PIECES, st.lists(st.integers(0, 60)))
+def test_every_cut_of_the_bytes_gives_the_same_events_and_loses_no_byte(pieces: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(pieces)
+    whole = Splitter()
+    expected = [*whole.feed(stream), whole.rest()]
+    cut = Splitter()
+    found: list[bytes] = []
+    begin = 0
+    for end in [*sorted(min(place, len(stream)) for place in cuts), len(stream)]:
+        found += cut.feed(stream[begin:end])
+        begin = end
+    found.append(cut.rest())
+    assert b"".join(found) == stream
+    assert [data_of(event) for event in found if data_of(event)] == [
+        data_of(event) for event in expected if data_of(event)
+    ]
+
+
+def test_an_event_that_never_ends_does_not_fill_memory() -> None:
+    splitter = Splitter()
+    assert splitter.feed(b"x" * (EVENT_BYTES_MAX + 1)) == [b"x" * (EVENT_BYTES_MAX + 1)]
+    assert splitter.rest() == b""
+
+
+def test_data_over_several_lines_is_joined_and_comments_carry_none() -> None:
+    assert data_of(b"data: a\ndata: b\n\n") == b"a\nb"
+    assert data_of(b": ping\n\n") == b""
