@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from keyhouse.cli.main import run
-
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Admitted, Decision, Operation, Reserve, Reserved, Verdict
 from keyhouse.ledger.book import Hold

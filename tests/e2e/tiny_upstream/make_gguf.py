@@ -85,9 +85,9 @@ def write(path: Path) -> None:
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(END_OF_TURN)
     writer.add_unk_token_id(0)
-    writer.add_add_bos_token(True)  # noqa: FBT003  its signature
-    writer.add_add_eos_token(False)  # noqa: FBT003  its signature
-    writer.add_add_space_prefix(False)  # noqa: FBT003  its signature
+    writer.add_add_bos_token(True)
+    writer.add_add_eos_token(False)
+    writer.add_add_space_prefix(False)
     writer.add_chat_template(CHAT_TEMPLATE)
     _add_tensors(writer, tokens, words_end)
     writer.write_header_to_file()
