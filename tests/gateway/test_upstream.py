@@ -1,5 +1,7 @@
 """Only administrators choose hosts, and a host that is not public is not called unless they say so."""
 
+import asyncio
+
 import pytest
 
 from given import FakeClock
@@ -55,7 +57,7 @@ async def test_nothing_is_sent_to_what_is_not_public(base_url: str, addresses: l
 
     client = UpstreamClient(FakeClock(), resolve)
     with pytest.raises(Unsent) as caught:
-        async with client.forward(Upstream("u", base_url), "/chat/completions", b"{}", "call_1", stream=False):
+        async with client.forward(Upstream("u", base_url), "/chat/completions", b"{}", "call_1"):
             pass
     assert caught.value.code is Code.UPSTREAM_UNAVAILABLE
     await client.close()
@@ -70,14 +72,44 @@ async def test_a_name_that_means_something_else_the_second_time_is_refused() -> 
         return answers.pop(0)
 
     client = UpstreamClient(clock, resolve)
-    upstream = Upstream("u", "https://rebinding.example/v1", connect_timeout_ms=1)
+    upstream = Upstream("u", "https://rebinding.example:1/v1", connect_timeout_ms=1)
+    whys = []
     for _ in range(2):
-        with pytest.raises(Unsent):
-            async with client.forward(upstream, "/x", b"{}", "call_1", stream=False):
+        with pytest.raises(Unsent) as caught:
+            async with client.forward(upstream, "/x", b"{}", "call_1"):
                 pass
+        whys.append(caught.value.internal)
         clock.turn(minutes=1)
     assert answers == []
+    assert "not public" not in whys[0]
+    assert whys[1] == "its address 127.0.0.1 is not public"
     await client.close()
+
+
+@pytest.mark.asyncio
+async def test_the_connection_goes_to_the_address_that_was_vetted_and_to_the_next_if_that_is_dead() -> None:
+    """No resolver but ours knows this name, so an answer proves where the connection went."""
+    hosts = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hosts.append(await reader.readuntil(b"{}"))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async def resolve(_: str) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    client = UpstreamClient(FakeClock(), resolve)
+    upstream = Upstream("u", f"http://model.invalid:{port}/v1", allow_private=True)
+    async with client.forward(upstream, "/x", b"{}", "call_1") as got:
+        assert (got.status, await got.chunk()) == (200, b"ok")
+    assert f"model.invalid:{port}".encode() in hosts[0]
+    await client.close()
+    server.close()
 
 
 def test_a_credential_is_not_in_an_upstreams_text() -> None:

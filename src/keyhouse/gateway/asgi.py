@@ -46,7 +46,7 @@ def build(house: House, log: Log) -> ASGIApp:
             await endpoints.find(raw_path.partition(b"?")[0], request)(request, house)
         except Refusal as refusal:
             await _refuse(request, refusal, log)
-        except ClientLeft:
+        except (ClientLeft, ConnectionError):
             request.reason = "client_left"
         except Exception as error:
             log.error("request failed", request_id=request.request_id, error=repr(error), exc_info=error)  # noqa: TRY400

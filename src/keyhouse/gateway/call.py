@@ -11,17 +11,18 @@ The laws of this file:
 from dataclasses import dataclass
 
 from keyhouse.core.bound import worst_case
-from keyhouse.core.call import Opening
+from keyhouse.core.call import Basis, Opening
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.identifiers import call_id
 from keyhouse.core.key import Credential
+from keyhouse.core.money import Counts
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway.authenticate import Authenticator, require_model, require_permission
 from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.relay import Relay
 from keyhouse.gateway.request import BODY_BYTES_MAX, BODY_SECONDS_MAX, Request
 from keyhouse.gateway.routing import Model, Routing, Upstream
-from keyhouse.gateway.upstream import Answer, Unsent, UpstreamClient
+from keyhouse.gateway.upstream import Answer, Unanswered, Unsent, UpstreamClient
 from keyhouse.ledger.book import Ledger
 from keyhouse.wire import errors
 from keyhouse.wire.chat import read_chat
@@ -42,11 +43,11 @@ class House:
     body_bytes_max: int = BODY_BYTES_MAX
     body_seconds_max: float = BODY_SECONDS_MAX
 
-    def forward(self, upstream: Upstream, path: str, body: bytes, call_id: str, *, stream: bool) -> Answer:
+    def forward(self, upstream: Upstream, path: str, body: bytes, call_id: str) -> Answer:
         """What this upstream answers; the demo lives in this process, every other one behind HTTP."""
         if upstream.is_demo:
             return Demo(self.clock).forward(body)
-        return self.client.forward(upstream, path, body, call_id, stream=stream)
+        return self.client.forward(upstream, path, body, call_id)
 
 
 async def complete_chat(request: Request, house: House) -> None:
@@ -69,11 +70,15 @@ async def complete_chat(request: Request, house: House) -> None:
         # 6. forward
         hold.sent()
         try:
-            async with house.forward(model.upstream, CHAT, body, hold.call_id, stream=ask.stream) as answer:
+            async with house.forward(model.upstream, CHAT, body, hold.call_id) as answer:
                 # 7. relay, and 8. settle
                 await Relay(request, answer, hold, ask, need, model.upstream, house.clock).run()
         except Unsent as refusal:
             hold.release(status=errors.form(refusal).status)
+            raise
+        except Unanswered as refusal:
+            status = errors.form(refusal).status
+            hold.settle(Counts(need.input_tokens), status=status, basis=Basis.COUNTED, flags="no_answer")
             raise
 
 

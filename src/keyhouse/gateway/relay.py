@@ -142,7 +142,7 @@ class Relay:
                             await request.send(passing)
                             is_sending = False
                         now = loop.time()
-                        if now - renewed > RENEW_SECONDS and not request.client_has_left:
+                        if now - renewed > RENEW_SECONDS and not (request.client_has_left or deadline.expired()):
                             renewed = now
                             deadline.reschedule(now + patience)
                 finally:
@@ -157,6 +157,9 @@ class Relay:
                 f"The upstream {self._upstream.name} stopped in the middle of its answer.",
                 hint="Try again.",
             )
+        except ConnectionError:
+            # ASGI lets `send` say so, too; granian and uvicorn do not.
+            request.client_has_left = True
         except Refusal as refusal:
             return refusal
         return None
@@ -234,4 +237,5 @@ class Relay:
 
 async def _end_when_client_leaves(request: Request, deadline: asyncio.Timeout) -> None:
     await request.until_client_leaves()
-    deadline.reschedule(0)
+    if not deadline.expired():
+        deadline.reschedule(0)

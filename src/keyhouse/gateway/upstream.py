@@ -41,6 +41,10 @@ class Unsent(Refusal):
     """Nothing can have reached the upstream, so the call cost nothing."""
 
 
+class Unanswered(Refusal):
+    """The request may have reached the upstream, but no answer began: what it cost is not known."""
+
+
 class Answer(ABC):
     """An upstream's answer while it comes in: an async context manager that ends with it."""
 
@@ -48,7 +52,7 @@ class Answer(ABC):
 
     @abstractmethod
     async def __aenter__(self) -> Self:
-        """Send the request and wait for the answer to begin. Raises Refusal; Unsent if it was not sent."""
+        """Send the request and wait for the answer to begin. Raises Unsent or Unanswered."""
 
     @abstractmethod
     async def __aexit__(self, *_: object) -> None:
@@ -71,7 +75,7 @@ class UpstreamClient:
         self._resolve = resolve or _resolve
         self._lines: dict[str, _Line] = {}
 
-    def forward(self, upstream: Upstream, path: str, body: bytes, call_id: str, *, stream: bool) -> Answer:
+    def forward(self, upstream: Upstream, path: str, body: bytes, call_id: str) -> Answer:
         """A POST of `body` to `path` below the upstream's base. Nothing is sent before the answer is entered.
 
         The upstream is told `call_id` as `x-request-id`, so that its record can be held against the books.
@@ -79,7 +83,7 @@ class UpstreamClient:
         line = self._lines.get(upstream.name)
         if line is None or line.upstream != upstream:
             line = self._lines[upstream.name] = _Line(upstream, self._clock, self._resolve)
-        return _HttpAnswer(line, path, body, call_id, is_streamed=stream)
+        return _HttpAnswer(line, path, body, call_id)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -186,17 +190,16 @@ class _Line:
 class _HttpAnswer(Answer):
     """An answer over HTTP."""
 
-    __slots__ = ("_body", "_call_id", "_is_streamed", "_line", "_path", "_request", "_response", "status")
+    __slots__ = ("_body", "_call_id", "_line", "_path", "_request", "_response", "status")
 
     _request: StreamRequest
     _response: Response
 
-    def __init__(self, line: _Line, path: str, body: bytes, call_id: str, *, is_streamed: bool) -> None:
+    def __init__(self, line: _Line, path: str, body: bytes, call_id: str) -> None:
         self._line = line
         self._path = path
         self._body = body
         self._call_id = call_id
-        self._is_streamed = is_streamed
 
     async def __aenter__(self) -> Self:
         tries = 0
@@ -204,14 +207,11 @@ class _HttpAnswer(Answer):
             client = await self._line.client()
             try:
                 builder = client.post(self._line.url(self._path)).header("x-request-id", self._call_id)
-                builder = builder.body_bytes(self._body)
-                if self._is_streamed:
-                    # Its default would hold the first bytes back until 64 KiB or the end have come.
-                    builder = builder.streamed_read_buffer_limit(0)
-                self._request = builder.build_streamed()
+                # Its default would hold the first bytes back until 64 KiB or the end have come.
+                self._request = builder.body_bytes(self._body).streamed_read_buffer_limit(0).build_streamed()
                 self._response = await self._request.__aenter__()
             except PyreqwestError as error:
-                refusal = _refusal(error, self._line.upstream)
+                refusal = _refusal(error, self._line.upstream, Unanswered)
                 tries += 1
                 if isinstance(refusal, Unsent) and tries < self._line.addresses:
                     self._line.try_another(client)
@@ -281,8 +281,12 @@ def _unsafe(upstream: Upstream, why: str) -> Unsent:
     )
 
 
-def _refusal(error: PyreqwestError, upstream: Upstream) -> Refusal:
-    """What a failure means. Only one to connect is sure not to have reached the upstream."""
+def _refusal(error: PyreqwestError, upstream: Upstream, kind: type[Refusal] = Refusal) -> Refusal:
+    """What a failure means: `kind`, or Unsent for one to connect, which alone is sure not to have reached anyone.
+
+    pyreqwest raises ConnectError also where a connection broke after the request was sent, so its type says
+    nothing; the phase is in the list of causes.
+    """
     details = getattr(error, "details", None) or {}
     internal = "; ".join(cause["message"] for cause in details.get("causes") or ()) or str(error)
     if isinstance(error, BuilderError) or "client error (Connect)" in internal:
@@ -293,13 +297,13 @@ def _refusal(error: PyreqwestError, upstream: Upstream) -> Refusal:
             internal=internal,
         )
     if isinstance(error, RequestTimeoutError):
-        return Refusal(
+        return kind(
             Code.UPSTREAM_TIMEOUT,
             f"The upstream {upstream.name} did not answer in time.",
             hint="Try again, with a shorter answer or streamed.",
             internal=internal,
         )
-    return Refusal(
+    return kind(
         Code.UPSTREAM_BROKEN,
         f"The upstream {upstream.name} broke off or sent what is not HTTP.",
         hint="Try again; if it stays so, an administrator should check it.",

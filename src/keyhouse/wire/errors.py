@@ -150,11 +150,11 @@ def _rate_limits(refusal: Refusal) -> Headers:
     """The `x-ratelimit-*` headers of the limit that refused, where it is one that those headers can tell."""
     facts = refusal.facts
     unit = facts.get("unit")
-    if unit not in RATE_LIMITED_UNITS or facts.get("limit") is None:
+    if unit not in RATE_LIMITED_UNITS or facts.get("amount") is None:
         return []
     name = str(unit).encode()
     headers = [
-        (b"x-ratelimit-limit-" + name, str(facts["limit"]).encode()),
+        (b"x-ratelimit-limit-" + name, str(facts["amount"]).encode()),
         (b"x-ratelimit-remaining-" + name, str(facts.get("left") or 0).encode()),
     ]
     if refusal.retry_after_ms is not None:

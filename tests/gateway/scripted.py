@@ -1,0 +1,244 @@
+"""A gateway on a real socket, before an upstream that does what a test says, byte for byte, with the real ledger."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from sqlalchemy import Connection, insert, select, update
+
+from given import FakeClock, a_database, a_limit, seeded_entropy, some_people
+from keyhouse.core.money import Price
+from keyhouse.core.secret import Kind, digest, mint
+from keyhouse.gateway import asgi, demo
+from keyhouse.gateway.authenticate import Authenticator
+from keyhouse.gateway.call import House
+from keyhouse.gateway.routing import Model, Routing, Upstream
+from keyhouse.gateway.upstream import UpstreamClient
+from keyhouse.ledger.auditor import audit
+from keyhouse.ledger.book import Ledger
+from keyhouse.ledger.commit import GroupCommit
+from keyhouse.store import schema
+from keyhouse.store.books import SqliteBooks
+from keyhouse.store.sqlite import SqliteDatabase
+
+PEPPER = b"p" * 32
+SECRET = mint(Kind.USER, "key_0123456789", seeded_entropy(9)).value
+UPSTREAM_KEY = "sk-upstream-canary-0123456789"
+PRICE = Price(1, 1_000, 500, 1_000, 2_000)
+"""One nano-USD for an input token, two for an output token."""
+
+ASKING = {"model": "tiny-1", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
+USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+
+Script = Callable[["Wire"], Awaitable[None]]
+Seed = Callable[[Connection], None]
+
+
+class Log:
+    """Keeps lines instead of writing them. A request's own line is its last word, after the ledger's."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.has_request = asyncio.Event()
+
+    def is_enabled_for(self, level: int) -> bool:
+        return level >= 20
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.lines.append({"event": event, **fields})
+        if event == "request":
+            self.has_request.set()
+
+    error = info
+
+    def errors(self, message: str, error: BaseException) -> None:
+        self.lines.append({"event": message, "error": repr(error)})
+
+
+class Wire:
+    """One request as the upstream got it, and the way to answer it."""
+
+    def __init__(self, head: bytes, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.head = head
+        self.body = body
+        self._reader = reader
+        self._writer = writer
+
+    async def say(self, data: bytes | str) -> None:
+        self._writer.write(data.encode() if isinstance(data, str) else data)
+        await self._writer.drain()
+
+    async def answer(
+        self, content: bytes | str | dict[str, Any], status: int = 200, kind: str = "application/json", more: str = ""
+    ) -> None:
+        if isinstance(content, dict):
+            content = json.dumps(content)
+        data = content.encode() if isinstance(content, str) else content
+        head = f"HTTP/1.1 {status} Said\r\ncontent-type: {kind}\r\ncontent-length: {len(data)}\r\n{more}\r\n"
+        await self.say(head.encode("latin-1") + data)
+
+    async def begin_stream(self, kind: str = "text/event-stream") -> None:
+        await self.say(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n")
+
+    async def piece(self, data: bytes | str) -> None:
+        data = data.encode() if isinstance(data, str) else data
+        await self.say(b"%x\r\n%s\r\n" % (len(data), data))
+
+    async def end_stream(self) -> None:
+        await self.say(b"0\r\n\r\n")
+
+    def reset(self) -> None:
+        self._writer.transport.abort()
+
+    async def until_left(self) -> None:
+        """Wait until the gateway has closed its connection."""
+        with contextlib.suppress(ConnectionError):
+            await self._reader.read(1)
+
+
+class Server(uvicorn.Server):
+    """A server that says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()
+
+
+@dataclass
+class Street:
+    """The gateway's address and everything behind it."""
+
+    url: str
+    http: httpx.AsyncClient
+    database: SqliteDatabase
+    commit: GroupCommit
+    clock: FakeClock
+    authenticator: Authenticator
+    log: Log
+    seen: list[Wire] = field(default_factory=list)
+
+    async def ask(self, secret: str = SECRET, **changes: Any) -> httpx.Response:
+        return await self.http.post(
+            "/v1/chat/completions", json=ASKING | changes, headers={"authorization": f"Bearer {secret}"}
+        )
+
+    async def stream(self, **changes: Any) -> list[str]:
+        """The events of a streamed answer."""
+        answer = await self.ask(stream=True, **changes)
+        assert answer.status_code == 200, answer.text
+        return [event for event in answer.text.split("\n\n") if event]
+
+    async def calls(self) -> list[Any]:
+        """The rows of the calls, once all that was said to the ledger is in the books."""
+        await self.commit.settled()
+        return list(await self.database.read(lambda connection: connection.execute(select(schema.calls)).all()))
+
+    async def the_call(self) -> Any:
+        rows = await self.calls()
+        assert len(rows) == 1
+        return rows[0]
+
+
+async def _listen(script: Script, seen: list[Wire], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            sizes = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+            body = await reader.readexactly(int(sizes[0].split(b":")[1])) if sizes else b""
+            wire = Wire(head, body, reader, writer)
+            seen.append(wire)
+            await script(wire)
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        pass  # the gateway has left, or the test is over
+    finally:
+        writer.close()
+
+
+def _seed(connection: Connection, seeds: tuple[Seed, ...]) -> None:
+    some_people(connection)
+    connection.execute(update(schema.key_secrets).values(digest=digest(SECRET, PEPPER)))
+    price = {"id": 1, "model": "tiny-1", "upstream": "local", "source": "test", "created_at_ms": 0}
+    figures = {"input": 1_000, "cached_input": 500, "cache_write": 1_000, "output": 2_000}
+    connection.execute(insert(schema.prices).values(**price, **figures))
+    for seed in seeds:
+        seed(connection)
+
+
+@asynccontextmanager
+async def a_street(folder: Path, script: Script, *seeds: Seed, **upstream: Any) -> AsyncIterator[Street]:
+    """Everything up; at the end the auditor must agree with the books, and our own credential be nowhere."""
+    clock = FakeClock()
+    database = a_database(folder, clock)
+    await database.write(lambda connection: _seed(connection, seeds))
+    log = Log()
+    books = SqliteBooks(database, clock)
+    await books.begin()
+    commit = GroupCommit(books, log.errors)
+    committing = asyncio.create_task(commit.run())
+    seen: list[Wire] = []
+    listening = await asyncio.start_server(lambda r, w: _listen(script, seen, r, w), "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    local = Upstream("local", f"http://127.0.0.1:{port}/v1", UPSTREAM_KEY, allow_private=True)
+    for name, value in upstream.items():
+        local = Upstream(**{f: getattr(local, f) for f in local.__struct_fields__} | {name: value})
+    models = {
+        "tiny-1": Model("tiny-1", local, "tiny-1-upstream", PRICE, 100),
+        "unpriced": Model("unpriced", local, "unpriced"),
+        demo.MODEL: Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, PRICE, 512),
+    }
+    authenticator = Authenticator(database, PEPPER, clock)
+    client = UpstreamClient(clock)
+    house = House(
+        authenticator, Routing(models), Ledger(commit, clock, {1: PRICE}), client, clock, seeded_entropy(3),
+        body_bytes_max=100_000, body_seconds_max=0.3,
+    )  # fmt: skip
+    config = uvicorn.Config(asgi.build(house, log), port=0, lifespan="off", log_config=None, ws="none")
+    server = Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[config.bind_socket()]))
+    await server.has_started.wait()
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    try:
+        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+            yield Street(url, http, database, commit, clock, authenticator, log, seen)
+    finally:
+        server.should_exit = True
+        await serving
+        await client.close()
+        listening.close()
+        commit.stop()
+        await committing
+        report = await database.read(audit)
+        await database.close()
+    assert report.passes
+    assert UPSTREAM_KEY not in repr(log.lines)
+    assert SECRET not in repr(log.lines)
+
+
+def a_budget(nano_usd: int, **changes: Any) -> Seed:
+    return lambda connection: a_limit(connection, nano_usd, **changes)
+
+
+def the_key(**columns: Any) -> Seed:
+    """The key with these columns."""
+
+    def seed(connection: Connection) -> None:
+        connection.execute(update(schema.keys).values(**columns))
+
+    return seed
+
+
+def chunk(text: str | None = None, **more: Any) -> str:
+    """One event of a chat stream."""
+    choices = [] if text is None else [{"index": 0, "delta": {"content": text}, "finish_reason": None}]
+    data = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": choices, **more}
+    return f"data: {json.dumps(data, separators=(',', ':'))}\n\n"

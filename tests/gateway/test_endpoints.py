@@ -1,0 +1,63 @@
+"""Addresses, methods and models."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.scripted import SECRET, Wire, a_street, the_key
+
+AS_KEY = {"authorization": f"Bearer {SECRET}"}
+
+
+async def silent(wire: Wire) -> None:
+    raise AssertionError("nothing is forwarded")
+
+
+@pytest.mark.asyncio
+async def test_the_models_listed_are_those_the_key_may_use(tmp_path: Path) -> None:
+    async with a_street(tmp_path, silent, the_key(models='["tiny-1"]')) as street:
+        got = await street.http.get("/v1/models", headers=AS_KEY)
+        one = await street.http.get("/v1/models/tiny-1", headers=AS_KEY)
+        other = await street.http.get("/v1/models/unpriced", headers=AS_KEY)
+    listed = {"id": "tiny-1", "object": "model", "created": 0, "owned_by": "keyhouse"}
+    assert (got.status_code, got.json()) == (200, {"object": "list", "data": [listed]})
+    assert one.json() == listed
+    assert (other.status_code, other.json()["error"]["reason"]) == (403, "model_not_allowed")
+
+
+@pytest.mark.asyncio
+async def test_models_need_their_own_permission(tmp_path: Path) -> None:
+    grants = the_key(permissions='{"chat_completions":"write"}')
+    async with a_street(tmp_path, silent, grants) as street:
+        got = await street.http.get("/v1/models", headers=AS_KEY)
+    assert (got.status_code, got.json()["error"]["reason"]) == (403, "permission_missing")
+
+
+@pytest.mark.asyncio
+async def test_a_model_that_is_not_there_is_unknown(tmp_path: Path) -> None:
+    async with a_street(tmp_path, silent) as street:
+        got = await street.http.get("/v1/models/some%2Fother", headers=AS_KEY)
+    assert (got.status_code, got.json()["error"]["code"]) == (404, "model_not_found")
+    assert "some/other" in got.text
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "path", ["/v1/nothing", "/v1/chat/completions/", "/v1/chat%2Fcompletions", "/v1//chat/completions", "/v1/Models"]
+)
+async def test_an_unknown_address_is_said_to_be_so(tmp_path: Path, path: str) -> None:
+    async with a_street(tmp_path, silent) as street:
+        got = await street.http.post(path, json={}, headers=AS_KEY)
+    assert (got.status_code, got.json()["error"]["code"]) == (404, "unknown_url")
+    assert got.headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"])
+async def test_a_wrong_method_is_refused_and_told_the_right_one(tmp_path: Path, method: str) -> None:
+    async with a_street(tmp_path, silent) as street:
+        got = await street.http.request(method, "/v1/chat/completions", headers={"origin": "https://evil.example"})
+    assert (got.status_code, got.headers["allow"]) == (405, "POST")
+    assert "access-control-allow-origin" not in got.headers
+    if method != "HEAD":
+        assert got.json()["error"]["reason"] == "method_not_allowed"

@@ -1,0 +1,77 @@
+"""Reading bodies from clients that do not behave."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.scripted import SECRET, Wire, a_street
+
+
+async def silent(wire: Wire) -> None:
+    raise AssertionError("nothing is forwarded")
+
+
+async def raw(url: str, data: bytes, *, ends: bool = True) -> bytes:
+    """What a server says to these bytes."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    if not ends:
+        writer.close()
+        await writer.wait_closed()
+        return b""
+    answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return answer
+
+
+def head(length: int, key: str = SECRET) -> bytes:
+    lines = [
+        "POST /v1/chat/completions HTTP/1.1",
+        "host: x",
+        f"authorization: Bearer {key}",
+        f"content-length: {length}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_does_not_come_in_time_is_given_up(tmp_path: Path) -> None:
+    async with a_street(tmp_path, silent) as street:
+        answer = await raw(street.url, head(50) + b'{"model"')
+        assert await street.calls() == []
+        line = street.log.lines[-1]
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert line["reason"] == "body_timeout"
+
+
+@pytest.mark.asyncio
+async def test_a_body_in_many_parts_is_one_body(tmp_path: Path) -> None:
+    async def parts() -> object:
+        for part in (b'{"model":"no', b'pe","messages":[', b'{"content":"a"}]}'):
+            yield part
+
+    async with a_street(tmp_path, silent) as street:
+        got = await street.http.post(
+            "/v1/chat/completions",
+            content=parts(),  # type: ignore[arg-type]
+            headers={"authorization": f"Bearer {SECRET}"},
+        )
+    assert got.json()["error"]["reason"] == "model_unknown"
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_leaves_before_its_body_is_whole_costs_nothing(tmp_path: Path) -> None:
+    async with a_street(tmp_path, silent) as street:
+        await raw(street.url, head(50) + b'{"model"', ends=False)
+        await asyncio.wait_for(street.log.has_request.wait(), 5)
+        assert await street.calls() == []
+        assert street.log.lines[-1]["reason"] == "client_left"
+
+
+@pytest.mark.asyncio
+async def test_the_credential_is_checked_before_the_body_is_read(tmp_path: Path) -> None:
+    async with a_street(tmp_path, silent) as street:
+        answer = await raw(street.url, head(10**12, key="sk-wrong"))
+    assert answer.startswith(b"HTTP/1.1 401")
