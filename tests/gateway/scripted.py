@@ -48,6 +48,9 @@ class Log:
         self.lines: list[dict[str, Any]] = []
         self.has_request = asyncio.Event()
 
+    def bind(self) -> "Log":
+        return self
+
     def is_enabled_for(self, level: int) -> bool:
         return level >= 20
 

@@ -288,6 +288,16 @@ async def test_the_access_log_has_one_line_with_what_is_on_its_list(tmp_path: Pa
 
 
 @pytest.mark.asyncio
+async def test_a_key_in_a_path_or_a_models_name_is_not_logged(tmp_path: Path) -> None:
+    """The street itself asserts that no line holds the secret."""
+    async with a_street(tmp_path, answer) as street:
+        await street.ask(model=SECRET)
+        await street.http.get(f"/v1/models/{SECRET}")
+        lines = [line for line in street.log.lines if line["event"] == "request"]
+    assert [lines[0]["model"], lines[1]["path"]] == ["[removed]", "[removed]"]
+
+
+@pytest.mark.asyncio
 async def test_a_stream_passes_every_byte_of_a_client_that_asked_for_usage(tmp_path: Path) -> None:
     events = [chunk("a", usage=None), chunk("b", usage=None), chunk(usage=USAGE), "data: [DONE]\n\n"]
 
