@@ -75,3 +75,10 @@ async def test_the_credential_is_checked_before_the_body_is_read(tmp_path: Path)
     async with a_street(tmp_path, silent) as street:
         answer = await raw(street.url, head(10**12, key="sk-wrong"))
     assert answer.startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(tmp_path: Path) -> None:
+    async with a_street(tmp_path, silent) as street:
+        answer = await raw(street.url, head(10**12))
+    assert answer.startswith(b"HTTP/1.1 413")

@@ -107,7 +107,7 @@ class Request:
     async def body(self, bytes_max: int = BODY_BYTES_MAX, seconds_max: float = BODY_SECONDS_MAX) -> bytes:
         """The whole body. Raises Refusal if it is too large or too slow, ClientLeft if it never ends."""
         if self._content_length.isdigit() and int(self._content_length[:20]) > bytes_max:
-            await self._discard()
+            await self._discard(min(seconds_max, DISCARD_SECONDS_MAX))
             raise _too_large(bytes_max)
         try:
             async with asyncio.timeout(seconds_max):
@@ -134,17 +134,17 @@ class Request:
                 raise ClientLeft
             parts += message.get("body", b"")
             if len(parts) > bytes_max:
-                await self._discard()
+                await self._discard(DISCARD_SECONDS_MAX)
                 raise _too_large(bytes_max)
             if not message.get("more_body"):
                 return bytes(parts)
             message = await self._receive()
 
-    async def _discard(self) -> None:
+    async def _discard(self, seconds_max: float) -> None:
         """Let a body that will be refused run out for a moment: who is still sending would not read the answer."""
         seen = 0
         try:
-            async with asyncio.timeout(DISCARD_SECONDS_MAX):
+            async with asyncio.timeout(seconds_max):
                 while seen < DISCARD_BYTES_MAX:
                     message = await self._receive()
                     seen += len(message.get("body", b""))
