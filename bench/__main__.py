@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import report as reports
 from bench.measure import Bench
-from bench.processes import CannotRun, allow_many_files
+from bench.processes import CannotRun, allow_many_files, busy_share
 from bench.servers import LOAD_CORE, SERVER_CORE, field, verify
 
 
@@ -36,6 +36,7 @@ def run(rounds: int, seconds: float) -> reports.Report:
     if not {SERVER_CORE, LOAD_CORE} <= cores:
         raise CannotRun(f"cores {SERVER_CORE} and {LOAD_CORE} are needed; this process may use {sorted(cores)}")
     allow_many_files()
+    others = busy_share()
     print(
         f"The server under test has core {SERVER_CORE} to itself; load generator and mock upstream share core "
         f"{LOAD_CORE}.\nEverything is on: key, three limits, a ledger synced to disk before each call is forwarded."
@@ -50,6 +51,7 @@ def run(rounds: int, seconds: float) -> reports.Report:
             loaded_mb=running.keyhouse.resident_mb,
             answers=bench.keyhouse_answers,
             problems=tuple(verify(running.data, bench.keyhouse_answers)),
+            others_busy=others,
         )
 
 

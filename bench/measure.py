@@ -34,6 +34,11 @@ class Result(msgspec.Struct, frozen=True):
         """Answers a second with 64 clients."""
         return median(self.rates)
 
+    @property
+    def busy(self) -> float | None:
+        """The share of its core that the server used. Near 1 it was the bottleneck; else something else was."""
+        return None if self.cpu_us is None else self.cpu_us * self.rate / 1e6
+
 
 class Bench:
     """Measures every target of a field; counts what Keyhouse has answered."""

@@ -112,3 +112,16 @@ def allow_many_files() -> None:
     wanted = 16_384 if hard == resource.RLIM_INFINITY else min(hard, 16_384)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def busy_share(seconds: float = 2.0) -> float:
+    """The share of all processor time that the machine used in these seconds."""
+
+    def ticks() -> tuple[int, int]:
+        fields = [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
+        return sum(fields) - fields[3] - fields[4], sum(fields)
+
+    busy, whole = ticks()
+    time.sleep(seconds)
+    busy_after, whole_after = ticks()
+    return (busy_after - busy) / max(1, whole_after - whole)

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
 from urllib.parse import urljoin
 
 import httpx
@@ -14,11 +13,14 @@ import pytest
 
 from e2e.processes import ROOT, House, clean_environment
 
-UV: Final = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
-
 
 def uv(*arguments: str) -> None:
-    ended = subprocess.run([UV, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    """Run uv: the installed one, or the copy that `make` keeps."""
+    program = shutil.which("uv")
+    if program is None:
+        subprocess.run(["make", "--quiet", ".tools/bin/uv"], cwd=ROOT, check=True, timeout=110, capture_output=True)
+        program = str(ROOT / ".tools" / "bin" / "uv")
+    ended = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     assert ended.returncode == 0, ended.stderr
 
 
