@@ -67,12 +67,9 @@ def text(report: Report) -> str:
 
 
 def _table(report: Report, kind: str) -> list[str]:
-    lines = [
-        (
-            f"  {'':10}{'calls/s':>10}{'of nginx':>10}{'cpu/call':>11}{'core used':>11}{'64 clients p50':>17}{'p99':>11}"
-            f"{'1 client p50':>15}{'p99':>10}"
-        )
-    ]
+    alone = f"{'1 client p50':>15}{'p99':>10}"
+    loaded = f"{'64 clients p50':>17}{'p99':>11}"
+    lines = [f"  {'':10}{'calls/s':>10}{'of nginx':>10}{'cpu/call':>11}{'core used':>11}{loaded}{alone}"]
     nginx = report.find("nginx", kind)
     for name in ("direct", "nginx", "keyhouse"):
         one = report.find(name, kind)
