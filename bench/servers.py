@@ -67,6 +67,7 @@ output_usd_per_million = "2.00"
 max_output_tokens = 512
 """
 
+_DROPPED: Final = ("KEYHOUSE_", "OPENAI_", "PYTHONDONTWRITEBYTECODE")
 _COUNTED: Final = """
 SELECT count(*), count(*) FILTER (WHERE state = 'settled' AND basis = 'upstream' AND charged_nano_usd > 0),
   count(*) FILTER (WHERE state = 'held')
@@ -152,7 +153,9 @@ def nginx(folder: Path, core: int, servers: str, ports: list[int]) -> Iterator[P
 @contextmanager
 def _keyhouse(folder: Path, upstreams: dict[str, int]) -> Iterator[tuple[Pinned, int, float, dict[str, str]]]:
     inherited = os.environ.items()  # noqa: TID251  this is a command of its own
-    environment = {name: value for name, value in inherited if not name.startswith(("KEYHOUSE_", "OPENAI_"))}
+    environment = {name: value for name, value in inherited if not name.startswith(_DROPPED)}
+    # An installed program has its bytecode; what is measured here must not be Python's compiler.
+    subprocess.run([sys.executable, "-c", "import keyhouse.cli.serve"], env=environment, check=True, timeout=60)
     file = folder / "keyhouse.toml"
     file.write_text(
         "".join(_CONFIGURATION.format(name=kind, port=port) for kind, port in upstreams.items()), encoding="utf-8"

@@ -232,8 +232,8 @@ def free_port() -> int:
 
 
 def clean_environment() -> dict[str, str]:
-    """This environment without what would configure Keyhouse or its upstreams."""
-    dropped = ("KEYHOUSE_", "OPENAI_")
+    """This environment without what would configure Keyhouse or its upstreams, or make each start compile it anew."""
+    dropped = ("KEYHOUSE_", "OPENAI_", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
 
 
