@@ -120,11 +120,17 @@ class House:
 
 
 async def open_house(
-    settings: config.Settings, data: Path, environment: Mapping[str, str], *, url: str, say: Say
+    settings: config.Settings,
+    data: Path,
+    environment: Mapping[str, str],
+    *,
+    url: str,
+    say: Say,
+    write_line: Callable[[bytes], None],
 ) -> House:
     """Build it all. What an earlier process left unfinished is closed before the first call is served.
 
-    Raises CannotOpen or BadConfiguration, with everything untouched.
+    `write_line` takes the access log's lines. Raises CannotOpen or BadConfiguration, with everything untouched.
     """
     ground = await open_ground(settings, data)
     database, clock, entropy = ground.database, ground.clock, ground.entropy
@@ -158,6 +164,7 @@ async def open_house(
             entropy=entropy,
         ),
         structlog.get_logger("keyhouse.gateway"),
+        write_line,
     )
     keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
     projects = Projects(database, clock, entropy, authenticator.forget)

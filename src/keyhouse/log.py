@@ -61,8 +61,9 @@ class Lines:
             self.write()
 
 
-def open_log() -> None:
-    """Send every room's log to stderr."""
+def open_log() -> Lines:
+    """Send every room's log to stderr. What is returned takes lines that need no processing."""
+    lines = Lines(sys.stderr.buffer)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -72,9 +73,10 @@ def open_log() -> None:
             structlog.processors.JSONRenderer(serializer=_encoded),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=Lines(sys.stderr.buffer),
+        logger_factory=lines,
         cache_logger_on_first_use=True,
     )
+    return lines
 
 
 _ENCODE: Final = msgspec.json.Encoder(enc_hook=str).encode

@@ -1,6 +1,7 @@
 """`keyhouse serve`: run it all in this process, until it is told to stop."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Final
 
+import uvloop
 from cyclopts import Parameter
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -15,7 +17,7 @@ from granian.server.embed import Server
 
 from keyhouse import __version__, config
 from keyhouse.app import House, open_house
-from keyhouse.log import open_log
+from keyhouse.log import Lines, open_log
 from keyhouse.store.engine import CannotOpen
 
 BACKLOG: Final = 2_048
@@ -23,8 +25,8 @@ CONNECTIONS_MAX: Final = 50_000
 HEADER_BYTES_MAX: Final = 32_768
 HEADER_TIMEOUT_MS: Final = 10_000
 DRAIN_SECONDS: Final = 30
-SWITCH_SECONDS: Final = 0.0005
-"""How long a thread may keep Python's lock while another waits: the ledger's writer waits for it ten times a batch."""
+GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
+"""How many objects may come and go before Python looks for circles among them; calls leave none."""
 
 
 def serve(
@@ -42,20 +44,23 @@ def serve(
 
         keyhouse serve --port 9000 --data /var/lib/keyhouse --config /etc/keyhouse.toml
     """
-    open_log()
-    sys.setswitchinterval(SWITCH_SECONDS)
+    lines = open_log()
     try:
         settings = config.load(file, os.environ)
         address = _free_address(host or settings.server.host, settings.server.port if port is None else port)
-        return asyncio.run(_serve(settings, data, *address))
+        return uvloop.run(_serve(settings, data, *address, lines))
     except (config.BadConfiguration, CannotOpen, OSError) as error:
         _say(str(error))
         return 1
 
 
-async def _serve(settings: config.Settings, data: Path, host: str, port: int) -> int:
+async def _serve(settings: config.Settings, data: Path, host: str, port: int, lines: Lines) -> int:
     url = settings.server.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    house = await open_house(settings, data, os.environ, url=url, say=_say)
+    house = await open_house(settings, data, os.environ, url=url, say=_say, write_line=lines.msg)
+    # What was built stays: looking through it again and again finds nothing.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     try:
         await _run(house, host, port, url)
     finally:

@@ -80,7 +80,8 @@ def redacted(kind: Kind, key_id: str, last_four: str) -> str:
 
 def digest(value: str, pepper: bytes) -> bytes:
     """What is stored of a secret: HMAC-SHA-256 of the whole text under the server's pepper (32 bytes)."""
-    return hmac.digest(pepper, value.encode(), hashlib.sha256)
+    # Not `hmac.digest`: that gives Python's lock up even for so short a text, and has to wait for it again.
+    return hmac.new(pepper, value.encode(), hashlib.sha256).digest()
 
 
 def _checksum(stem: str) -> str:
