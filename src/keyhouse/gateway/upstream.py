@@ -33,6 +33,9 @@ Resolve = Callable[[str], Awaitable[list[str]]]
 RESOLVED_MS: Final = 30_000
 """How long an address is used before its name is resolved again."""
 
+SHORT_BYTES: Final = 1024 * 1024
+"""A plain answer up to this length is read in one go."""
+
 POOL_IDLE: Final = timedelta(seconds=30)
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
@@ -190,7 +193,7 @@ class _Line:
 class _HttpAnswer(Answer):
     """An answer over HTTP."""
 
-    __slots__ = ("_body", "_call_id", "_line", "_path", "_request", "_response", "status")
+    __slots__ = ("_body", "_call_id", "_is_read", "_line", "_path", "_request", "_response", "status")
 
     _request: StreamRequest
     _response: Response
@@ -200,6 +203,7 @@ class _HttpAnswer(Answer):
         self._path = path
         self._body = body
         self._call_id = call_id
+        self._is_read = False
 
     async def __aenter__(self) -> Self:
         tries = 0
@@ -230,9 +234,21 @@ class _HttpAnswer(Answer):
         except ValueError:
             return None
 
+    def _is_short(self) -> bool:
+        length = self.header("content-length")
+        if length is None or not length.isdecimal() or int(length[:20]) > SHORT_BYTES:
+            return False
+        return not (self.header("content-type") or "").startswith("text/event-stream")
+
     async def chunk(self) -> bytes | None:
-        """The next bytes of the body."""
+        """The next bytes of the body; all at once where an answer says that it is short."""
+        if self._is_read:
+            return None
         try:
+            if self._is_short():
+                # Each wait for a piece is a way between threads, and the last one only says that it was the last.
+                self._is_read = True
+                return (await self._response.bytes()).to_bytes()
             chunk = await self._response.body_reader.read_chunk()
         except PyreqwestError as error:
             raise _refusal(error, self._line.upstream) from None
