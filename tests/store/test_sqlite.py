@@ -12,7 +12,7 @@ from given import NOON, FakeClock, a_database, seeded_entropy
 from keyhouse.store import schema
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, CannotOpen, Change
-from keyhouse.store.sqlite import open_sqlite, read_only
+from keyhouse.store.sqlite import LOG_BYTES, open_sqlite, read_only
 
 ACTOR = Actor("session", "org-1", "user-1", "ada@example.com", "owner")
 
@@ -197,6 +197,6 @@ async def test_the_log_is_folded_into_the_file_and_stays_short(tmp_path: Path) -
         row = an_organization(f"{number}") | {"name": blob}
         await database.write(lambda connection, row=row: connection.execute(insert(schema.organizations), row).rowcount)  # type: ignore[misc]
     log = tmp_path / "keyhouse.db-wal"
-    assert log.stat().st_size < 2 * 8_000 * 4_096
+    assert log.stat().st_size < 2 * LOG_BYTES
     await database.close()
     assert not log.exists() or log.stat().st_size == 0

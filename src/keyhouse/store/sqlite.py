@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -32,7 +32,12 @@ APPLICATION_ID: Final = 0x4B65_7968
 
 SQLITE_MIN: Final = (3, 39, 0)
 READERS: Final = 4
-CHECKPOINT_PAGES: Final = 8_000
+LOG_BYTES: Final = 32 * 1024 * 1024
+"""How long the log may become before it is folded into the file although there is other work."""
+
+JOBS_BETWEEN_LOOKS: Final = 64
+"""How many transactions go by between two looks at the log's length."""
+
 IDLE_SECONDS: Final = 0.5
 
 _Job = Callable[[], None]
@@ -47,7 +52,6 @@ class SqliteDatabase:
         self._clock = clock
         self._entropy = entropy
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._pages_written = 0
         self._writer = _writer_engine(path)
         self._readers = _reader_engine(path)
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="keyhouse-read")
@@ -128,31 +132,28 @@ class SqliteDatabase:
             return step(self._connection)
 
     def _work(self) -> None:
+        log = self.path.with_name(self.path.name + "-wal")
+        jobs_since_look = 0
         while True:
             try:
                 job = self._jobs.get(timeout=IDLE_SECONDS)
             except queue.Empty:
-                self._checkpoint(pages_min=1)
+                if jobs_since_look:
+                    self._checkpoint("PASSIVE")
+                    jobs_since_look = 0
                 continue
             if job is None:
-                self._checkpoint(pages_min=0)
+                self._checkpoint("TRUNCATE")
                 return
             job()
-            self._checkpoint(pages_min=CHECKPOINT_PAGES)
+            jobs_since_look += 1
+            if jobs_since_look >= JOBS_BETWEEN_LOOKS:
+                jobs_since_look = 0
+                if log.stat().st_size > LOG_BYTES:
+                    self._checkpoint("TRUNCATE")
 
-    def _checkpoint(self, pages_min: int) -> None:
-        """Fold the log into the file once it is at least `pages_min` pages long."""
-        log = self.path.with_name(self.path.name + "-wal")
-        try:
-            pages = log.stat().st_size // 4096
-        except FileNotFoundError:
-            return
-        written, self._pages_written = self._pages_written, pages
-        if pages_min > 1 and pages < pages_min:
-            return
-        if pages_min == 1 and pages == written:
-            return
-        mode = "TRUNCATE" if pages_min != 1 else "PASSIVE"
+    def _checkpoint(self, mode: Literal["PASSIVE", "TRUNCATE"]) -> None:
+        """Fold the log into the file; TRUNCATE also empties it."""
         try:
             self.driver.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         except sqlite3.OperationalError:
