@@ -134,7 +134,8 @@ async def open_house(
     """
     ground = await open_ground(settings, data)
     database, clock, entropy = ground.database, ground.clock, ground.entropy
-    catalog = await load_catalog(settings, environment, database, clock)
+    client = UpstreamClient(clock)
+    catalog = await load_catalog(settings, environment, database, clock, client)
     books = SqliteBooks(database, clock)
     await books.begin()
     if orphans := await close_orphans(books):
@@ -152,12 +153,11 @@ async def open_house(
         say(f"set up the first account within 15 minutes: {url}/set-up/{token}")
 
     authenticator = Authenticator(database, ground.keyring.pepper, clock)
-    client = UpstreamClient(clock)
     prices = {price.id: price for price in await database.read(list_prices)}
     lobby = gateway.build(
         GatewayHouse(
             authenticator=authenticator,
-            routing=Routing(catalog.models),
+            routing=Routing(catalog.models, catalog.others),
             ledger=Ledger(commit, clock, prices),
             client=client,
             clock=clock,

@@ -3,20 +3,27 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 from sqlalchemy import Connection
 
 from keyhouse import config
 from keyhouse.core.clock import Clock
+from keyhouse.core.errors import Refusal
 from keyhouse.core.money import Price, parse_price
 from keyhouse.gateway import demo
 from keyhouse.gateway.known_prices import known_models, known_price
 from keyhouse.gateway.routing import Model, Upstream
+from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.store.engine import Database
 from keyhouse.store.prices import get_price
 
 OPENAI: Final = "https://api.openai.com/v1"
+FIRST_MODELS: Final = frozenset({"gpt-5-mini", "gpt-5-nano", "gpt-4o-mini"})
+"""Small chat models: pages try the first of the list."""
+
 DEMO_PRICE: Final = Price(0, 1_000_000, 500_000, 1_000_000, 2_000_000)
 """What the demo pretends to cost, so that budgets can be tried out."""
 
@@ -24,29 +31,41 @@ DEMO_OUTPUT_TOKENS_MAX: Final = 512
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """The models by public name, and one sentence that says where answers come from."""
+    """The models by public name, who gets the names that are not among them, and one sentence about it all."""
 
     models: Mapping[str, Model]
     note: str
+    others: Upstream | None = None
 
 
 async def load_catalog(
-    settings: config.Settings, environment: Mapping[str, str], database: Database, clock: Clock
+    settings: config.Settings, environment: Mapping[str, str], database: Database, clock: Clock, client: UpstreamClient
 ) -> Catalog:
     """The models there are now, their prices kept in the books. Raises BadConfiguration."""
     now_ms = clock.now_ms()
+    others = None
     if settings.upstreams:
         models, note = _configured(settings, environment), "Your configured models answer."
     elif key := config.read_secret("OPENAI_API_KEY", environment):
-        base_url = environment.get("OPENAI_BASE_URL") or OPENAI
-        upstream = Upstream("openai", base_url.rstrip("/"), key, allow_private=base_url != OPENAI)
-        models = [Model(name, upstream, name, owned_by="openai") for name in known_models("openai")]
-        note = "OpenAI is connected as upstream. Your first key works as soon as you make it."
+        base_url = (environment.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+        others = Upstream("openai", base_url, key, allow_private=base_url != OPENAI)
+        models = [Model(name, others, name, owned_by="openai") for name in await _offered(others, client)]
+        note = f"{urlsplit(base_url).netloc} is connected as upstream. Your first key works as soon as you make it."
     else:
         models = [Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, DEMO_PRICE, DEMO_OUTPUT_TOKENS_MAX)]
         note = "The built-in demo answers as keyhouse-demo, so your first key works at once."
     kept = await database.write(lambda connection: _with_prices(connection, models, now_ms))
-    return Catalog({model.name: model for model in kept}, note)
+    return Catalog({model.name: model for model in kept}, note, others)
+
+
+async def _offered(upstream: Upstream, client: UpstreamClient) -> list[str]:
+    """What the upstream of the environment says it has, or what OpenAI is known to have; good first ones first."""
+    try:
+        names = await client.list_models(upstream)
+    except Refusal as refusal:
+        structlog.get_logger("keyhouse.catalog").warning("models not listed", reason=refusal.message)
+        names = known_models("openai") if upstream.base_url == OPENAI else []
+    return sorted(names, key=lambda name: (name not in FIRST_MODELS, name))
 
 
 def _configured(settings: config.Settings, environment: Mapping[str, str]) -> list[Model]:

@@ -54,13 +54,8 @@ WITHOUT_MIRROR: Final = frozenset(
         "core/keyring.py",  # tests/store/test_master_key.py
         "core/permissions.py",  # tests/control, tests/admin
         "gateway/asgi.py",  # e2e and faults
-        "gateway/call.py",  # e2e and faults
-        "gateway/demo.py",  # e2e and faults
-        "gateway/endpoints.py",  # e2e and faults
-        "gateway/known_prices.py",  # e2e and faults
-        "gateway/relay.py",  # e2e and faults
-        "gateway/request.py",  # e2e and faults
-        "gateway/routing.py",  # e2e and faults
+        "gateway/known_prices.py",  # tests/test_catalog.py
+        "gateway/routing.py",  # tests/test_catalog.py, tests/gateway/test_endpoints.py
         "identity/guessable.py",  # tests/identity/test_passwords.py
         "ledger/auditor.py",  # tests/ledger/test_book.py
         "ledger/commit.py",  # tests/ledger/test_book.py
@@ -70,13 +65,10 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/books.py",  # tests/ledger
         "store/evidence.py",  # tests/ledger/test_book.py
         "store/installation.py",  # tests/store/test_master_key.py
-        "store/prices.py",  # e2e
+        "store/prices.py",  # tests/test_catalog.py
         "store/projects.py",  # e2e and faults
         "store/rollups.py",  # tests/reporting/test_usage.py
         "store/sessions.py",  # e2e and faults
-        "wire/headers.py",  # e2e and faults
-        "wire/meter.py",  # e2e and faults
-        "wire/usage.py",  # e2e and faults
     }
 )
 """Source files that need no test file of the same name."""

@@ -45,14 +45,20 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class Routing:
-    """The models by their public names, in the order in which they are listed."""
+    """The models by their public names, in the order in which they are listed.
 
-    def __init__(self, models: Mapping[str, Model]) -> None:
+    A name that is not among them goes to `others`, if there is one, without a price.
+    """
+
+    def __init__(self, models: Mapping[str, Model], others: Upstream | None = None) -> None:
         self._models = dict(models)
+        self._others = others
 
     def choose(self, name: str) -> Model:
         """The model of this name; raises Refusal if there is none."""
         model = self._models.get(name)
+        if model is None and self._others is not None:
+            return Model(name, self._others, name, owned_by=self._others.name)
         if model is None:
             raise Refusal(
                 Code.MODEL_UNKNOWN,

@@ -15,6 +15,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, Self
 
+import msgspec
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import BuilderError, PyreqwestError, RequestTimeoutError
 from pyreqwest.http import Url
@@ -33,6 +34,8 @@ Resolve = Callable[[str], Awaitable[list[str]]]
 RESOLVED_MS: Final = 30_000
 """How long an address is used before its name is resolved again."""
 
+MODELS_TIMEOUT: Final = timedelta(seconds=3)
+
 SHORT_BYTES: Final = 1024 * 1024
 """A plain answer up to this length is read in one go."""
 
@@ -46,6 +49,14 @@ class Unsent(Refusal):
 
 class Unanswered(Refusal):
     """The request may have reached the upstream, but no answer began: what it cost is not known."""
+
+
+class _Listed(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Listed]
 
 
 class Answer(ABC):
@@ -87,6 +98,23 @@ class UpstreamClient:
         if line is None or line.upstream != upstream:
             line = self._lines[upstream.name] = _Line(upstream, self._clock, self._resolve)
         return _HttpAnswer(line, path, body, call_id)
+
+    async def list_models(self, upstream: Upstream) -> list[str]:
+        """The names at `GET /models` of an upstream. Raises Refusal if it does not say within a few seconds."""
+        line = _Line(upstream, self._clock, self._resolve)
+        try:
+            client = await line.client()
+            answer = await client.get(line.url("/models")).timeout(MODELS_TIMEOUT).build().send()
+            listed = msgspec.json.decode(bytes(await answer.bytes()), type=_Models)
+        except PyreqwestError as error:
+            raise _refusal(error, upstream, Unanswered) from None
+        except msgspec.DecodeError as error:
+            raise Refusal(
+                Code.UPSTREAM_BROKEN, f"The upstream {upstream.name} does not list its models.", internal=str(error)
+            ) from None
+        finally:
+            await line.close()
+        return [model.id for model in listed.data]
 
     async def close(self) -> None:
         """Close all connections."""

@@ -1,0 +1,119 @@
+"""Which models there are, without a configuration: what the environment's upstream says it has, or the demo."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from given import FakeClock, a_database
+from keyhouse.catalog import Catalog, load_catalog
+from keyhouse.config import BadConfiguration, Model, Settings, Upstream
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.money import Price
+from keyhouse.gateway.routing import Routing
+from keyhouse.gateway.upstream import UpstreamClient
+
+
+@asynccontextmanager
+async def a_server(body: bytes, status: str = "200 OK") -> AsyncIterator[tuple[str, list[bytes]]]:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", seen
+
+
+async def loaded(folder: Path, environment: dict[str, str], settings: Settings | None = None) -> Catalog:
+    clock = FakeClock()
+    database = a_database(folder, clock)
+    client = UpstreamClient(clock)
+    try:
+        return await load_catalog(settings or Settings(), environment, database, clock, client)
+    finally:
+        await client.close()
+        await database.close()
+
+
+@pytest.mark.asyncio
+async def test_without_anything_the_demo_answers_and_no_other_name(tmp_path: Path) -> None:
+    catalog = await loaded(tmp_path, {})
+    assert list(catalog.models) == ["keyhouse-demo"]
+    with pytest.raises(Refusal) as caught:
+        Routing(catalog.models, catalog.others).choose("gpt-5")
+    assert caught.value.code is Code.MODEL_UNKNOWN
+
+
+@pytest.mark.asyncio
+async def test_the_environments_upstream_is_asked_for_its_models_and_gets_the_names_it_did_not_list(
+    tmp_path: Path,
+) -> None:
+    async with a_server(b'{"data":[{"id":"zeta"},{"id":"gpt-5-mini"}],"object":"list"}') as (url, seen):
+        catalog = await loaded(tmp_path, {"OPENAI_API_KEY": "sk-env", "OPENAI_BASE_URL": f"{url}/"})
+    assert b"authorization: Bearer sk-env" in seen[0].replace(b"Authorization", b"authorization")
+    assert list(catalog.models) == ["gpt-5-mini", "zeta"]
+    price = catalog.models["gpt-5-mini"].price
+    assert price is not None
+    assert (price.id > 0, price.input, price.output) == (True, 250_000, 2_000_000)
+    assert catalog.models["zeta"].price is None
+    other = Routing(catalog.models, catalog.others).choose("brand-new")
+    assert (other.upstream.base_url, other.upstream_model, other.price) == (url, "brand-new", None)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("body", "status"), [(b"<html>", "200 OK"), (b"{}", "401 Unauthorized"), (b"", "500 No")])
+async def test_an_upstream_that_does_not_list_its_models_still_gets_calls(
+    tmp_path: Path, body: bytes, status: str
+) -> None:
+    async with a_server(body, status) as (url, _):
+        catalog = await loaded(tmp_path, {"OPENAI_API_KEY": "sk-env", "OPENAI_BASE_URL": url})
+    assert dict(catalog.models) == {}
+    assert Routing(catalog.models, catalog.others).choose("tiny-1").upstream.name == "openai"
+
+
+@pytest.mark.asyncio
+async def test_configured_models_have_their_own_prices_and_no_other_name_is_served(tmp_path: Path) -> None:
+    settings = Settings(
+        upstreams=(Upstream("local", "http://127.0.0.1:1/v1/", api_key_env="LOCAL_KEY", allow_private=True),),
+        models=(
+            Model("tiny-1", ("local",), None, "1.00", "0.50", None, "2.00", 512),
+            Model("known", ("local",), "gpt-5-mini"),
+            Model("unknown", ("local",)),
+        ),
+    )
+    catalog = await loaded(tmp_path, {"LOCAL_KEY": "sk-1", "OPENAI_API_KEY": "sk-env"}, settings)
+    tiny, known, unknown = catalog.models.values()
+    assert tiny.price == Price(1, 1_000_000, 500_000, 1_000_000, 2_000_000)
+    assert (tiny.upstream.base_url, tiny.output_tokens_max) == ("http://127.0.0.1:1/v1", 512)
+    assert known.price is not None
+    assert unknown.price is None
+    assert catalog.others is None
+
+
+@pytest.mark.asyncio
+async def test_a_price_keeps_its_id_until_it_changes(tmp_path: Path) -> None:
+    ids = []
+    for output in ("2.00", "2.00", "3.00"):
+        settings = Settings(
+            upstreams=(Upstream("local", "http://127.0.0.1:1/v1", allow_private=True),),
+            models=(Model("tiny-1", ("local",), None, "1.00", None, None, output),),
+        )
+        price = (await loaded(tmp_path, {}, settings)).models["tiny-1"].price
+        assert price is not None
+        ids.append(price.id)
+    assert ids == [1, 1, 2]
+
+
+@pytest.mark.asyncio
+async def test_a_credential_that_is_not_set_stops_the_start_with_its_name(tmp_path: Path) -> None:
+    settings = Settings(upstreams=(Upstream("local", "https://api.example/v1", api_key_env="LOCAL_KEY"),))
+    with pytest.raises(BadConfiguration, match=r"upstreams.local.api_key_env: the environment variable LOCAL_KEY"):
+        await loaded(tmp_path, {}, settings)
