@@ -17,16 +17,18 @@ from e2e.wire import call, chat
 async def test_a_client_that_leaves_a_stream_is_charged_what_was_counted_and_frees_llama_cpps_slot(
     house: House, admin: Admin, llama_url: str
 ) -> None:
-    key = admin.create_key()
     body = chat(model="tiny-long", max_tokens=1_900, stream=True, ignore_eos=True)
-    calling = await call(house.url, json.dumps(body).encode(), [("authorization", f"Bearer {key['value']}")])
-    status, _ = await calling.head()
-    assert status == 200
-    for _ in range(3):
+    # llama.cpp needs a third of a second for all of it; on a busy machine the news may come after the end.
+    for _ in range(5):
+        key = admin.create_key()
+        calling = await call(house.url, json.dumps(body).encode(), [("authorization", f"Bearer {key['value']}")])
+        status, _ = await calling.head()
+        assert status == 200
         await calling.reader.readuntil(b"data: ")
-    calling.hang_up()
-
-    (row,) = await asyncio.to_thread(house.calls, key["id"])
+        calling.hang_up()
+        (row,) = await asyncio.to_thread(house.calls, key["id"])
+        if row["basis"] == "counted":
+            break
     assert (row["state"], row["basis"]) == ("settled", "counted")
     assert 0 < row["output_tokens"] < 1_900
     assert 0 < row["charged_nano_usd"] <= row["reserved_nano_usd"]
