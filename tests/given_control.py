@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Connection, select
 
 from given import FakeClock, a_database, seeded_entropy, some_people
-from keyhouse.control.keys import KeyDraft, Keys
+from keyhouse.control.keys import IssuedKey, KeyChange, KeyDraft, Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.key import Credential
+from keyhouse.core.key import Credential, why_dead
 from keyhouse.core.secret import digest
 from keyhouse.store import keys, schema
 from keyhouse.store.engine import Actor
@@ -104,3 +104,31 @@ async def a_house(folder: Path, clock: FakeClock) -> AsyncIterator[House]:
         )
     finally:
         await database.close()
+
+
+HOUR_MS = 3_600_000
+Verb = Callable[[House, Actor, str, str | None], Awaitable[Any]]
+
+VERBS: dict[str, Verb] = {
+    "update": lambda h, actor, key, project: h.keys.update(actor, key, KeyChange(name="x"), project_id=project),
+    "rotate": lambda h, actor, key, project: h.keys.rotate(actor, key, HOUR_MS, project_id=project),
+    "end_previous_secret": lambda h, actor, key, project: h.keys.end_previous_secret(actor, key, project_id=project),
+    "extend_previous_secret": lambda h, actor, key, project: h.keys.extend_previous_secret(
+        actor, key, h.clock.now_ms() + HOUR_MS, project_id=project
+    ),
+    "disable": lambda h, actor, key, project: h.keys.disable(actor, key, project_id=project),
+    "enable": lambda h, actor, key, project: h.keys.enable(actor, key, project_id=project),
+    "revoke": lambda h, actor, key, project: h.keys.revoke(actor, key, project_id=project),
+}
+EVERY_VERB = pytest.mark.parametrize("verb", VERBS)
+
+
+async def death(house: House, value: str) -> Code | None:
+    """Why this secret is refused at this instant."""
+    return why_dead((await house.credential(value)).standing, house.clock.now_ms())
+
+
+async def rotating(house: House) -> tuple[IssuedKey, IssuedKey]:
+    """A key in the middle of a rotation, with its old and its new secret."""
+    old = await house.keys.create(house.owner, house.draft())
+    return old, await house.keys.rotate(house.owner, old.key.id, HOUR_MS)

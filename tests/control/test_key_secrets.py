@@ -2,50 +2,20 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
 from given import NOON
-from given_control import House, refused
-from keyhouse.control.keys import OVERLAP_MS_MAX, IssuedKey, KeyChange, LimitDraft
+from given_control import HOUR_MS, House, death, refused, rotating
+from keyhouse.control.keys import OVERLAP_MS_MAX, KeyChange, LimitDraft
 from keyhouse.core.errors import Code
-from keyhouse.core.key import why_dead
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.permissions import CHAT_ONLY
 from keyhouse.core.secret import Kind, parse
-from keyhouse.store.engine import Actor
 
 pytestmark = pytest.mark.asyncio
-
-HOUR_MS = 3_600_000
-Verb = Callable[[House, Actor, str, str | None], Awaitable[Any]]
-
-VERBS: dict[str, Verb] = {
-    "update": lambda h, actor, key, project: h.keys.update(actor, key, KeyChange(name="x"), project_id=project),
-    "rotate": lambda h, actor, key, project: h.keys.rotate(actor, key, HOUR_MS, project_id=project),
-    "end_previous_secret": lambda h, actor, key, project: h.keys.end_previous_secret(actor, key, project_id=project),
-    "extend_previous_secret": lambda h, actor, key, project: h.keys.extend_previous_secret(
-        actor, key, h.clock.now_ms() + HOUR_MS, project_id=project
-    ),
-    "disable": lambda h, actor, key, project: h.keys.disable(actor, key, project_id=project),
-    "enable": lambda h, actor, key, project: h.keys.enable(actor, key, project_id=project),
-    "revoke": lambda h, actor, key, project: h.keys.revoke(actor, key, project_id=project),
-}
-EVERY_VERB = pytest.mark.parametrize("verb", VERBS)
-
-
-async def death(house: House, value: str) -> Code | None:
-    """Why this secret is refused at this instant."""
-    return why_dead((await house.credential(value)).standing, house.clock.now_ms())
-
-
-async def rotating(house: House) -> tuple[IssuedKey, IssuedKey]:
-    """A key in the middle of a rotation, with its old and its new secret."""
-    old = await house.keys.create(house.owner, house.draft())
-    return old, await house.keys.rotate(house.owner, old.key.id, HOUR_MS)
 
 
 async def test_a_new_keys_secret_is_recognized_and_alive(house: House) -> None:

@@ -11,45 +11,17 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from given import NOON
-from given_control import House, refused
-from keyhouse.control.keys import IssuedKey, KeyChange, Keys, LimitDraft
+from given_control import EVERY_VERB, HOUR_MS, VERBS, House, death, refused, rotating
+from keyhouse.control.keys import KeyChange, Keys, LimitDraft
 from keyhouse.core.errors import Code
-from keyhouse.core.key import Status, why_dead
+from keyhouse.core.key import Status
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.permissions import READ_ONLY
 from keyhouse.core.secret import Kind, digest
 from keyhouse.store import schema
-from keyhouse.store.engine import Actor
 from keyhouse.store.sqlite import read_only
 
 pytestmark = pytest.mark.asyncio
-
-HOUR_MS = 3_600_000
-Verb = Callable[[House, Actor, str, str | None], Awaitable[Any]]
-
-VERBS: dict[str, Verb] = {
-    "update": lambda h, actor, key, project: h.keys.update(actor, key, KeyChange(name="x"), project_id=project),
-    "rotate": lambda h, actor, key, project: h.keys.rotate(actor, key, HOUR_MS, project_id=project),
-    "end_previous_secret": lambda h, actor, key, project: h.keys.end_previous_secret(actor, key, project_id=project),
-    "extend_previous_secret": lambda h, actor, key, project: h.keys.extend_previous_secret(
-        actor, key, h.clock.now_ms() + HOUR_MS, project_id=project
-    ),
-    "disable": lambda h, actor, key, project: h.keys.disable(actor, key, project_id=project),
-    "enable": lambda h, actor, key, project: h.keys.enable(actor, key, project_id=project),
-    "revoke": lambda h, actor, key, project: h.keys.revoke(actor, key, project_id=project),
-}
-EVERY_VERB = pytest.mark.parametrize("verb", VERBS)
-
-
-async def death(house: House, value: str) -> Code | None:
-    """Why this secret is refused at this instant."""
-    return why_dead((await house.credential(value)).standing, house.clock.now_ms())
-
-
-async def rotating(house: House) -> tuple[IssuedKey, IssuedKey]:
-    """A key in the middle of a rotation, with its old and its new secret."""
-    old = await house.keys.create(house.owner, house.draft())
-    return old, await house.keys.rotate(house.owner, old.key.id, HOUR_MS)
 
 
 async def test_audit_entries_hold_no_digest(house: House) -> None:
