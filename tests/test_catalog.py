@@ -12,7 +12,7 @@ from keyhouse.catalog import Catalog, load_catalog
 from keyhouse.config import BadConfiguration, Model, Settings, Upstream
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import Price
-from keyhouse.gateway.routing import Routing
+from keyhouse.gateway.routing import NAME_CHARACTERS_MAX, Routing
 from keyhouse.gateway.upstream import UpstreamClient
 
 
@@ -66,6 +66,9 @@ async def test_the_environments_upstream_is_asked_for_its_models_and_gets_the_na
     assert catalog.models["zeta"].price is None
     other = Routing(catalog.models, catalog.others).choose("brand-new")
     assert (other.upstream.base_url, other.upstream_model, other.price) == (url, "brand-new", None)
+    with pytest.raises(Refusal) as caught:
+        Routing(catalog.models, catalog.others).choose("x" * (NAME_CHARACTERS_MAX + 1))
+    assert caught.value.code is Code.MODEL_UNKNOWN
 
 
 @pytest.mark.asyncio

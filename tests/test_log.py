@@ -17,6 +17,13 @@ def test_lines_come_out_whole_and_in_order() -> None:
     assert file.getvalue().split() == [b"%d" % number for number in range(100)]
 
 
+def test_a_stderr_that_takes_nothing_fills_no_memory() -> None:
+    lines = log.Lines(io.BytesIO())
+    for _ in range(log.WAITING_MAX + 10):
+        lines.info(b"x")
+    assert len(lines._waiting) <= log.WAITING_MAX
+
+
 def test_a_closed_stderr_stops_nothing() -> None:
     class Gone(io.BytesIO):
         def write(self, _: object) -> int:

@@ -20,6 +20,9 @@ import structlog
 from keyhouse.core.secret import redact
 
 WRITE_SECONDS: Final = 0.1
+WAITING_MAX: Final = 100_000
+"""How many lines wait for a stderr that does not take them; beyond that the oldest are lost, not the memory."""
+
 _SECRET: Final = re.compile(r"sk-(?:svcacct-|admin-)?kh_[0-9A-Za-z]{10}_[0-9A-Za-z]{38}", re.ASCII)
 
 
@@ -28,7 +31,7 @@ class Lines:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes] = deque(maxlen=WAITING_MAX)
         threading.Thread(target=self._work, name="keyhouse-log", daemon=True).start()
         atexit.register(self.write)
 

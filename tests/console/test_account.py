@@ -1,8 +1,12 @@
 """Coming in: the one-time link, sign-in, sign-out."""
 
+from typing import Any, cast
+
+import httpx
 import pytest
 
-from console.given_console import EMAIL, PASSWORD, Console
+from console.given_console import EMAIL, ORIGIN, PASSWORD, Console, token_on
+from keyhouse.console import build
 
 pytestmark = pytest.mark.asyncio
 
@@ -43,6 +47,29 @@ async def test_an_old_or_wrong_link_says_so_and_offers_a_new_one_in_the_terminal
     assert answer.headers["location"] == "/set-up?printed"
     assert console.printed == ["link"]
     assert "A new link was printed" in await console.page("/set-up?printed")
+
+
+async def test_nobody_on_another_machine_sets_it_up_or_ends_the_link_that_was_printed(console: Console) -> None:
+    path = f"/set-up/{console.desk.setup.new_link_token()}"
+    token = token_on(await console.page(path))
+    elsewhere = httpx.ASGITransport(cast("Any", build(console.desk)), client=("198.51.100.7", 1))
+    async with httpx.AsyncClient(
+        transport=elsewhere, base_url=ORIGIN, cookies=console.browser.cookies, headers=console.browser.headers
+    ) as stranger:
+        for answer in (
+            await stranger.get(path),
+            await stranger.post(path, data={"csrf": token, **FORM}),
+            await stranger.post("/set-up/new-link", data={"csrf": token}),
+        ):
+            assert answer.status_code == 403
+            assert "from the machine it runs on" in answer.text
+    assert console.printed == []
+    await console.page(path)
+    assert not await console.desk.setup.is_done()
+
+
+async def test_a_page_names_its_characters_once(console: Console) -> None:
+    assert (await console.browser.get("/set-up")).headers["content-type"] == "text/html; charset=utf-8"
 
 
 async def test_a_wrong_field_comes_back_with_its_message_and_all_that_was_typed(console: Console) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,16 +12,17 @@ from sqlalchemy import Connection, select, update
 
 from given import FakeClock, a_database, a_limit, a_need, an_opening, some_people
 from keyhouse.core.call import Basis, Closing, State
-from keyhouse.core.decide import Decision, Operation
+from keyhouse.core.decide import Decision, Operation, Reserve
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.money import Counts, Price
 from keyhouse.ledger.auditor import Report, audit
 from keyhouse.ledger.book import Ledger
-from keyhouse.ledger.commit import GroupCommit
+from keyhouse.ledger.commit import CLOSING_TRIES, PAUSE_SECONDS, GroupCommit
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.store import schema
 from keyhouse.store.books import SqliteBooks
+from keyhouse.store.engine import Unavailable
 from keyhouse.store.sqlite import SqliteDatabase
 
 PRICE = Price(1, 1_000, 1_000, 1_000, 1_000)
@@ -31,12 +32,16 @@ PRICE = Price(1, 1_000, 1_000, 1_000, 1_000)
 class Desk:
     """A ledger on its own database, and what tests ask of it."""
 
-    def __init__(self, database: SqliteDatabase, clock: FakeClock, books: SqliteBooks) -> None:
+    def __init__(
+        self, database: SqliteDatabase, clock: FakeClock, books: SqliteBooks, pause_seconds: float = PAUSE_SECONDS
+    ) -> None:
         self.database = database
         self.clock = clock
         self.books = books
         self.reports: list[str] = []
-        self.commit = GroupCommit(books, lambda message, error: self.reports.append(f"{message}: {error}"))
+        self.commit = GroupCommit(
+            books, lambda message, error: self.reports.append(f"{message}: {error}"), pause_seconds
+        )
         self.ledger = Ledger(self.commit, clock, {1: PRICE})
 
     def is_well(self) -> bool:
@@ -70,6 +75,7 @@ async def a_desk(
     folder: Path,
     *seeds: Callable[[Connection], None],
     books: Callable[[SqliteDatabase, FakeClock], SqliteBooks] = SqliteBooks,
+    pause_seconds: float = PAUSE_SECONDS,
 ) -> AsyncIterator[Desk]:
     clock = FakeClock()
     database = a_database(folder, clock)
@@ -80,7 +86,7 @@ async def a_desk(
             step(connection)
 
     await database.write(seed)
-    desk = Desk(database, clock, books(database, clock))
+    desk = Desk(database, clock, books(database, clock), pause_seconds)
     await desk.books.begin()
     running = asyncio.create_task(desk.commit.run())
     try:
@@ -249,6 +255,47 @@ async def test_nothing_is_admitted_while_the_books_cannot_be_written_and_no_clos
         await desk.call("call_3")
         assert desk.is_well() is True
         assert (await desk.audit()).passes
+
+
+class StubbornBooks(SqliteBooks):
+    """Books that fail for a given number of batches, for want of the database or by a fault of our own."""
+
+    failures = 0
+    error: Exception = Unavailable("disk full")
+
+    async def run(self, batch: Sequence[Operation]) -> Decision:
+        if self.failures:
+            self.failures -= 1
+            raise self.error
+        return await super().run(batch)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("error", "state", "is_given_up"),
+    [(Unavailable("disk full"), State.SETTLED, False), (KeyError("a fault"), State.HELD, True)],
+)
+async def test_a_closing_outlasts_a_missing_database_but_not_a_fault_of_its_own(
+    tmp_path: Path, error: Exception, state: State, is_given_up: bool
+) -> None:
+    async with a_desk(tmp_path, budget(10_000), books=StubbornBooks, pause_seconds=0) as desk:
+        assert isinstance(desk.books, StubbornBooks)
+        async with desk.ledger.hold(an_opening("call_1"), a_need(1_000)) as hold:
+            desk.books.failures, desk.books.error = CLOSING_TRIES + 10 * (not is_given_up), error
+            hold.settle(Counts(300), status=200)
+        assert (await desk.states())["call_1"][0] == state
+        assert any("stays held" in report for report in desk.reports) == is_given_up
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_a_database_that_cannot_write_is_unavailable_and_nothing_else(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as desk:
+        await desk.database.on_writer(lambda: desk.database.driver.execute("PRAGMA query_only = ON"))
+        with pytest.raises(Unavailable, match="readonly"):
+            await desk.books.run([Reserve(an_opening("call_1"), a_need())])
+        await desk.database.on_writer(lambda: desk.database.driver.execute("PRAGMA query_only = OFF"))
+        await desk.call("call_1")
 
 
 @pytest.mark.asyncio

@@ -36,14 +36,7 @@ def serve(
     data: Annotated[Path, Parameter(help="Folder of the database and the master key.")] = Path("data"),
     file: Annotated[Path | None, Parameter(name="--config", help="Configuration; default ./keyhouse.toml.")] = None,
 ) -> int:
-    """Start Keyhouse; on a new database, print a one-time link to set up the first account.
-
-    Examples:
-
-        keyhouse serve
-
-        keyhouse serve --port 9000 --data /var/lib/keyhouse --config /etc/keyhouse.toml
-    """
+    """Start Keyhouse; on a new database, print a one-time link to set up the first account."""
     lines = open_log()
     try:
         settings = config.load(file, os.environ)

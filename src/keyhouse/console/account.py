@@ -14,6 +14,7 @@ from keyhouse.console.doorway import (
     Visit,
     address_of,
     ended_session_cookie,
+    is_loopback,
     is_plain_loopback,
     is_signed_in,
     new_session_cookie,
@@ -58,6 +59,7 @@ async def print_new_link(request: Visit) -> Response[Any]:
     desk = pages_of(request).desk
     if await desk.setup.is_done():
         return _to("/sign-in")
+    _refuse_from_elsewhere(request)
     desk.print_setup_link()
     return _to("/set-up?printed")
 
@@ -68,6 +70,7 @@ async def show_set_up(request: Visit, token: FromPath[str]) -> Response[Any]:
     pages = pages_of(request)
     if await pages.desk.setup.is_done():
         return _to("/sign-in")
+    _refuse_from_elsewhere(request)
     try:
         return _set_up_page(request, token, {"time_zone": ""}, {}, HTTPStatus.OK)
     except Refusal as refusal:
@@ -79,6 +82,7 @@ async def show_set_up(request: Visit, token: FromPath[str]) -> Response[Any]:
 @post("/set-up/{token:str}")
 async def set_up(request: Visit, token: FromPath[str]) -> Response[Any]:
     """Make them, and sign the owner in. What is wrong comes back with what was typed, but for the password."""
+    _refuse_from_elsewhere(request)
     desk = pages_of(request).desk
     form = await read_form(request)
     typed = {name: str(form.get(name, "")).strip() for name in ("organization", "email", "name", "time_zone")}
@@ -101,6 +105,16 @@ async def set_up(request: Visit, token: FromPath[str]) -> Response[Any]:
     if faults:
         return _set_up_page(request, token, typed, faults, HTTPStatus.UNPROCESSABLE_ENTITY)
     return await _begin(request, typed["email"], password, HOME)
+
+
+def _refuse_from_elsewhere(request: Visit) -> None:
+    """Raise Refusal unless the request comes from this machine: until there is an owner, nobody else has a say."""
+    if not is_loopback(address_of(request)):
+        raise Refusal(
+            Code.NOT_PERMITTED,
+            "Keyhouse is set up from the machine it runs on.",
+            hint="Open the link there, through a tunnel to it, or run `keyhouse init` there.",
+        )
 
 
 def _set_up_faults(typed: dict[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from keyhouse.console.desk import Desk
 from keyhouse.console.doorway import Visit, door_token, own_origin, session_of
 from keyhouse.identity.sessions import Session
 
-HTML: Final = "text/html; charset=utf-8"
+HTML: Final = "text/html"
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -111,7 +111,7 @@ async def download_usage(request: Visit) -> Response[Any]:
     return Response(
         text.getvalue(),
         status_code=HTTPStatus.OK,
-        media_type="text/csv; charset=utf-8",
+        media_type="text/csv",
         headers={"content-disposition": f'attachment; filename="keyhouse-usage-{asked.period}.csv"'},
     )
 

@@ -18,7 +18,7 @@ from keyhouse.wire import errors
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 INFO: Final = 20
-RESERVE_BYTES: Final = 8_192
+SUPPLY_BYTES: Final = 8_192
 _TEXT_CHARACTERS_MAX: Final = 200
 _ENCODE: Final = msgspec.json.Encoder().encode
 
@@ -50,7 +50,7 @@ def build(house: House, log: Log, write_line: Callable[[bytes], None] | None = N
     processors: they hold nothing to be processed, and the way through costs as much as a call's limits.
     """
     log = log.bind()
-    entropy = _Reserve(house.entropy)
+    entropy = _Supply(house.entropy)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,7 +75,7 @@ def build(house: House, log: Log, write_line: Callable[[bytes], None] | None = N
     return serve
 
 
-class _Reserve:
+class _Supply:
     """Random bytes fetched in advance: asking the system for a few of them costs more than what they are for."""
 
     def __init__(self, entropy: Entropy) -> None:
@@ -88,7 +88,7 @@ class _Reserve:
         begin = self._taken
         self._taken += count
         if self._taken > len(self._bytes):
-            self._bytes, begin, self._taken = self._entropy(RESERVE_BYTES), 0, count
+            self._bytes, begin, self._taken = self._entropy(SUPPLY_BYTES), 0, count
         return self._bytes[begin : self._taken]
 
 

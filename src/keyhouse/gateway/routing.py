@@ -1,12 +1,16 @@
 """Which upstream serves a model, and which models a key may see."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
 from keyhouse.core.money import Price
+
+NAME_CHARACTERS_MAX: Final = 200
+"""The longest name that is passed on unknown: it stands in the call's row and in the rollups."""
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -57,7 +61,7 @@ class Routing:
     def choose(self, name: str) -> Model:
         """The model of this name; raises Refusal if there is none."""
         model = self._models.get(name)
-        if model is None and self._others is not None:
+        if model is None and self._others is not None and len(name) <= NAME_CHARACTERS_MAX:
             return Model(name, self._others, name, owned_by=self._others.name)
         if model is None:
             raise Refusal(

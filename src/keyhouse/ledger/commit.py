@@ -15,21 +15,26 @@ from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Admitted, Operation, Reserve, Verdict
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.store.books import Books
+from keyhouse.store.engine import Unavailable
 
 BATCH_MAX: Final = 512
 PAUSE_SECONDS: Final = 0.1
 """How long to wait after a batch that failed."""
 
 CLOSING_TRIES: Final = 50
-"""How often a closing is tried by itself. After that its call stays held, and is closed at the next start."""
+"""How often a closing is tried that fails although the database is there. After that it is given up, so that it
+does not take every batch with it; its call stays held, and is closed at the next start."""
 
 
 class GroupCommit:
     """The one queue into the books. `report` is told, in words for the log, what failed."""
 
-    def __init__(self, books: Books, report: Callable[[str, BaseException], None]) -> None:
+    def __init__(
+        self, books: Books, report: Callable[[str, BaseException], None], pause_seconds: float = PAUSE_SECONDS
+    ) -> None:
         self._books = books
         self._report = report
+        self._pause_seconds = pause_seconds
         self._queue: deque[tuple[Operation, asyncio.Future[Verdict] | None]] = deque()
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
@@ -61,9 +66,10 @@ class GroupCommit:
                 decision = await self._books.run([operation for operation, _ in batch])
             except Exception as error:  # noqa: BLE001  whatever it was, callers are waiting and closings must not be lost
                 self._failed(batch, error)
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(self._pause_seconds)
                 continue
             self.is_well = True
+            self._tries.clear()
             for (operation, future), verdict in zip(batch, decision.verdicts, strict=True):
                 self._answer(operation, future, verdict)
 
@@ -109,7 +115,7 @@ class GroupCommit:
                 )
 
     def _retry(self, closing: Closing, error: Exception) -> None:
-        tries = self._tries.get(closing.call_id, 0) + 1
+        tries = self._tries.get(closing.call_id, 0) + (not isinstance(error, Unavailable))
         if tries >= CLOSING_TRIES:
             self._tries.pop(closing.call_id, None)
             self._report(f"call {closing.call_id} could not be closed and stays held until the next start", error)

@@ -3,6 +3,7 @@
 What the decision may be is `core/decide.py`; this room only brings the rows and takes them away.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -29,6 +30,7 @@ from keyhouse.core.decide import (
 from keyhouse.core.key import Standing
 from keyhouse.core.limit import Limit, ScopeType, Span, Unit, Window, span_at
 from keyhouse.core.rollup import slot_ms
+from keyhouse.store.engine import Unavailable
 from keyhouse.store.schema import calls, instances
 from keyhouse.store.sqlite import SqliteDatabase
 from keyhouse.store.statements import load_statements
@@ -41,8 +43,10 @@ class Books(Protocol):
     """What the ledger needs of an engine."""
 
     async def run(self, batch: Sequence[Operation]) -> Decision:
-        """Decide the batch and write it, durably, before returning. Raises what the database raises; then
-        nothing was written, or it is not known whether it was.
+        """Decide the batch and write it, durably, before returning.
+
+        Raises Unavailable if the database cannot do it now, and whatever else went wrong; then nothing was
+        written, or it is not known whether it was.
         """
         ...
 
@@ -101,6 +105,12 @@ class SqliteBooks:
         return await self._database.on_writer(lambda: self._run(batch))
 
     def _run(self, batch: Sequence[Operation]) -> Decision:
+        try:
+            return self._in_transaction(batch)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(str(error)) from error
+
+    def _in_transaction(self, batch: Sequence[Operation]) -> Decision:
         cursor = self._database.driver.cursor()
         cursor.execute("BEGIN IMMEDIATE")
         try:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from keyhouse.store import audit
 
-__all__ = ["Actor", "CannotOpen", "Change", "Connection", "Database"]
+__all__ = ["Actor", "CannotOpen", "Change", "Connection", "Database", "Unavailable"]
 # `Connection` too: rooms that may not know SQLAlchemy name the type of what they hand back to the store.
 
 T = TypeVar("T")
@@ -20,6 +20,10 @@ T = TypeVar("T")
 
 class CannotOpen(Exception):  # noqa: N818  it is an answer, not a fault
     """A database was not opened, and nothing in it was changed. The text says why and what to do."""
+
+
+class Unavailable(Exception):  # noqa: N818  it is an answer, not a fault
+    """The database could not do it now, and may later: the disk is full, or does not answer."""
 
 
 class Actor(msgspec.Struct, frozen=True):

@@ -113,7 +113,7 @@ def list_requests_by_secret(connection: Connection, organization_id: str, key_id
     """How many calls each version of a key's secret began since then, by version.
 
     The one question here that reads calls: the rollups do not know secrets. Ids sort by when a call began, so
-    it reads only the calls since then.
+    the index by key leads to this key's calls since then, and to no others.
     """
     statement = (
         select(calls.c.secret_version, func.count())

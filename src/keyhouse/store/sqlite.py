@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -222,16 +223,13 @@ def _require_ours(path: Path) -> None:
     if not path.exists() or path.stat().st_size == 0:
         return
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             (damage,) = (
                 connection.execute("PRAGMA quick_check(1)").fetchone() if path.stat().st_size < 2**26 else ("ok",)
             )
     except sqlite3.DatabaseError as error:
         raise CannotOpen(f"{path} is not a readable SQLite database: {error}. It was not changed.") from error
-    finally:
-        if "connection" in locals():
-            connection.close()
     if application_id != APPLICATION_ID:
         raise CannotOpen(f"{path} is not a Keyhouse database. It was not changed; choose another --data folder.")
     if damage != "ok":
