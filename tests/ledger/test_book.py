@@ -292,8 +292,9 @@ async def test_a_closing_outlasts_a_missing_database_but_not_a_fault_of_its_own(
 async def test_a_database_that_cannot_write_is_unavailable_and_nothing_else(tmp_path: Path) -> None:
     async with a_desk(tmp_path) as desk:
         await desk.database.on_writer(lambda: desk.database.driver.execute("PRAGMA query_only = ON"))
-        with pytest.raises(Unavailable, match="readonly"):
+        with pytest.raises(Unavailable) as caught:
             await desk.books.run([Reserve(an_opening("call_1"), a_need())])
+        assert "readonly" in caught.value.internal
         await desk.database.on_writer(lambda: desk.database.driver.execute("PRAGMA query_only = OFF"))
         await desk.call("call_1")
 

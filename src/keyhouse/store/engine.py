@@ -5,11 +5,12 @@ away from the event loop. A write commits, durably, when its function returns, a
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
 
+from keyhouse.core.errors import Code, Refusal
 from keyhouse.store import audit
 
 __all__ = ["Actor", "CannotOpen", "Change", "Connection", "Database", "Unavailable"]
@@ -17,13 +18,31 @@ __all__ = ["Actor", "CannotOpen", "Change", "Connection", "Database", "Unavailab
 
 T = TypeVar("T")
 
+UNAVAILABLE_RETRY_MS: Final = 1_000
+"""When whoever was told that the database cannot be used may try again."""
+
 
 class CannotOpen(Exception):  # noqa: N818  it is an answer, not a fault
     """A database was not opened, and nothing in it was changed. The text says why and what to do."""
 
 
-class Unavailable(Exception):  # noqa: N818  it is an answer, not a fault
-    """The database could not do it now, and may later: the disk is full, or does not answer."""
+class Unavailable(Refusal):
+    """The database could not do it now, and may later: the disk is full, or it does not answer.
+
+    `internal` is what it said, for the log. Every door answers 503 with Retry-After.
+    """
+
+    def __init__(self, internal: str) -> None:
+        super().__init__(
+            Code.LEDGER_UNAVAILABLE,
+            "The database cannot be used right now.",
+            hint="Try again in a moment.",
+            retry_after_ms=UNAVAILABLE_RETRY_MS,
+            internal=internal,
+        )
+
+    def __repr__(self) -> str:
+        return f"Unavailable({self.internal!r})"
 
 
 class Actor(msgspec.Struct, frozen=True):
