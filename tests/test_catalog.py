@@ -11,7 +11,7 @@ from given import FakeClock, a_database
 from keyhouse.catalog import Catalog, load_catalog
 from keyhouse.config import BadConfiguration, Model, Settings, Upstream
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.money import Price
+from keyhouse.core.money import Price, Rate
 from keyhouse.gateway.routing import NAME_CHARACTERS_MAX, Routing
 from keyhouse.gateway.upstream import UpstreamClient
 
@@ -62,7 +62,7 @@ async def test_the_environments_upstream_is_asked_for_its_models_and_gets_the_na
     assert list(catalog.models) == ["gpt-5-mini", "zeta"]
     price = catalog.models["gpt-5-mini"].price
     assert price is not None
-    assert (price.id > 0, price.input, price.output) == (True, 250_000, 2_000_000)
+    assert (price.id > 0, price.rates[0].input, price.rates[0].output) == (True, 250_000, 2_000_000)
     assert catalog.models["zeta"].price is None
     other = Routing(catalog.models, catalog.others).choose("brand-new")
     assert (other.upstream.base_url, other.upstream_model, other.price) == (url, "brand-new", None)
@@ -94,8 +94,8 @@ async def test_configured_models_have_their_own_prices_and_no_other_name_is_serv
     )
     catalog = await loaded(tmp_path, {"LOCAL_KEY": "sk-1", "OPENAI_API_KEY": "sk-env"}, settings)
     tiny, known, unknown = catalog.models.values()
-    assert tiny.price == Price(1, 1_000_000, 500_000, 1_000_000, 2_000_000)
-    assert (tiny.upstream.base_url, tiny.output_tokens_max) == ("http://127.0.0.1:1/v1", 512)
+    assert tiny.price == Price(1, (Rate(1_000_000, 500_000, 1_000_000, 2_000_000),))
+    assert (tiny.upstream.base_url, tiny.ceilings.output_tokens) == ("http://127.0.0.1:1/v1", 512)
     assert known.price is not None
     assert unknown.price is None
     assert catalog.others is None

@@ -43,7 +43,7 @@ from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.names import Names
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.usage import UsageQuestions
-from keyhouse.store.books import SqliteBooks
+from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.master_key import open_keyring
 from keyhouse.store.prices import list_prices
 from keyhouse.store.sqlite import SqliteDatabase, open_sqlite

@@ -10,10 +10,12 @@ import structlog
 from sqlalchemy import Connection
 
 from keyhouse import config
+from keyhouse.core.bound import Ceilings
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Refusal
-from keyhouse.core.money import Price, parse_price
+from keyhouse.core.money import DEFAULT_TIER, PICO_PER_NANO, Price, Rate, parse_price, parse_usd
 from keyhouse.gateway import demo
+from keyhouse.gateway.known_ceilings import known_image_tokens_max
 from keyhouse.gateway.known_prices import known_models, known_price
 from keyhouse.gateway.routing import Model, Upstream
 from keyhouse.gateway.upstream import UpstreamClient
@@ -24,10 +26,11 @@ OPENAI: Final = "https://api.openai.com/v1"
 FIRST_MODELS: Final = frozenset({"gpt-5-mini", "gpt-5-nano", "gpt-4o-mini"})
 """Small chat models: pages try the first of the list."""
 
-DEMO_PRICE: Final = Price(0, 1_000_000, 500_000, 1_000_000, 2_000_000)
+DEMO_PRICE: Final = Price(0, (Rate(1_000_000, 500_000, 1_000_000, 2_000_000),))
 """What the demo pretends to cost, so that budgets can be tried out."""
 
 DEMO_OUTPUT_TOKENS_MAX: Final = 512
+SECONDS_PER_MINUTE: Final = 60
 
 
 class Catalog(msgspec.Struct, frozen=True):
@@ -49,10 +52,13 @@ async def load_catalog(
     elif key := config.read_secret("OPENAI_API_KEY", environment):
         base_url = (environment.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
         others = Upstream("openai", base_url, key, allow_private=base_url != OPENAI)
-        models = [Model(name, others, name, owned_by="openai") for name in await _offered(others, client)]
+        models = [
+            Model(name, others, name, ceilings=Ceilings(image_tokens=known_image_tokens_max(name)), owned_by="openai")
+            for name in await _offered(others, client)
+        ]
         note = f"{urlsplit(base_url).netloc} is connected as upstream. Your first key works as soon as you make it."
     else:
-        models = [Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, DEMO_PRICE, DEMO_OUTPUT_TOKENS_MAX)]
+        models = [Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, DEMO_PRICE, Ceilings(DEMO_OUTPUT_TOKENS_MAX))]
         note = "The built-in demo answers as keyhouse-demo, so your first key works at once."
     kept = await database.write(lambda connection: _with_prices(connection, models, now_ms))
     return Catalog({model.name: model for model in kept}, note, others)
@@ -76,7 +82,7 @@ def _configured(settings: config.Settings, environment: Mapping[str, str]) -> li
             upstream=upstreams[model.upstreams[0]],
             upstream_model=model.upstream_model or model.name,
             price=_price(model),
-            output_tokens_max=model.max_output_tokens,
+            ceilings=_ceilings(model),
             owned_by=model.upstreams[0],
         )
         for model in settings.models
@@ -105,17 +111,42 @@ def _upstream(found: config.Upstream, environment: Mapping[str, str]) -> Upstrea
 
 
 def _price(model: config.Model) -> Price | None:
-    if model.input_usd_per_million is None or model.output_usd_per_million is None:
+    """What the configuration says a model costs; None if it says nothing."""
+    others = (model.image_usd, model.audio_usd_per_minute, model.characters_usd_per_million, model.request_usd)
+    if model.input_usd_per_million is None and all(other is None for other in others):
         return None
-    given = parse_price(model.input_usd_per_million)
-    cached, written = model.cached_input_usd_per_million, model.cache_write_usd_per_million
+    second_nano = -(-parse_usd(model.audio_usd_per_minute or "0") // SECONDS_PER_MINUTE)
     return Price(
         id=0,
+        rates=(_rate(model), *(_rate(rate) for rate in model.rates)),
+        image=parse_usd(model.image_usd or "0") * PICO_PER_NANO,
+        audio_second=second_nano * PICO_PER_NANO,
+        character=parse_price(model.characters_usd_per_million or "0"),
+        request=parse_usd(model.request_usd or "0") * PICO_PER_NANO,
+    )
+
+
+def _rate(found: config.Model | config.Rate) -> Rate:
+    given = parse_price(found.input_usd_per_million or "0")
+    cached, written = found.cached_input_usd_per_million, found.cache_write_usd_per_million
+    heard, spoken = found.audio_input_usd_per_million, found.audio_output_usd_per_million
+    return Rate(
         input=given,
         cached_input=given if cached is None else parse_price(cached),
         cache_write=given if written is None else parse_price(written),
-        output=parse_price(model.output_usd_per_million),
+        output=parse_price(found.output_usd_per_million or "0"),
+        audio_input=None if heard is None else parse_price(heard),
+        audio_output=None if spoken is None else parse_price(spoken),
+        tier=found.tier if isinstance(found, config.Rate) else DEFAULT_TIER,
+        from_input_tokens=found.from_input_tokens if isinstance(found, config.Rate) else 0,
     )
+
+
+def _ceilings(model: config.Model) -> Ceilings:
+    image_tokens = model.max_image_tokens
+    if image_tokens is None:
+        image_tokens = known_image_tokens_max(model.upstream_model or model.name)
+    return Ceilings(model.max_output_tokens, image_tokens, model.max_audio_tokens, model.max_audio_seconds)
 
 
 def _with_prices(connection: Connection, models: list[Model], now_ms: int) -> list[Model]:

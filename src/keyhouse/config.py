@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from keyhouse.core.money import parse_price
+from keyhouse.core.money import parse_price, parse_usd
 
 DEFAULT_FILE: Final = Path("keyhouse.toml")
 _PREFIX: Final = "KEYHOUSE_"
@@ -69,9 +69,28 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_timeout_seconds: float = 120.0
 
 
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What tokens cost on another service tier than the default one, or in calls of so many input tokens and more.
+
+    Prices are USD per million tokens, as text.
+    """
+
+    tier: str = "default"
+    from_input_tokens: int = 0
+    input_usd_per_million: str
+    cached_input_usd_per_million: str | None = None
+    cache_write_usd_per_million: str | None = None
+    output_usd_per_million: str
+    audio_input_usd_per_million: str | None = None
+    audio_output_usd_per_million: str | None = None
+
+
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model's public name and who serves it. Prices are USD per million tokens as text; left out, they are
-    those that are known for `upstream_model`, which is the public name if left out itself.
+    """A model's public name and who serves it. Prices are USD, as text; left out, they are those that are known
+    for `upstream_model`, which is the public name if left out itself.
+
+    The maxima bound what a call can cost: tokens of an answer, of an image and of a piece of audio in a prompt,
+    seconds of audio to transcribe. What has no maximum is refused where a limit in usd applies.
     """
 
     name: str
@@ -82,6 +101,16 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_write_usd_per_million: str | None = None
     output_usd_per_million: str | None = None
     max_output_tokens: int | None = None
+    audio_input_usd_per_million: str | None = None
+    audio_output_usd_per_million: str | None = None
+    image_usd: str | None = None
+    audio_usd_per_minute: str | None = None
+    characters_usd_per_million: str | None = None
+    request_usd: str | None = None
+    max_image_tokens: int | None = None
+    max_audio_tokens: int | None = None
+    max_audio_seconds: int | None = None
+    rates: tuple[Rate, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -209,21 +238,40 @@ def _require_model(field: str, model: Model, upstreams: set[str], taken: set[str
         if name not in upstreams:
             known = ", ".join(sorted(upstreams)) or "none is configured"
             raise BadConfiguration(f"{field}.upstreams: there is no upstream {name!r} (known: {known}).")
-    if model.max_output_tokens is not None and not 1 <= model.max_output_tokens <= 10_000_000:
-        raise BadConfiguration(f"{field}.max_output_tokens: expected 1 or more, not {model.max_output_tokens}.")
-    prices = (
-        "input_usd_per_million",
-        "cached_input_usd_per_million",
-        "cache_write_usd_per_million",
-        "output_usd_per_million",
-    )
-    for name in prices:
-        text = getattr(model, name)
-        if text is None:
-            continue
-        try:
-            parse_price(text)
-        except ValueError as error:
-            raise BadConfiguration(f"{field}.{name}: {error}; write USD per million tokens, such as '0.25'.") from None
+    for name in ("max_output_tokens", "max_image_tokens", "max_audio_tokens", "max_audio_seconds"):
+        value = getattr(model, name)
+        if value is not None and not 1 <= value <= 10_000_000:
+            raise BadConfiguration(f"{field}.{name}: expected 1 to 10000000, not {value}.")
+    _require_prices(field, model)
     if (model.input_usd_per_million is None) != (model.output_usd_per_million is None):
         raise BadConfiguration(f"{field}: set both input_usd_per_million and output_usd_per_million, or neither.")
+    _require_rates(field, model)
+
+
+def _require_rates(field: str, model: Model) -> None:
+    if model.rates and model.input_usd_per_million is None:
+        raise BadConfiguration(f"{field}.rates: expected input_usd_per_million and output_usd_per_million beside them.")
+    kinds = {("default", 0)}
+    for number, rate in enumerate(model.rates):
+        place = f"{field}.rates[{number}]"
+        _require_prices(place, rate)
+        if not 0 <= rate.from_input_tokens <= 100_000_000:
+            raise BadConfiguration(f"{place}.from_input_tokens: expected 0 or more, not {rate.from_input_tokens}.")
+        if not rate.tier or (rate.tier, rate.from_input_tokens) in kinds:
+            raise BadConfiguration(f"{place}: expected a tier and from_input_tokens that no other rate has.")
+        kinds.add((rate.tier, rate.from_input_tokens))
+    for number, rate in enumerate(model.rates):
+        if (rate.tier, 0) not in kinds:
+            raise BadConfiguration(f"{field}.rates[{number}]: the tier {rate.tier!r} needs a rate from 0 tokens, too.")
+
+
+def _require_prices(field: str, priced: Model | Rate) -> None:
+    for name in priced.__struct_fields__:
+        text = getattr(priced, name)
+        if "_usd" not in name or text is None:
+            continue
+        try:
+            parse_price(text) if name.endswith("_per_million") else parse_usd(text)
+        except ValueError as error:
+            unit = "USD per million" if name.endswith("_per_million") else "USD"
+            raise BadConfiguration(f"{field}.{name}: {error}; write {unit} as text, such as '0.25'.") from None

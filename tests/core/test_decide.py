@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from given import NOON, a_need, an_opening
-from keyhouse.core.bound import OUTPUT_TOKENS_MIN, OUTPUT_TOKENS_UNKNOWN, Ask, Need, worst_case
+from keyhouse.core.bound import OUTPUT_TOKENS_MIN, OUTPUT_TOKENS_UNKNOWN, Ask, Ceilings, Need, worst_case
 from keyhouse.core.call import Basis, Closing, State
 from keyhouse.core.decide import (
     Adjusted,
@@ -28,9 +28,14 @@ from keyhouse.core.decide import (
 from keyhouse.core.errors import Code
 from keyhouse.core.key import Standing
 from keyhouse.core.limit import Limit, ScopeType, Unit, Window
-from keyhouse.core.money import Counts, Price
+from keyhouse.core.money import Counts, Price, Rate
 
-SCOPES = {ScopeType.KEY: "key_1", ScopeType.PROJECT: "proj_1", ScopeType.ORGANIZATION: "org-1"}
+SCOPES = {
+    ScopeType.KEY: "key_1",
+    ScopeType.USER: "user-1",
+    ScopeType.PROJECT: "proj_1",
+    ScopeType.ORGANIZATION: "org-1",
+}
 
 
 def a_period(
@@ -76,20 +81,20 @@ def test_a_call_that_fits_counts_on_every_limit_on_its_way() -> None:
     assert verdict.reserved.period_ids == (1, 4, 2, 3)
 
 
-@pytest.mark.parametrize("full", range(3))
+@pytest.mark.parametrize("full", range(4))
 def test_a_refused_call_consumes_nothing_of_any_limit(full: int) -> None:
-    amounts = [1_000, 1_000, 1_000]
+    amounts = [1_000] * 4
     amounts[full] = 999
     periods = [
         a_period(amount, scope=scope, period_id=place)
-        for place, (amount, scope) in enumerate(zip(amounts, ScopeType, strict=True))
+        for place, (amount, scope) in enumerate(zip(amounts, SCOPES, strict=True))
     ]
     verdict = one(Reserve(an_opening(), a_need(1_000)), rows_of(periods))
     assert isinstance(verdict, Refused)
     assert verdict.limit is not None
     assert (verdict.code, verdict.limit.id) == (Code.LIMIT_QUOTA, f"limit_{full}")
     assert (verdict.needed, verdict.left, verdict.resets_at_ms) == (1_000, 999, NOON + 1000)
-    assert [period.reserved for period in periods] == [0, 0, 0]
+    assert [period.reserved for period in periods] == [0] * 4
 
 
 def test_zero_means_zero_and_no_limit_means_no_limit() -> None:
@@ -269,9 +274,11 @@ STEPS = st.lists(
 def test_the_counters_equal_the_calls_and_never_pass_the_amounts(
     steps: list[tuple[str, int, int]], amounts: list[int], sizes: list[int], data: st.DataObject
 ) -> None:
-    kinds = [(unit, window) for unit in Unit for window in (Window.MINUTE, Window.MONTH)]
+    kinds = [
+        (unit, window) for unit in (Unit.USD, Unit.REQUESTS, Unit.TOKENS) for window in (Window.MINUTE, Window.MONTH)
+    ]
     periods = [
-        a_period(amount, unit=unit, window=window, scope=list(ScopeType)[place % 3], period_id=place)
+        a_period(amount, unit=unit, window=window, scope=list(SCOPES)[place % 3], period_id=place)
         for place, (amount, (unit, window)) in enumerate(zip(amounts, kinds, strict=True))
     ]
     rows = rows_of(periods)
@@ -315,11 +322,11 @@ def test_the_counters_equal_the_calls_and_never_pass_the_amounts(
             assert period.settled + period.reserved <= period.peak + period.overrun
 
 
-PRICE = Price(1, 1_000, 500, 1_250, 4_000)
+PRICE = Price(1, (Rate(1_000, 500, 1_250, 4_000),))
 
 
 def test_the_worst_case_is_every_byte_at_the_dearest_price_and_the_longest_answer() -> None:
-    need = worst_case(Ask("m", 100, output_tokens_max=50, choices=2), PRICE, 40)
+    need = worst_case(Ask("m", 100, output_tokens_max=50, choices=2), PRICE, Ceilings(40))
     assert need.output_tokens_max == 40
     assert need.input_tokens == 164
     assert need.nano_usd(40) == -(-(164 * 1_250 + 2 * 40 * 4_000) // 1_000)
@@ -328,11 +335,11 @@ def test_the_worst_case_is_every_byte_at_the_dearest_price_and_the_longest_answe
 
 
 def test_an_answer_nobody_bounds_gets_a_bound() -> None:
-    need = worst_case(Ask("m", 1), PRICE, None)
+    need = worst_case(Ask("m", 1), PRICE)
     assert (need.output_tokens_max, need.output_is_bounded) == (OUTPUT_TOKENS_UNKNOWN, False)
 
 
 def test_a_prediction_can_cost_its_own_text_once_more() -> None:
-    plain = worst_case(Ask("m", 1_000, output_tokens_max=1), PRICE, None)
-    predicted = worst_case(Ask("m", 1_000, output_tokens_max=1, prediction=True), PRICE, None)
+    plain = worst_case(Ask("m", 1_000, output_tokens_max=1), PRICE)
+    predicted = worst_case(Ask("m", 1_000, output_tokens_max=1, prediction=True), PRICE)
     assert predicted.nano_usd(1) - plain.nano_usd(1) == 4_000

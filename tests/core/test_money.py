@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyhouse.core.money import Counts, Price, cost_nano_usd, format_usd, parse_price, parse_usd
+from keyhouse.core.money import Counts, Price, Rate, cost_nano_usd, format_usd, parse_price, parse_usd
 
 AMOUNTS = st.integers(0, 2**63 - 1)
 
@@ -42,7 +42,8 @@ def test_a_price_per_million_is_the_integer_per_token_in_pico_usd() -> None:
     assert parse_price("0.0375") == 37_500
 
 
-PRICES = st.builds(Price, st.just(1), *[st.integers(0, 10**9)] * 4)
+RATES = st.builds(Rate, *[st.integers(0, 10**9)] * 4)
+PRICES = st.builds(lambda rate: Price(1, (rate,)), RATES)
 COUNTS = st.builds(
     lambda plain, cached, written, output: Counts(plain + cached + written, cached, written, output),
     *[st.integers(0, 10**7)] * 4,
@@ -52,11 +53,12 @@ COUNTS = st.builds(
 @given(COUNTS, PRICES)
 def test_a_cost_is_the_exact_sum_rounded_up_once(counts: Counts, price: Price) -> None:
     plain = counts.input - counts.cached_input - counts.cache_write
+    (rate,) = price.rates
     exact = Fraction(
-        plain * price.input
-        + counts.cached_input * price.cached_input
-        + counts.cache_write * price.cache_write
-        + counts.output * price.output,
+        plain * rate.input
+        + counts.cached_input * rate.cached_input
+        + counts.cache_write * rate.cache_write
+        + counts.output * rate.output,
         1000,
     )
     assert 0 <= cost_nano_usd(counts, price) - exact < 1

@@ -16,7 +16,7 @@ from keyhouse.cli.main import run
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Admitted, Decision, Operation, Reserve, Reserved, Verdict
 from keyhouse.ledger.book import Hold
-from keyhouse.store.books import SqliteBooks
+from keyhouse.store.books_sqlite import SqliteBooks
 
 COMMIT_SECONDS: Final = 0.02
 _begin = SqliteBooks.begin
@@ -76,7 +76,7 @@ def orphans_forgotten() -> None:
     async def nothing(self: SqliteBooks, after: str, most: int) -> list[str]:
         return []
 
-    SqliteBooks.held_by_others = nothing  # type: ignore[method-assign]
+    SqliteBooks.held_by_the_dead = nothing  # type: ignore[method-assign]
 
 
 PLANTS: Final[dict[str, Callable[[], None]]] = {

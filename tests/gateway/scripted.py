@@ -14,7 +14,8 @@ import uvicorn
 from sqlalchemy import Connection, insert, select, update
 
 from given import FakeClock, a_database, a_limit, seeded_entropy, some_people
-from keyhouse.core.money import Price
+from keyhouse.core.bound import Ceilings
+from keyhouse.core.money import Price, Rate
 from keyhouse.core.secret import Kind, digest, mint
 from keyhouse.gateway import asgi, demo
 from keyhouse.gateway.authenticate import Authenticator
@@ -25,13 +26,13 @@ from keyhouse.ledger.auditor import audit
 from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.commit import GroupCommit
 from keyhouse.store import schema
-from keyhouse.store.books import SqliteBooks
+from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.sqlite import SqliteDatabase
 
 PEPPER = b"p" * 32
 SECRET = mint(Kind.USER, "key_0123456789", seeded_entropy(9)).value
 UPSTREAM_KEY = "sk-upstream-canary-0123456789"
-PRICE = Price(1, 1_000, 500, 1_000, 2_000)
+PRICE = Price(1, (Rate(1_000, 500, 1_000, 2_000),))
 """One nano-USD for an input token, two for an output token."""
 
 ASKING = {"model": "tiny-1", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
@@ -171,7 +172,7 @@ def _seed(connection: Connection, seeds: tuple[Seed, ...]) -> None:
     some_people(connection)
     connection.execute(update(schema.key_secrets).values(digest=digest(SECRET, PEPPER)))
     price = {"id": 1, "model": "tiny-1", "upstream": "local", "source": "test", "created_at_ms": 0}
-    figures = {"input": 1_000, "cached_input": 500, "cache_write": 1_000, "output": 2_000}
+    figures = {"figures": '{"rates":[{"input":1000,"cached_input":500,"cache_write":1000,"output":2000}]}'}
     connection.execute(insert(schema.prices).values(**price, **figures))
     for seed in seeds:
         seed(connection)
@@ -195,9 +196,9 @@ async def a_street(folder: Path, script: Script, *seeds: Seed, **upstream: Any) 
     for name, value in upstream.items():
         local = Upstream(**{f: getattr(local, f) for f in local.__struct_fields__} | {name: value})
     models = {
-        "tiny-1": Model("tiny-1", local, "tiny-1-upstream", PRICE, 100),
+        "tiny-1": Model("tiny-1", local, "tiny-1-upstream", PRICE, Ceilings(100)),
         "unpriced": Model("unpriced", local, "unpriced"),
-        demo.MODEL: Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, PRICE, 512),
+        demo.MODEL: Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, PRICE, Ceilings(512)),
     }
     authenticator = Authenticator(database, PEPPER, clock)
     client = UpstreamClient(clock)

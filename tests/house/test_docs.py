@@ -22,8 +22,9 @@ SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "[secrets]": config.Secrets,
     "[[upstreams]]": config.Upstream,
     "[[models]]": config.Model,
+    "[[models.rates]]": config.Rate,
 }
-SHOWN: Final[Mapping[Any, str]] = {None: "-", (): "none", False: "false", msgspec.NODEFAULT: "required"}
+SHOWN: Final[Mapping[Any, str]] = {None: "-", (): "none", msgspec.NODEFAULT: "required"}
 """How the page writes what is not a number or a text."""
 
 METHODS: Final = frozenset({"GET", "POST", "DELETE"})
@@ -38,14 +39,15 @@ def rows(name: str) -> list[list[str]]:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_field_of_the_configuration_is_documented_with_its_default_and_no_other(section: str) -> None:
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    part = text.partition(f"## `{section}`")[2].partition("\n## ")[0]
+    part = re.split(r"\n##+ ", text.partition(f"## `{section}`")[2], maxsplit=1)[0]
     documented = {
         cells[0].strip("` |"): cells[1]
         for line in part.splitlines()
         if line.startswith("| `") and (cells := line.split(" | "))
     }
     real = {
-        field.name: SHOWN.get(field.default, str(field.default)) for field in msgspec.structs.fields(SECTIONS[section])
+        field.name: SHOWN.get(field.default, str(field.default).replace("False", "false"))
+        for field in msgspec.structs.fields(SECTIONS[section])
     }
     assert documented == real
 

@@ -15,17 +15,17 @@ from keyhouse.core.call import Basis, Closing, State
 from keyhouse.core.decide import Decision, Operation, Reserve
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import Unit, Window
-from keyhouse.core.money import Counts, Price
+from keyhouse.core.money import Counts, Price, Rate
 from keyhouse.ledger.auditor import Report, audit
 from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.commit import CLOSING_TRIES, PAUSE_SECONDS, GroupCommit
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.store import schema
-from keyhouse.store.books import SqliteBooks
+from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.engine import Unavailable
 from keyhouse.store.sqlite import SqliteDatabase
 
-PRICE = Price(1, 1_000, 1_000, 1_000, 1_000)
+PRICE = Price(1, (Rate(1_000, 1_000, 1_000, 1_000),))
 """One nano-USD a token, so that tokens and money are the same number."""
 
 

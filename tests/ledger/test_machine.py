@@ -18,7 +18,7 @@ from keyhouse.core.money import Counts
 from keyhouse.ledger.auditor import audit
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.store import schema
-from keyhouse.store.books import SqliteBooks
+from keyhouse.store.books_sqlite import SqliteBooks
 
 LIMITS = {
     "limit_key_usd": (Unit.USD, Window.TOTAL, ("key", "key_1")),

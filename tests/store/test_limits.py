@@ -51,6 +51,7 @@ async def test_each_window_shows_its_present_period_only(house: House) -> None:
     periods = {
         Window.MINUTE: "2026-11-24T12:00Z",
         Window.DAY: "2026-11-24",
+        Window.WEEK: "2026-W48",
         Window.MONTH: "2026-11",
         Window.TOTAL: "total",
     }
@@ -60,9 +61,10 @@ async def test_each_window_shows_its_present_period_only(house: House) -> None:
         await a_period(house, f"limit_{window}", "2025-01", settled=99, reserved=99)
     found = await states(house)
     used = {window: (found[f"limit_{window}"].used, found[f"limit_{window}"].reserved) for window in Window}
-    assert used == {Window.MINUTE: (1, 10), Window.DAY: (2, 20), Window.MONTH: (3, 30), Window.TOTAL: (4, 40)}
+    assert used == {window: (place, place * 10) for place, window in enumerate(periods, 1)}
     assert found["limit_minute"].resets_at_ms == house.clock.now_ms() + 60_000
     assert found["limit_day"].resets_at_ms == house.clock.now_ms() + 11 * 3_600_000  # midnight in Berlin
+    assert found["limit_week"].resets_at_ms == house.clock.now_ms() + (11 + 5 * 24) * 3_600_000  # Monday
     assert found["limit_total"].resets_at_ms is None
 
 

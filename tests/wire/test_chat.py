@@ -33,18 +33,33 @@ def test_what_bears_on_the_cost_is_read() -> None:
 @pytest.mark.parametrize(
     ("fields", "part"),
     [
-        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "image_url"),
-        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "input_audio"),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "file": 1}]}]}, "file"),
-        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x", "y": 1}]}]}, "y"),
+        ({"messages": [{"role": "user", "content": [{"type": "file"}]}]}, "file"),
+        ({"modalities": ["text", "video"]}, "modalities"),
         ({"web_search_options": {}}, "web_search_options"),
-        ({"service_tier": "priority"}, "service_tier"),
         ({"tools": [{"type": "mcp"}]}, "tools: mcp"),
         ({"best_of": 3}, "best_of"),
     ],
 )
 def test_what_the_length_does_not_bound_is_named(fields: dict[str, object], part: str) -> None:
     assert read_chat(body(**fields)).ask.unbounded == part
+
+
+def test_images_and_audio_are_counted_and_their_bytes_set_apart_from_the_text() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 1_000}}
+    audio = {"type": "input_audio", "input_audio": {"data": "B" * 500, "format": "mp3"}}
+    text = {"type": "text", "text": "What is this?"}
+    raw = body(messages=[{"role": "user", "content": [text, image, image, audio]}], modalities=["text", "audio"])
+    ask = read_chat(raw).ask
+    assert (ask.images_in, ask.audio_in, ask.unbounded, ask.speaks) == (2, 1, None, True)
+    media = 2 * len(json.dumps(image["image_url"])) + len(json.dumps(audio["input_audio"]))
+    assert (ask.input_bytes, ask.media_bytes) == (len(raw), media)
+
+
+def test_the_service_tier_is_read() -> None:
+    assert read_chat(body(service_tier="priority")).ask.service_tier == "priority"
+    assert read_chat(body()).ask.service_tier is None
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 Input: a byte-level token is at least one byte, and the JSON text of a body is never shorter than the text
 in it, so the body's length bounds what the model reads; a fixed surcharge covers what a chat template adds.
-Output: what the client allows, else the model's maximum, times the number of choices. Anything whose
-cost cannot be bounded this way makes the need unbounded, and where a usd limit applies it is refused.
+Images and audio in it count by the model's documented maximum instead of by their bytes.
+Output: what the client allows, else the model's maximum, times the number of choices. Of several rates that
+may apply (service tiers, long prompts, cache writes) the dearest counts. Anything whose cost cannot be
+bounded this way makes the need unbounded, and where a usd limit applies it is refused.
 """
 
 from typing import Final
 
 import msgspec
 
-from keyhouse.core.money import Price, to_nano
+from keyhouse.core.money import DEFAULT_TIER, Price, Rate, to_nano
 
 OUTPUT_TOKENS_MIN: Final = 16
 """The shortest answer worth shortening a request to."""
@@ -25,11 +27,34 @@ TOOL_TOKENS: Final = 1_024
 """What templates add when tools are offered, beside the tools' own text."""
 
 
+_FLEXIBLE_TIERS: Final = frozenset({None, "auto"})
+"""Tiers that leave the choice to the upstream, which may take any."""
+
+
+class Ceilings(msgspec.Struct, frozen=True):
+    """A model's documented maxima; None where nobody said.
+
+    Tokens of the longest answer, of the largest image in a prompt and of the longest audio in it; seconds of
+    the longest audio to transcribe.
+    """
+
+    output_tokens: int | None = None
+    image_tokens: int | None = None
+    audio_tokens: int | None = None
+    audio_seconds: int | None = None
+
+
+UNKNOWN: Final = Ceilings()
+
+
 class Ask(msgspec.Struct, frozen=True):
     """What a request asks for, as far as the gateway must know it.
 
-    `input_bytes` is the body's length. `output_tokens_max` is the client's own maximum for one choice.
-    `unbounded` names the first part whose cost the body's length does not bound, such as an image.
+    `input_bytes` is the length of what is sent to be read, of which `media_bytes` are `images_in` images and
+    `audio_in` pieces of audio rather than text. `output_tokens_max` is the client's own maximum for one choice.
+    `images` are to be made, `characters` to be spoken; `audio_seconds` are to be transcribed, None where only the
+    model's maximum bounds them. `speaks`: the answer may be audio, in output tokens. `unbounded` names the first
+    part whose cost nothing of this bounds, such as a server-side tool.
     """
 
     model: str
@@ -41,6 +66,14 @@ class Ask(msgspec.Struct, frozen=True):
     has_tools: bool = False
     prediction: bool = False
     unbounded: str | None = None
+    media_bytes: int = 0
+    images_in: int = 0
+    audio_in: int = 0
+    images: int = 0
+    characters: int = 0
+    audio_seconds: int | None = 0
+    service_tier: str | None = None
+    speaks: bool = False
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +93,9 @@ class Need(msgspec.Struct, frozen=True, gc=False):
     output_token_pico: int
     output_is_bounded: bool
     unbounded: str | None = None
+    images: int = 0
+    audio_seconds: int = 0
+    characters: int = 0
 
     def nano_usd(self, output_tokens: int) -> int:
         """The most the call can cost if an answer has at most `output_tokens`."""
@@ -75,23 +111,68 @@ class Need(msgspec.Struct, frozen=True, gc=False):
         return self.input_tokens_estimate + self.choices * self.output_tokens_requested
 
 
-def worst_case(ask: Ask, price: Price | None, model_output_tokens_max: int | None) -> Need:
-    """The worst case of `ask` on a model with this price and this maximum length of an answer."""
+def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> Need:
+    """The worst case of `ask` on a model with this price and these maxima."""
+    unbounded = ask.unbounded or _unbounded(ask, price, ceilings)
+    media_tokens = ask.images_in * (ceilings.image_tokens or 0) + ask.audio_in * (ceilings.audio_tokens or 0)
+    text_bytes = ask.input_bytes - ask.media_bytes
     surcharge = TEMPLATE_TOKENS + (TOOL_TOKENS if ask.has_tools else 0)
-    input_tokens = ask.input_bytes + surcharge
-    bounds = [bound for bound in (ask.output_tokens_max, model_output_tokens_max) if bound is not None]
+    input_tokens = text_bytes + media_tokens + surcharge
+    bounds = [bound for bound in (ask.output_tokens_max, ceilings.output_tokens) if bound is not None]
     output_tokens_max = min(bounds) if bounds else OUTPUT_TOKENS_UNKNOWN
     # Rejected predictions are charged as output (OpenAI, predicted outputs): at most their own text.
     predicted = ask.input_bytes if ask.prediction else 0
-    base_pico = None if price is None else input_tokens * price.dearest_input + predicted * price.output
+    audio_seconds = (ceilings.audio_seconds or 0) if ask.audio_seconds is None else ask.audio_seconds
+    base_pico, output_pico = None, 0
+    if price is not None:
+        rates = _applicable(price, ask.service_tier, input_tokens)
+        output_pico = max(rate.dearest_output for rate in rates)
+        base_pico = (
+            input_tokens * max(rate.dearest_input for rate in rates)
+            + predicted * output_pico
+            + ask.images * price.image
+            + audio_seconds * price.audio_second
+            + ask.characters * price.character
+            + price.request
+        )
     return Need(
         input_tokens=input_tokens + predicted,
-        input_tokens_estimate=-(-ask.input_bytes // 4),
+        input_tokens_estimate=-(-text_bytes // 4) + media_tokens,
         output_tokens_max=output_tokens_max,
         output_tokens_requested=ask.output_tokens_max or 0,
         choices=ask.choices,
         base_pico=base_pico,
-        output_token_pico=0 if price is None else ask.choices * price.output,
+        output_token_pico=ask.choices * output_pico,
         output_is_bounded=bool(bounds),
-        unbounded=ask.unbounded,
+        unbounded=unbounded,
+        images=ask.images,
+        audio_seconds=audio_seconds,
+        characters=ask.characters,
     )
+
+
+def _unbounded(ask: Ask, price: Price | None, ceilings: Ceilings) -> str | None:
+    """The first part of which the model's maximum is not known, or the tier whose rate is not."""
+    if ask.images_in and ceilings.image_tokens is None:
+        return "image_url"
+    if ask.audio_in and ceilings.audio_tokens is None:
+        return "input_audio"
+    if ask.audio_seconds is None and ceilings.audio_seconds is None:
+        return "audio"
+    if price is None:
+        return None
+    if ask.speaks and price.rates[0].audio_output is None:
+        return "modalities"
+    return None if price.covers(ask.service_tier) else "service_tier"
+
+
+def _applicable(price: Price, tier: str | None, input_tokens: int) -> list[Rate] | tuple[Rate, ...]:
+    """The rates that a request may be charged by: a tier that was asked for can be answered on the default one."""
+    rates = price.rates
+    if len(rates) == 1:
+        return rates
+    return [
+        rate
+        for rate in rates
+        if rate.from_input_tokens <= input_tokens and (tier in _FLEXIBLE_TIERS or rate.tier in (tier, DEFAULT_TIER))
+    ]

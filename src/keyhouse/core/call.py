@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from keyhouse.core.money import Counts
+from keyhouse.core.money import DEFAULT_TIER, Counts
 
 
 class State(StrEnum):
@@ -30,7 +30,11 @@ class Basis(StrEnum):
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """Who calls what, as it is written before anything is sent. `price_id` is None where the price is unknown."""
+    """Who calls what, as it is written before anything is sent.
+
+    `owner_type` is the scope type of the key's owner, `user` or `service_account`. `price_id` is None where the
+    price is unknown.
+    """
 
     id: str
     request_id: str
@@ -48,14 +52,16 @@ class Opening(msgspec.Struct, frozen=True):
     price_id: int | None
     address: str = ""
     agent: str = ""
+    owner_type: str = "user"
 
 
 class Closing(msgspec.Struct, frozen=True):
     """How a call ended.
 
     `charged_nano_usd` is None where the price is unknown. `status` is the HTTP status the client saw, 0 if it
-    saw none. `first_byte_ms` and `duration_ms` are counted from the moment the call was admitted;
-    `first_byte_ms` is None if no byte came. `flags` name what was odd, such as `usage_clamped`.
+    saw none; `tier` the service tier that answered. `first_byte_ms` and `duration_ms` are counted from the moment
+    the call was admitted; `first_byte_ms` is None if no byte came. `flags` name what was odd, such as
+    `usage_clamped`.
     """
 
     call_id: str
@@ -67,3 +73,4 @@ class Closing(msgspec.Struct, frozen=True):
     first_byte_ms: int | None = None
     duration_ms: int = 0
     flags: str = ""
+    tier: str = DEFAULT_TIER

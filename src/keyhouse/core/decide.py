@@ -10,6 +10,7 @@ fit one, it counts on none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 
 import msgspec
 
@@ -18,6 +19,7 @@ from keyhouse.core.call import Closing, Opening, State
 from keyhouse.core.errors import Code
 from keyhouse.core.key import Standing, why_dead
 from keyhouse.core.limit import Limit, Unit, Window
+from keyhouse.core.money import Counts
 
 
 class Reserve(msgspec.Struct, frozen=True):
@@ -54,6 +56,9 @@ class Reserved(msgspec.Struct, frozen=True):
     tokens: int
     tokens_estimate: int
     period_ids: tuple[int, ...]
+    images: int = 0
+    audio_seconds: int = 0
+    characters: int = 0
 
 
 class HeldCall(msgspec.Struct):
@@ -129,6 +134,9 @@ class Adjusted(msgspec.Struct, frozen=True):
     requests: int
     tokens: int
     tokens_estimate: int
+    images: int = 0
+    audio_seconds: int = 0
+    characters: int = 0
 
 
 Verdict = Admitted | Refused | Closed | Ignored | Adjusted
@@ -142,7 +150,8 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 # By their own names: finding a member through its enumeration takes ten times as long, and a call asks often.
-_USD, _REQUESTS, _TOKENS = Unit.USD, Unit.REQUESTS, Unit.TOKENS
+_USD, _REQUESTS, _TOKENS, _CONCURRENCY = Unit.USD, Unit.REQUESTS, Unit.TOKENS, Unit.CONCURRENCY
+_IMAGES, _AUDIO_SECONDS = Unit.IMAGES, Unit.AUDIO_SECONDS
 _MINUTE = Window.MINUTE
 _RELEASED, _ORPHANED = State.RELEASED, State.ORPHANED
 
@@ -162,18 +171,30 @@ def decide(batch: Sequence[Operation], rows: Rows, now_ms: int) -> Decision:
 
 def reserved_on(limit: Limit, reserved: Reserved) -> int:
     """What a call that reserved this holds on this limit."""
-    if limit.unit is _USD:
+    unit = limit.unit
+    if unit is _USD:
         return reserved.nano_usd
-    if limit.unit is _REQUESTS:
+    if unit is _REQUESTS or unit is _CONCURRENCY:
         return 1
-    return reserved.tokens_estimate if limit.window is _MINUTE else reserved.tokens
+    if unit is _TOKENS:
+        return reserved.tokens_estimate if limit.window is _MINUTE else reserved.tokens
+    if unit is _IMAGES:
+        return reserved.images
+    return reserved.audio_seconds if unit is _AUDIO_SECONDS else reserved.characters
 
 
 def charged_on(limit: Limit, closing: Closing) -> int:
-    """What a call that settles so counts on this limit."""
-    if limit.unit is _USD:
+    """What a call that settles so counts on this limit: nothing on one that counts what runs right now."""
+    unit, counts = limit.unit, closing.counts
+    if unit is _USD:
         return closing.charged_nano_usd or 0
-    return 1 if limit.unit is _REQUESTS else closing.counts.tokens
+    if unit is _REQUESTS or unit is _CONCURRENCY:
+        return 1 if unit is _REQUESTS else 0
+    if unit is _TOKENS:
+        return counts.tokens
+    if unit is _IMAGES:
+        return counts.images
+    return counts.audio_seconds if unit is _AUDIO_SECONDS else counts.characters
 
 
 def _reserve(operation: Reserve, rows: Rows, now_ms: int, changed: dict[int, Period]) -> Admitted | Refused:
@@ -198,11 +219,15 @@ def _reserve(operation: Reserve, rows: Rows, now_ms: int, changed: dict[int, Per
         need.tokens(output_tokens),
         need.tokens_estimate,
         tuple(period.id for period in periods),
+        need.images,
+        need.audio_seconds,
+        need.characters,
     )
-    for period in periods:
-        needed = reserved_on(period.limit, reserved)
-        if needed > period.left:
-            return _refused(period, needed)
+    full = [period for period in periods if reserved_on(period.limit, reserved) > period.left]
+    if full:
+        # Of several, the one that stays full the longest: after the others the call would still not fit.
+        tightest = max(full, key=_opens_again_ms)
+        return _refused(tightest, reserved_on(tightest.limit, reserved))
     for period in periods:
         period.reserved += reserved_on(period.limit, reserved)
         period.peak = max(period.peak, period.limit.amount)
@@ -216,16 +241,21 @@ def _reserve(operation: Reserve, rows: Rows, now_ms: int, changed: dict[int, Per
     )
 
 
-def _on_the_way(opening: Opening, in_force: Mapping[tuple[str, str], Sequence[Period]]) -> list[Period]:
-    """The periods a call counts on: key, project and organization, those for every model and for this one."""
-    scopes = (
+def scopes_of(opening: Opening) -> tuple[tuple[str, str], ...]:
+    """What a call's limits may stand on, by scope type and id: its key, the key's owner, project, organization."""
+    return (
         ("key", opening.key_id),
+        (opening.owner_type, opening.owner_id),
         ("project", opening.project_id),
         ("organization", opening.organization_id),
     )
+
+
+def _on_the_way(opening: Opening, in_force: Mapping[tuple[str, str], Sequence[Period]]) -> list[Period]:
+    """The periods a call counts on: those for every model and for this one."""
     return [
         period
-        for scope in scopes
+        for scope in scopes_of(opening)
         for period in in_force.get(scope, ())
         if period.limit.model is None or period.limit.model == opening.model
     ]
@@ -253,6 +283,13 @@ def _refused(period: Period, needed: int) -> Refused:
     if limit.is_rate:
         code = Code.LIMIT_RATE_TOO_LARGE if needed > limit.amount else Code.LIMIT_RATE
     return Refused(code, limit, needed, max(0, period.left), period.ends_at_ms)
+
+
+def _opens_again_ms(period: Period) -> float:
+    """When waiting would help: at once for what runs right now, never for a total."""
+    if period.limit.unit is _CONCURRENCY:
+        return 0
+    return inf if period.ends_at_ms is None else period.ends_at_ms
 
 
 def _remaining(periods: Iterable[Period]) -> tuple[Remaining, ...]:
@@ -289,7 +326,12 @@ def _close(closing: Closing, rows: Rows, changed: dict[int, Period]) -> Closed |
 def _final_charge(limit: Limit, closing: Closing, held: int) -> int:
     if closing.state is _RELEASED:
         return 0
-    return held if closing.state is _ORPHANED else charged_on(limit, closing)
+    return _orphan_charge(limit, held) if closing.state is _ORPHANED else charged_on(limit, closing)
+
+
+def _orphan_charge(limit: Limit, held: int) -> int:
+    """What a call counts that was closed for a gateway that died: all it held, but it does not run any more."""
+    return 0 if limit.unit is _CONCURRENCY else held
 
 
 def _adjust(closing: Closing, call: HeldCall, rows: Rows, changed: dict[int, Period]) -> Adjusted | Ignored:
@@ -298,15 +340,20 @@ def _adjust(closing: Closing, call: HeldCall, rows: Rows, changed: dict[int, Per
         return Ignored(call.state)
     call.is_adjusted = True
     for period_id in call.reserved.period_ids:
-        period = rows.periods[period_id]
+        period = rows.periods.get(period_id)
+        if period is None:
+            continue  # a minute's row that is no longer kept
         held = reserved_on(period.limit, call.reserved)
-        period.settled -= max(0, held - _final_charge(period.limit, closing, held))
+        period.settled -= max(0, _orphan_charge(period.limit, held) - _final_charge(period.limit, closing, held))
         changed[period.id] = period
-    released = closing.state is _RELEASED
-    tokens = 0 if released else closing.counts.tokens
+    released, reserved = closing.state is _RELEASED, call.reserved
+    counts = Counts() if released else closing.counts
     return Adjusted(
-        min(0, (0 if released else closing.charged_nano_usd or 0) - call.reserved.nano_usd),
+        min(0, (0 if released else closing.charged_nano_usd or 0) - reserved.nano_usd),
         -1 if released else 0,
-        min(0, tokens - call.reserved.tokens),
-        min(0, tokens - call.reserved.tokens_estimate),
+        min(0, counts.tokens - reserved.tokens),
+        min(0, counts.tokens - reserved.tokens_estimate),
+        min(0, counts.images - reserved.images),
+        min(0, counts.audio_seconds - reserved.audio_seconds),
+        min(0, counts.characters - reserved.characters),
     )

@@ -1,8 +1,8 @@
 """Limits: an amount of a unit per window on a scope, optionally for one model.
 
 A budget is a limit in usd, a rate limit one in requests or tokens a minute; there is one mechanism.
-Windows are calendar periods in the organization's time zone. Nothing is ever reset: the next period is
-the next row, and a call settles in the period it reserved in.
+Windows are calendar periods in the organization's time zone; weeks begin on Monday (ISO 8601). Nothing is
+ever reset: the next period is the next row, and a call settles in the period it reserved in.
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -15,11 +15,18 @@ from keyhouse.core.money import AMOUNT_MAX, format_usd, parse_usd
 
 
 class Unit(StrEnum):
-    """What is counted. Amounts in usd are nano-USD, all others whole units."""
+    """What is counted. Amounts in usd are nano-USD, all others whole units.
+
+    `concurrency` counts the calls that run at the same moment: it is held while a call runs and never used up.
+    """
 
     USD = "usd"
     REQUESTS = "requests"
     TOKENS = "tokens"
+    IMAGES = "images"
+    AUDIO_SECONDS = "audio_seconds"
+    CHARACTERS = "characters"
+    CONCURRENCY = "concurrency"
 
 
 class Window(StrEnum):
@@ -27,6 +34,7 @@ class Window(StrEnum):
 
     MINUTE = "minute"
     DAY = "day"
+    WEEK = "week"
     MONTH = "month"
     TOTAL = "total"
 
@@ -35,6 +43,8 @@ class ScopeType(StrEnum):
     """What a limit stands on."""
 
     KEY = "key"
+    USER = "user"
+    SERVICE_ACCOUNT = "service_account"
     PROJECT = "project"
     ORGANIZATION = "organization"
 
@@ -57,8 +67,8 @@ class Limit(msgspec.Struct, frozen=True):
 
     @property
     def is_rate(self) -> bool:
-        """Whether waiting a moment helps: its window is a minute."""
-        return self.window is Window.MINUTE
+        """Whether waiting a moment helps: its window is a minute, or it counts what runs right now."""
+        return self.window is Window.MINUTE or self.unit is Unit.CONCURRENCY
 
 
 class LimitState(msgspec.Struct, frozen=True):
@@ -111,9 +121,19 @@ def span_at(window: Window, now_ms: int, zone: tzinfo) -> Span:
         start = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         following = start + timedelta(days=1)
         return Span(start.strftime("%Y-%m-%d"), instant_ms(start), instant_ms(following))
+    if window is Window.WEEK:
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        start = midnight - timedelta(days=local.weekday())
+        return Span(start.strftime("%G-W%V"), instant_ms(start), instant_ms(start + timedelta(days=7)))
     start = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
     following = (start + timedelta(days=32)).replace(day=1)
     return Span(start.strftime("%Y-%m"), instant_ms(start), instant_ms(following))
+
+
+def require_window(unit: Unit, window: Window) -> None:
+    """Raise ValueError unless this unit can be counted in this window."""
+    if unit is Unit.CONCURRENCY and window is not Window.TOTAL:
+        raise ValueError("concurrency counts the calls that run at once, in no window: write total")
 
 
 def instant_ms(moment: datetime) -> int:

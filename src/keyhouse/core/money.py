@@ -11,33 +11,89 @@ import msgspec
 
 NANO_PER_USD: Final = 1_000_000_000
 PICO_PER_NANO: Final = 1_000
+DEFAULT_TIER: Final = "default"
+"""The service tier that a call is on if nobody says another."""
+
+CHEAP_TIERS: Final = frozenset({None, "auto", DEFAULT_TIER, "flex", "scale"})
+"""Tiers that cost no more than the default one where they have no rate of their own. `auto` leaves the choice to
+the upstream, which says afterwards what it took."""
+
 AMOUNT_MAX: Final = 2**63 - 1
 """What a database's 64-bit integer holds: about 9.2 billion USD."""
 
 
-class Price(msgspec.Struct, frozen=True):
-    """What one unit costs, in pico-USD. It never changes: a new price is a new row with a new id."""
+class Rate(msgspec.Struct, frozen=True):
+    """What one token costs, in pico-USD, on one service tier and from so many input tokens on.
 
-    id: int
+    A rate holds for every token of a call, not only for those beyond `from_input_tokens`. Audio that has no
+    rate of its own costs what text costs.
+    """
+
     input: int
     cached_input: int
     cache_write: int
     output: int
+    audio_input: int | None = None
+    audio_output: int | None = None
+    tier: str = DEFAULT_TIER
+    from_input_tokens: int = 0
 
     @property
     def dearest_input(self) -> int:
         """The most an input token can cost, however the upstream counts it."""
-        return max(self.input, self.cached_input, self.cache_write)
+        return max(self.input, self.cached_input, self.cache_write, self.audio_input or 0)
+
+    @property
+    def dearest_output(self) -> int:
+        """The most an output token can cost."""
+        return max(self.output, self.audio_output or 0)
+
+
+class Price(msgspec.Struct, frozen=True):
+    """What a model costs. It never changes: a new price is a new row with a new id.
+
+    `rates` begin with the one of the default tier from the first token on. Beside tokens, pico-USD: an
+    `image` made, a second of audio heard or spoken, a `character` spoken, and each `request`.
+    """
+
+    id: int
+    rates: tuple[Rate, ...]
+    image: int = 0
+    audio_second: int = 0
+    character: int = 0
+    request: int = 0
+
+    def rate(self, tier: str, input_tokens: int) -> Rate:
+        """The rate of a call with so many input tokens; a tier that has none costs what the default one does."""
+        rates = self.rates
+        if len(rates) == 1:
+            return rates[0]
+        if all(rate.tier != tier for rate in rates):
+            tier = DEFAULT_TIER
+        fitting = [rate for rate in rates if rate.tier == tier and rate.from_input_tokens <= input_tokens]
+        return max(fitting, key=lambda rate: rate.from_input_tokens)
+
+    def covers(self, tier: str | None) -> bool:
+        """Whether no call on this tier costs more than these rates say."""
+        return tier in CHEAP_TIERS or any(rate.tier == tier for rate in self.rates)
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What a call used, in tokens. `cached_input` and `cache_write` are part of `input`; `reasoning` of `output`."""
+    """What a call used. `cached_input`, `cache_write` and `audio_input` are parts of `input` that do not overlap,
+    `reasoning` and `audio_output` are parts of `output`, all in tokens; then images made, seconds of audio and
+    characters spoken.
+    """
 
     input: int = 0
     cached_input: int = 0
     cache_write: int = 0
     output: int = 0
     reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    images: int = 0
+    audio_seconds: int = 0
+    characters: int = 0
 
     @property
     def tokens(self) -> int:
@@ -50,15 +106,29 @@ def to_nano(pico: int) -> int:
     return -(-pico // PICO_PER_NANO)
 
 
-def cost_nano_usd(counts: Counts, price: Price) -> int:
+def cost_nano_usd(counts: Counts, price: Price, tier: str = DEFAULT_TIER) -> int:
     """Counts x price, in nano-USD: the one place where a charge is derived."""
-    plain = counts.input - counts.cached_input - counts.cache_write
-    return to_nano(
-        plain * price.input
-        + counts.cached_input * price.cached_input
-        + counts.cache_write * price.cache_write
-        + counts.output * price.output
+    return to_nano(sum(pico for _, _, _, pico in cost_lines(counts, price, tier)))
+
+
+def cost_lines(counts: Counts, price: Price, tier: str = DEFAULT_TIER) -> list[tuple[str, int, int, int]]:
+    """The charge line by line, those of zero left out: what was counted, how many, pico-USD each, pico-USD in all."""
+    rate = price.rate(tier, counts.input)
+    plain = counts.input - counts.cached_input - counts.cache_write - counts.audio_input
+    spoken = counts.audio_output
+    lines = (
+        ("input", plain, rate.input),
+        ("cached_input", counts.cached_input, rate.cached_input),
+        ("cache_write", counts.cache_write, rate.cache_write),
+        ("audio_input", counts.audio_input, rate.input if rate.audio_input is None else rate.audio_input),
+        ("output", counts.output - spoken, rate.output),
+        ("audio_output", spoken, rate.output if rate.audio_output is None else rate.audio_output),
+        ("images", counts.images, price.image),
+        ("audio_seconds", counts.audio_seconds, price.audio_second),
+        ("characters", counts.characters, price.character),
+        ("request", 1, price.request),
     )
+    return [(name, count, each, count * each) for name, count, each in lines if count and each]
 
 
 def parse_usd(text: str) -> int:

@@ -17,6 +17,7 @@ from keyhouse.core.identifiers import call_id
 from keyhouse.core.key import Credential
 from keyhouse.core.money import Counts
 from keyhouse.core.permissions import Access, Resource
+from keyhouse.core.secret import Kind
 from keyhouse.gateway.authenticate import Authenticator, require_model, require_permission
 from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.relay import Relay
@@ -64,7 +65,7 @@ async def complete_chat(request: Request, house: House) -> None:
     # 4. where to
     model = house.routing.choose(ask.model)
     # 5. does it fit: from here on the call is in the books
-    need = worst_case(ask, model.price, model.output_tokens_max)
+    need = worst_case(ask, model.price, model.ceilings)
     async with house.ledger.hold(_opening(request, credential, model, house), need) as hold:
         body = chat.written(model.upstream_model, hold.admitted.output_tokens_max)
         # 6. forward
@@ -102,6 +103,7 @@ def _opening(request: Request, credential: Credential, model: Model, house: Hous
         organization_id=credential.organization_id,
         time_zone=credential.time_zone,
         project_id=credential.project_id,
+        owner_type="service_account" if credential.kind is Kind.SERVICE_ACCOUNT else "user",
         owner_id=credential.owner_id,
         key_id=credential.key_id,
         secret_version=credential.secret_version,

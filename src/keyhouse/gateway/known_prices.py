@@ -1,21 +1,20 @@
-"""Prices of well-known models, from the genai-prices library, as integers.
-
-Where a price depends on the length of the prompt, the dearest step counts for every token: a budget then
-holds whichever step the upstream charges.
-"""
+"""Prices of well-known models, from the genai-prices library, as integers."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from keyhouse.core.money import Price
+from keyhouse.core.money import Price, Rate
 
 MAKERS: Final = frozenset({"anthropic", "deepseek", "google", "mistral", "openai", "x-ai"})
 """Whose own prices count before those of resellers, who list the same names."""
 
+_PICO_PER_MILLION: Final = 1_000_000
+_PICO_PER_THOUSAND: Final = 1_000_000_000
+
 
 def known_price(model: str, now: datetime) -> Price | None:
-    """What `model` costs, by its name at its maker (pico-USD per token, id 0), or None if nobody knows."""
+    """What `model` costs, by its name at its maker (id 0), or None if nobody knows."""
     # Imported here because its data takes 0.4 s to load, and a configuration with its own prices needs none of it.
     from genai_prices.data_snapshot import get_snapshot
 
@@ -36,19 +35,42 @@ def known_models(provider: str) -> list[str]:
 
 
 def _price(prices: Any) -> Price | None:
-    given, output = _pico(prices.input_mtok), _pico(prices.output_mtok)
-    if given is None and output is None:
+    if prices.input_mtok is None and prices.output_mtok is None:
         return None
-    given, output = given or 0, output or 0
-    cached = _pico(prices.cache_read_mtok)
-    written = _pico(prices.cache_write_mtok)
-    return Price(0, given, given if cached is None else cached, given if written is None else written, output)
+    figures = (
+        prices.input_mtok,
+        prices.cache_read_mtok,
+        prices.cache_write_mtok,
+        prices.output_mtok,
+        prices.input_audio_mtok,
+        prices.output_audio_mtok,
+    )
+    # A step of the library holds above its start, a rate of ours from its first token on.
+    steps = {step.start + 1 for figure in figures for step in getattr(figure, "tiers", ())}
+    rates = tuple(_rate(figures, first) for first in (0, *sorted(steps)))
+    return Price(0, rates, request=_pico(prices.requests_kcount, 0, _PICO_PER_THOUSAND) or 0)
 
 
-def _pico(price: Any) -> int | None:
-    if price is None:
+def _rate(figures: tuple[Any, ...], first: int) -> Rate:
+    given, cached, written, output, audio_input, audio_output = (_pico(figure, first) for figure in figures)
+    given = given or 0
+    return Rate(
+        given,
+        given if cached is None else cached,
+        given if written is None else written,
+        output or 0,
+        audio_input,
+        audio_output,
+        from_input_tokens=first,
+    )
+
+
+def _pico(figure: Any, first: int, pico_per_usd: int = _PICO_PER_MILLION) -> int | None:
+    """A price of the library for calls with `first` input tokens or more, rounded upwards."""
+    if figure is None:
         return None
-    if isinstance(price, Decimal):
-        return int((price * 1_000_000).to_integral_value(rounding="ROUND_CEILING"))
-    steps = [price.base, *(tier.price for tier in price.tiers)]
-    return max(int((step * 1_000_000).to_integral_value(rounding="ROUND_CEILING")) for step in steps)
+    usd = figure
+    if not isinstance(figure, Decimal):
+        reached = [step.price for step in figure.tiers if step.start < first]
+        usd = reached[-1] if reached else figure.base
+    return int((usd * pico_per_usd).to_integral_value(rounding="ROUND_CEILING"))

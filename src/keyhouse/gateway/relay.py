@@ -14,7 +14,7 @@ from keyhouse.core.bound import Ask, Need
 from keyhouse.core.call import Basis
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.money import Counts, format_usd
+from keyhouse.core.money import DEFAULT_TIER, Counts, format_usd
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
 from keyhouse.gateway.upstream import Answer
@@ -75,7 +75,7 @@ class Relay:
         content = self._without_secret(bytes(body))
         reading = read_answer(content)
         if reading is not None and not reading.is_clamped:
-            charged = self._settle(reading.counts, status, "", Basis.UPSTREAM)
+            charged = self._settle(reading.counts, status, "", Basis.UPSTREAM, reading.tier)
         else:
             made = output_tokens_in(len(content))
             flag = "no_usage" if reading is None else "usage_clamped"
@@ -166,15 +166,19 @@ class Relay:
 
     def _settle_stream(self, reading: Reading | None, meter: ChatMeter, status: int) -> None:
         if reading is not None and not reading.is_clamped:
-            self._settle(reading.counts, status, "", Basis.UPSTREAM)
+            self._settle(reading.counts, status, "", Basis.UPSTREAM, reading.tier)
         else:
             self._settle(meter.counts, status, "no_usage" if reading is None else "usage_clamped")
 
-    def _settle(self, counts: Counts, status: int, flags: str, basis: Basis = Basis.COUNTED) -> int | None:
+    def _settle(
+        self, counts: Counts, status: int, flags: str, basis: Basis = Basis.COUNTED, tier: str | None = None
+    ) -> int | None:
         request = self._request
         request.counts = counts
         request.flags = flags
-        request.charged_nano_usd = self._hold.settle(counts, status=status, basis=basis, flags=flags)
+        request.charged_nano_usd = self._hold.settle(
+            counts, status=status, basis=basis, flags=flags, tier=tier or self._ask.service_tier or DEFAULT_TIER
+        )
         return request.charged_nano_usd
 
     def _first_byte(self) -> None:

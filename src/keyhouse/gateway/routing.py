@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from keyhouse.core.bound import UNKNOWN, Ceilings
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
 from keyhouse.core.money import Price
@@ -36,14 +37,14 @@ class Upstream(msgspec.Struct, frozen=True):
 class Model(msgspec.Struct, frozen=True):
     """A public name and who answers to it. `price` None: its cost is unknown.
 
-    `output_tokens_max` is the longest answer of the model, None where nobody said.
+    `ceilings` are its documented maxima.
     """
 
     name: str
     upstream: Upstream
     upstream_model: str
     price: Price | None = None
-    output_tokens_max: int | None = None
+    ceilings: Ceilings = UNKNOWN
     created_at_s: int = 0
     owned_by: str = "keyhouse"
 

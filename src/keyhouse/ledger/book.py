@@ -14,8 +14,8 @@ from typing import Self
 from keyhouse.core.bound import Need
 from keyhouse.core.call import Basis, Closing, Opening, State
 from keyhouse.core.clock import Clock
-from keyhouse.core.decide import Admitted, Refused, Reserve, Verdict
-from keyhouse.core.money import Counts, Price, cost_nano_usd
+from keyhouse.core.decide import Admitted, Refused, Reserve, Reserved, Verdict
+from keyhouse.core.money import DEFAULT_TIER, Counts, Price, cost_nano_usd
 from keyhouse.ledger.commit import GroupCommit
 from keyhouse.ledger.refusals import refusal
 
@@ -51,7 +51,7 @@ class Hold:
         self._need = need
         self._price = price
         self._closing: Closing | None = None
-        self._seen = Counts(input=need.input_tokens)
+        self._seen = _all_of(need)
         self._was_sent = False
         self._admitted_ms = 0.0
         self._first_byte_ms: int | None = None
@@ -106,22 +106,33 @@ class Hold:
         """Say what is known so far of what was used: the charge of a call that ends without another word."""
         self._seen = counts
 
-    def settle(self, counts: Counts, *, status: int, basis: Basis = Basis.UPSTREAM, flags: str = "") -> int | None:
-        """Say what was used and what HTTP status the client gets. Returns the charge in nano-USD, None if unpriced.
+    def settle(
+        self,
+        counts: Counts,
+        *,
+        status: int,
+        basis: Basis = Basis.UPSTREAM,
+        flags: str = "",
+        tier: str = DEFAULT_TIER,
+    ) -> int | None:
+        """Say what was used, on which service tier, and what HTTP status the client gets. Returns the charge in
+        nano-USD, None if unpriced.
 
         A charge by counting is never more than what was reserved. One by the upstream's report can be, and
         is then shown as an overrun of the limits it counts on.
         """
         reserved = self.admitted.reserved
         if basis is Basis.COUNTED:
-            counts = capped(counts, reserved.tokens)
-        charged = None if self._price is None else cost_nano_usd(counts, self._price)
+            counts = capped(counts, reserved)
+        charged = None if self._price is None else cost_nano_usd(counts, self._price, tier)
+        if self._price is not None and not self._price.covers(tier):
+            flags = f"{flags} tier_unpriced".strip()
         if charged is not None and charged > reserved.nano_usd:
             if basis is Basis.COUNTED:
                 charged = reserved.nano_usd
             else:
                 flags = f"{flags} overrun".strip()
-        self._close(State.SETTLED, status, basis, counts, charged, flags)
+        self._close(State.SETTLED, status, basis, counts, charged, flags, tier)
         return charged
 
     def release(self, *, status: int = 0) -> None:
@@ -129,7 +140,14 @@ class Hold:
         self._close(State.RELEASED, status, None, Counts(), 0, "")
 
     def _close(
-        self, state: State, status: int, basis: Basis | None, counts: Counts, charged: int | None, flags: str
+        self,
+        state: State,
+        status: int,
+        basis: Basis | None,
+        counts: Counts,
+        charged: int | None,
+        flags: str,
+        tier: str = DEFAULT_TIER,
     ) -> None:
         if self._closing is not None:
             raise RuntimeError(f"call {self.call_id} is closed twice")
@@ -143,15 +161,35 @@ class Hold:
             first_byte_ms=self._first_byte_ms,
             duration_ms=self._elapsed_ms(),
             flags=flags,
+            tier=tier,
         )
 
     def _elapsed_ms(self) -> int:
         return round(self._clock.monotonic_ms() - self._admitted_ms)
 
 
-def capped(counts: Counts, tokens_max: int) -> Counts:
-    """Counts of which the gateway only counted, cut so that input and output together stay within `tokens_max`."""
-    given = min(counts.input, tokens_max)
-    output = min(counts.output, tokens_max - given)
+def _all_of(need: Need) -> Counts:
+    """What is charged of a call of which nothing more is known than that it was sent: all it asked for but text."""
+    return Counts(
+        input=need.input_tokens, images=need.images, audio_seconds=need.audio_seconds, characters=need.characters
+    )
+
+
+def capped(counts: Counts, reserved: Reserved) -> Counts:
+    """Counts of which the gateway only counted, cut so that none of them is more than what was reserved."""
+    given = min(counts.input, reserved.tokens)
+    output = min(counts.output, reserved.tokens - given)
     cached = min(counts.cached_input, given)
-    return Counts(given, cached, min(counts.cache_write, given - cached), output, min(counts.reasoning, output))
+    written = min(counts.cache_write, given - cached)
+    return Counts(
+        given,
+        cached,
+        written,
+        output,
+        min(counts.reasoning, output),
+        min(counts.audio_input, given - cached - written),
+        min(counts.audio_output, output),
+        min(counts.images, reserved.images),
+        min(counts.audio_seconds, reserved.audio_seconds),
+        min(counts.characters, reserved.characters),
+    )

@@ -10,9 +10,9 @@ from keyhouse.store.books import Books
 
 
 async def close_orphans(books: Books) -> int:
-    """Close every call that other gateways left held; returns how many there were. Run before serving."""
+    """Close every call that dead gateways left held; returns how many there were. Run before serving."""
     closed, after = 0, ""
-    while ids := await books.held_by_others(after, BATCH_MAX):
+    while ids := await books.held_by_the_dead(after, BATCH_MAX):
         await books.run([Closing(call_id, State.ORPHANED, Basis.RESERVED, flags="orphaned") for call_id in ids])
         closed, after = closed + len(ids), ids[-1]
     return closed

@@ -10,7 +10,19 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import dead_key
 from keyhouse.core.limit import Limit, ScopeType, Unit, Window, format_amount
 
-_PER: Final = {Window.MINUTE: "a minute", Window.DAY: "a day", Window.MONTH: "a month", Window.TOTAL: "in all"}
+_PER: Final = {
+    Window.MINUTE: "a minute",
+    Window.DAY: "a day",
+    Window.WEEK: "a week",
+    Window.MONTH: "a month",
+    Window.TOTAL: "in all",
+}
+
+_SCOPES: Final = {ScopeType.USER: "user", ScopeType.SERVICE_ACCOUNT: "service account", ScopeType.PROJECT: "project"}
+_NOUNS: Final = {Unit.AUDIO_SECONDS: "seconds of audio", Unit.CONCURRENCY: "calls"}
+
+CONCURRENCY_RETRY_MS: Final = 1_000
+"""When to try again where other calls have to end first: nobody knows when they do."""
 
 
 def refusal(refused: Refused, opening: Opening, now_ms: int) -> Refusal:
@@ -26,14 +38,12 @@ def refusal(refused: Refused, opening: Opening, now_ms: int) -> Refusal:
     limit = refused.limit
     if limit is None:
         return dead_key(refused.code, opening.redacted)
-    needed, left = _say(limit, refused.needed), _say(limit, refused.left)
-    message = (
-        f"{_scope(limit, opening)} is limited to {_say(limit, limit.amount)} {_PER[limit.window]}"
-        f"{f' for {limit.model}' if limit.model else ''}: {left} left, and this call may need {needed}."
-    )
+    retry_after_ms = None if refused.resets_at_ms is None else max(1, refused.resets_at_ms - now_ms)
+    if limit.unit is Unit.CONCURRENCY:
+        retry_after_ms = CONCURRENCY_RETRY_MS
     return Refusal(
         refused.code,
-        message,
+        _message(refused, limit, opening),
         hint=_hint(refused, limit, opening.time_zone),
         facts={
             "limit_id": limit.id,
@@ -46,28 +56,42 @@ def refusal(refused: Refused, opening: Opening, now_ms: int) -> Refusal:
             "left": format_amount(limit.unit, refused.left),
             "resets_at": None if refused.resets_at_ms is None else refused.resets_at_ms // 1000,
         },
-        retry_after_ms=None if refused.resets_at_ms is None else max(1, refused.resets_at_ms - now_ms),
+        retry_after_ms=retry_after_ms,
+    )
+
+
+def _message(refused: Refused, limit: Limit, opening: Opening) -> str:
+    for_model = f" for {limit.model}" if limit.model else ""
+    if limit.unit is Unit.CONCURRENCY:
+        return (
+            f"{_scope(limit, opening)} is limited to {_say(limit, limit.amount)} at once{for_model}: all are running."
+        )
+    return (
+        f"{_scope(limit, opening)} is limited to {_say(limit, limit.amount)} {_PER[limit.window]}{for_model}: "
+        f"{_say(limit, refused.left)} left, and this call may need {_say(limit, refused.needed)}."
     )
 
 
 def _scope(limit: Limit, opening: Opening) -> str:
     if limit.scope_type is ScopeType.KEY:
         return f"The API key {opening.redacted}"
-    if limit.scope_type is ScopeType.PROJECT:
-        return f"The project {limit.scope_id}"
-    return "The organization"
+    if limit.scope_type is ScopeType.ORGANIZATION:
+        return "The organization"
+    return f"The {_SCOPES[limit.scope_type]} {limit.scope_id}"
 
 
 def _say(limit: Limit, amount: int) -> str:
     if limit.unit is Unit.USD:
         return f"${format_amount(Unit.USD, amount)}"
-    noun = limit.unit.value if amount != 1 else limit.unit.value.removesuffix("s")
-    return f"{amount:,} {noun}"
+    noun = _NOUNS.get(limit.unit, limit.unit.value)
+    return f"{amount:,} {noun if amount != 1 else noun.replace('seconds', 'second').removesuffix('s')}"
 
 
 def _hint(refused: Refused, limit: Limit, time_zone: str) -> str:
     if refused.code is Code.LIMIT_RATE_TOO_LARGE:
         return "It can never fit: send less text, ask for a shorter answer, or have the limit raised."
+    if limit.unit is Unit.CONCURRENCY:
+        return "Try again when one of them has ended."
     if refused.resets_at_ms is None:
         return f"This limit never resets; an owner can raise it ({limit.id})."
     if limit.is_rate:

@@ -1,19 +1,18 @@
 """The ledger's rows: a batch is loaded, decided and written in one transaction.
 
-What the decision may be is `core/decide.py`; this room only brings the rows and takes them away.
+What the decision may be is `core/decide.py`; this room only brings the rows and takes them away. What both
+engines share is here: the port, what a batch asks for, and how rows become the decision's terms and back.
+Batches travel as JSON arrays, one for each kind of row, so that a statement takes a whole batch in one step.
 """
 
-import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
 
 from keyhouse.core.call import Closing, State
-from keyhouse.core.clock import Clock
 from keyhouse.core.decide import (
     Adjusted,
     Admitted,
@@ -25,15 +24,11 @@ from keyhouse.core.decide import (
     Reserve,
     Reserved,
     Rows,
-    decide,
+    scopes_of,
 )
 from keyhouse.core.key import Standing
 from keyhouse.core.limit import Limit, ScopeType, Span, Unit, Window, span_at
 from keyhouse.core.rollup import slot_ms
-from keyhouse.store.engine import Unavailable
-from keyhouse.store.schema import calls, instances
-from keyhouse.store.sqlite import SqliteDatabase
-from keyhouse.store.statements import load_statements
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
@@ -41,6 +36,10 @@ _decode: Final = msgspec.json.Decoder().decode
 
 class Books(Protocol):
     """What the ledger needs of an engine."""
+
+    async def begin(self) -> int:
+        """Register this process as a running gateway; returns its instance id."""
+        ...
 
     async def run(self, batch: Sequence[Operation]) -> Decision:
         """Decide the batch and write it, durably, before returning.
@@ -50,12 +49,15 @@ class Books(Protocol):
         """
         ...
 
-    async def begin(self) -> int:
-        """Register this process as a running gateway; returns its instance id."""
+    async def beat(self, silent_ms: int) -> None:
+        """Say that this gateway lives, and declare those dead that have not said so for `silent_ms`.
+
+        A gateway that was declared dead itself registers anew. Raises Unavailable.
+        """
         ...
 
-    async def held_by_others(self, after: str, most: int) -> list[str]:
-        """Ids of calls that gateways other than this one left held, in order from `after` on, at most `most`."""
+    async def held_by_the_dead(self, after: str, most: int) -> list[str]:
+        """Ids of calls that dead gateways left held, in order from `after` on, at most `most`. Raises Unavailable."""
         ...
 
     async def end(self) -> None:
@@ -63,124 +65,75 @@ class Books(Protocol):
         ...
 
 
-class SqliteBooks:
-    """The books in SQLite. `after` runs on the writer's thread before each commit: tests inject faults there."""
+class Calendar:
+    """The present period of each window in each time zone, computed once for as long as it lasts."""
 
-    def __init__(self, database: SqliteDatabase, clock: Clock, after: Callable[[], None] = lambda: None) -> None:
-        self._database = database
-        self._clock = clock
-        self._after = after
-        self._sql = load_statements("books_sqlite.sql")
-        self._instance_id = 0
+    def __init__(self) -> None:
         self._spans: dict[tuple[str, Window], Span] = {}
 
-    async def begin(self) -> int:
-        """Register this process as a running gateway; returns its instance id."""
-        now_ms = self._clock.now_ms()
-
-        def register(connection: Connection) -> int:
-            row = insert(instances).values(started_at_ms=now_ms, heartbeat_at_ms=now_ms).returning(instances.c.id)
-            return int(connection.execute(row).scalar_one())
-
-        self._instance_id = await self._database.write(register)
-        return self._instance_id
-
-    async def end(self) -> None:
-        """Mark this gateway as ended."""
-        ended = update(instances).where(instances.c.id == self._instance_id).values(dead_at_ms=self._clock.now_ms())
-        await self._database.write(lambda connection: connection.execute(ended).rowcount)
-
-    async def held_by_others(self, after: str, most: int) -> list[str]:
-        """Ids of calls that gateways other than this one left held, in order from `after` on, at most `most`."""
-        held = (
-            select(calls.c.id)
-            .where(calls.c.state == State.HELD, calls.c.instance_id != self._instance_id, calls.c.id > after)
-            .order_by(calls.c.id)
-            .limit(most)
-        )
-        return await self._database.read(lambda connection: list(connection.execute(held).scalars()))
-
-    async def run(self, batch: Sequence[Operation]) -> Decision:
-        """Decide the batch and write it, durably, before returning."""
-        return await self._database.on_writer(lambda: self._run(batch))
-
-    def _run(self, batch: Sequence[Operation]) -> Decision:
-        try:
-            return self._in_transaction(batch)
-        except sqlite3.OperationalError as error:
-            raise Unavailable(str(error)) from error
-
-    def _in_transaction(self, batch: Sequence[Operation]) -> Decision:
-        cursor = self._database.driver.cursor()
-        cursor.execute("BEGIN IMMEDIATE")
-        try:
-            now_ms = self._clock.now_ms()
-            rows = self._load(cursor, batch, now_ms)
-            decision = decide(batch, rows, now_ms)
-            self._save(cursor, batch, decision, rows, now_ms)
-            self._after()
-            cursor.execute("COMMIT")
-        except BaseException:
-            if self._database.driver.in_transaction:
-                cursor.execute("ROLLBACK")
-            raise
-        return decision
-
-    def _load(self, cursor: Any, batch: Sequence[Operation], now_ms: int) -> Rows:
-        openings = [operation.opening for operation in batch if isinstance(operation, Reserve)]
-        closing = _encode([operation.call_id for operation in batch if isinstance(operation, Closing)]).decode()
-        keys = {(opening.key_id, opening.secret_version) for opening in openings}
-        scopes = {("key", opening.key_id) for opening in openings}
-        scopes |= {("project", opening.project_id) for opening in openings}
-        scopes |= {("organization", opening.organization_id) for opening in openings}
-        zones = {opening.organization_id: opening.time_zone for opening in openings}
-        spans = {
-            (organization_id, window): self._span(zone, window, now_ms)
-            for organization_id, zone in zones.items()
-            for window in Window
-        }
-        wanted = (
-            _encode(list(keys)).decode(),
-            _encode(list(scopes)).decode(),
-            _encode(
-                [[organization_id, window, span.key] for (organization_id, window), span in spans.items()]
-            ).decode(),
-            closing,
-        )
-        found = cursor.execute(self._sql["load"], wanted).fetchone()
-        in_force = _decode(found[1])
-        if missing := [row for row in in_force if row[9] is None]:
-            self._insert_periods(cursor, missing, spans)
-            found = cursor.execute(self._sql["load"], wanted).fetchone()
-            in_force = _decode(found[1])
-        periods: dict[int, Period] = {}
-        by_scope: dict[tuple[str, str], list[Period]] = {}
-        for row in _decode(found[3]):
-            periods[row[9]] = _period(row)
-        for row in in_force:
-            period = periods.setdefault(row[9], _period(row))
-            by_scope.setdefault((row[2], row[3]), []).append(period)
-        return Rows(
-            standings={(row[0], row[1]): Standing(*row[2:]) for row in _decode(found[0])},
-            in_force=by_scope,
-            periods=periods,
-            calls={row[0]: _held(row) for row in _decode(found[2])},
-        )
-
-    def _insert_periods(self, cursor: Any, rows: Iterable[list[Any]], spans: dict[tuple[str, Window], Span]) -> None:
-        fresh = []
-        for row in rows:
-            span = spans[row[1], Window(row[5])]
-            fresh.append([row[0], span.key, span.starts_at_ms, span.ends_at_ms])
-        cursor.execute(self._sql["insert_periods"], (_encode(fresh).decode(),))
-
-    def _span(self, zone: str, window: Window, now_ms: int) -> Span:
+    def span(self, zone: str, window: Window, now_ms: int) -> Span:
+        """The period of `window` that holds this instant, in the zone of this name."""
         span = self._spans.get((zone, window))
         if span is None or not span.holds(now_ms):
             span = self._spans[zone, window] = span_at(window, now_ms, _zone(zone))
         return span
 
-    def _save(self, cursor: Any, batch: Sequence[Operation], decision: Decision, rows: Rows, now_ms: int) -> None:
+
+class Wanted:
+    """What a batch must have in hand, as the `load` statements take it: four JSON arrays.
+
+    `standings` [[key id, secret version]], `scopes` [[scope type, scope id]], `periods` [[organization, window,
+    period]], `calls` [call id].
+    """
+
+    __slots__ = ("calls", "periods", "scopes", "spans", "standings")
+
+    def __init__(self, batch: Sequence[Operation], calendar: Calendar, now_ms: int) -> None:
+        openings = [operation.opening for operation in batch if isinstance(operation, Reserve)]
+        zones = {opening.organization_id: opening.time_zone for opening in openings}
+        self.spans = {
+            (organization_id, window): calendar.span(zone, window, now_ms)
+            for organization_id, zone in zones.items()
+            for window in Window
+        }
+        self.standings = _text(list({(opening.key_id, opening.secret_version) for opening in openings}))
+        self.scopes = _text(list({scope for opening in openings for scope in scopes_of(opening)}))
+        self.periods = _text(
+            [[organization_id, window, span.key] for (organization_id, window), span in self.spans.items()]
+        )
+        self.calls = _text([operation.call_id for operation in batch if isinstance(operation, Closing)])
+
+    def missing(self, in_force: str) -> str | None:
+        """The rows of `insert_periods` for limits that have none for the present yet; None if all have one."""
+        fresh = []
+        for row in _decode(in_force):
+            if row[9] is None:
+                span = self.spans[row[1], Window(row[5])]
+                fresh.append([row[0], span.key, span.starts_at_ms, span.ends_at_ms])
+        return _text(sorted(fresh)) if fresh else None
+
+
+def read_rows(standings: str, in_force: str, calls: str, closing: str) -> Rows:
+    """The decision's terms from the four JSON arrays that `load` gives back."""
+    periods: dict[int, Period] = {row[9]: _period(row) for row in _decode(closing)}
+    by_scope: dict[tuple[str, str], list[Period]] = {}
+    for row in _decode(in_force):
+        period = periods.setdefault(row[9], _period(row))
+        by_scope.setdefault((row[2], row[3]), []).append(period)
+    return Rows(
+        standings={(row[0], row[1]): Standing(*row[2:]) for row in _decode(standings)},
+        in_force=by_scope,
+        periods=periods,
+        calls={row[0]: _held(row) for row in _decode(calls)},
+    )
+
+
+class Written:
+    """What a decision writes, as the statements take it; an empty text where there is nothing of a kind."""
+
+    __slots__ = ("adjusted", "adjusted_ids", "closed", "closed_ids", "counters", "keys", "opened")
+
+    def __init__(self, batch: Sequence[Operation], decision: Decision, rows: Rows, now_ms: int) -> None:
         opened: list[list[object]] = []
         closed: list[list[object]] = []
         adjusted: list[list[object]] = []
@@ -191,23 +144,22 @@ class SqliteBooks:
                 closed.append(_closed(operation, rows.calls[operation.call_id]))
             elif isinstance(verdict, Adjusted) and isinstance(operation, Closing):
                 adjusted.append([operation.call_id, *msgspec.structs.astuple(verdict), "settled late"])
-        sql = self._sql
-        if opened:
-            cursor.execute(sql["insert_calls"], (_encode(opened).decode(), now_ms, self._instance_id))
-            cursor.execute(sql["touch_keys"], (_encode(list({row[6] for row in opened})).decode(), now_ms))
-        if closed:
-            cursor.execute(sql["close_calls"], (_encode(closed).decode(), now_ms))
-            ids = _encode([row[0] for row in closed]).decode()
-            cursor.execute(sql["roll_up_hours"], (ids,))
-            cursor.execute(sql["roll_up_minutes"], (ids,))
-        if adjusted:
-            cursor.execute(sql["insert_adjustments"], (_encode(adjusted).decode(), now_ms))
-            ids = _encode([row[0] for row in adjusted]).decode()
-            cursor.execute(sql["adjust_hours"], (ids,))
-            cursor.execute(sql["adjust_minutes"], (ids,))
-        if decision.changed:
-            counters = [[p.id, p.settled, p.reserved, p.overrun, p.peak] for p in decision.changed]
-            cursor.execute(sql["update_periods"], (_encode(counters).decode(),))
+        counters = [[p.id, p.settled, p.reserved, p.overrun, p.peak] for p in decision.changed]
+        self.opened = _text(opened)
+        self.keys = _text(sorted({str(row[7]) for row in opened}))
+        self.closed = _text(closed)
+        self.closed_ids = _text([row[0] for row in closed])
+        self.adjusted = _text(adjusted)
+        self.adjusted_ids = _text([row[0] for row in adjusted])
+        self.counters = _text(counters)
+
+
+EMPTY: Final = "[]"
+"""What `Written` has where there is nothing to write."""
+
+
+def _text(rows: Iterable[object]) -> str:
+    return _encode(rows).decode()
 
 
 def _period(row: list[Any]) -> Period:
@@ -226,8 +178,8 @@ def _period(row: list[Any]) -> Period:
 
 
 def _held(row: list[Any]) -> HeldCall:
-    reserved = Reserved(nano_usd=row[2], tokens=row[3], tokens_estimate=row[4], period_ids=tuple(_decode(row[5])))
-    return HeldCall(row[0], State(row[1]), reserved, is_adjusted=bool(row[6]), is_priced=bool(row[7]))
+    reserved = Reserved(row[2], row[3], row[4], tuple(_decode(row[5])), row[6], row[7], row[8])
+    return HeldCall(row[0], State(row[1]), reserved, is_adjusted=bool(row[9]), is_priced=bool(row[10]))
 
 
 def _opened(operation: Reserve, verdict: Admitted, now_ms: int) -> list[object]:
@@ -238,6 +190,7 @@ def _opened(operation: Reserve, verdict: Admitted, now_ms: int) -> list[object]:
         opening.attempt,
         opening.organization_id,
         opening.project_id,
+        opening.owner_type,
         opening.owner_id,
         opening.key_id,
         opening.secret_version,
@@ -248,10 +201,14 @@ def _opened(operation: Reserve, verdict: Admitted, now_ms: int) -> list[object]:
         opening.agent,
         opening.price_id,
         _slot(now_ms // 60_000, opening.time_zone),
-        _encode(reserved.period_ids).decode(),
+        _text(reserved.period_ids),
         reserved.nano_usd,
         reserved.tokens,
         reserved.tokens_estimate,
+        reserved.images,
+        reserved.audio_seconds,
+        reserved.characters,
+        verdict.output_tokens_max,
     ]
 
 
@@ -270,6 +227,12 @@ def _closed(closing: Closing, call: HeldCall) -> list[object]:
         counts.cache_write,
         counts.output,
         counts.reasoning,
+        counts.audio_input,
+        counts.audio_output,
+        counts.images,
+        counts.audio_seconds,
+        counts.characters,
+        closing.tier,
         closing.status,
         closing.first_byte_ms,
         closing.duration_ms,

@@ -1,15 +1,31 @@
 """Prices: rows that never change. A new price is a new row, so that every past charge can be derived again."""
 
-from sqlalchemy import Connection, insert, select
+from typing import Final
 
-from keyhouse.core.money import Price
+import msgspec
+from sqlalchemy import Connection, RowMapping, insert, select
+
+from keyhouse.core.money import Price, Rate
 from keyhouse.store.schema import prices
 
 
-def get_price(connection: Connection, model: str, upstream: str, figures: Price, source: str, now_ms: int) -> Price:
+class _Figures(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A price as it is kept, in JSON: everything but its id."""
+
+    rates: tuple[Rate, ...]
+    image: int = 0
+    audio_second: int = 0
+    character: int = 0
+    request: int = 0
+
+
+_DECODE: Final = msgspec.json.Decoder(_Figures).decode
+
+
+def get_price(connection: Connection, model: str, upstream: str, price: Price, source: str, now_ms: int) -> Price:
     """The price of `model` at `upstream` with its id: the newest row if it has these figures, else a new one.
 
-    `figures.id` is ignored.
+    The id of `price` is ignored.
     """
     newest = (
         select(prices)
@@ -17,30 +33,33 @@ def get_price(connection: Connection, model: str, upstream: str, figures: Price,
         .order_by(prices.c.id.desc())
         .limit(1)
     )
-    row = connection.execute(newest).first()
-    if row is not None:
-        found = Price(row.id, row.input, row.cached_input, row.cache_write, row.output)
-        if found == Price(row.id, figures.input, figures.cached_input, figures.cache_write, figures.output):
-            return found
+    row = connection.execute(newest).mappings().one_or_none()
+    if row is not None and (found := _price(row)) == msgspec.structs.replace(price, id=found.id):
+        return found
     fresh = (
         insert(prices)
-        .values(
-            model=model,
-            upstream=upstream,
-            input=figures.input,
-            cached_input=figures.cached_input,
-            cache_write=figures.cache_write,
-            output=figures.output,
-            source=source,
-            created_at_ms=now_ms,
-        )
+        .values(model=model, upstream=upstream, figures=_figures(price), source=source, created_at_ms=now_ms)
         .returning(prices.c.id)
     )
-    price_id = connection.execute(fresh).scalar_one()
-    return Price(price_id, figures.input, figures.cached_input, figures.cache_write, figures.output)
+    return msgspec.structs.replace(price, id=connection.execute(fresh).scalar_one())
+
+
+def find_price(connection: Connection, price_id: int) -> Price | None:
+    """The price with this id."""
+    row = connection.execute(select(prices).where(prices.c.id == price_id)).mappings().one_or_none()
+    return None if row is None else _price(row)
 
 
 def list_prices(connection: Connection) -> list[Price]:
     """Every price there ever was, so that calls held under an old one can still be settled."""
-    rows = connection.execute(select(prices).order_by(prices.c.id))
-    return [Price(row.id, row.input, row.cached_input, row.cache_write, row.output) for row in rows]
+    return [_price(row) for row in connection.execute(select(prices).order_by(prices.c.id)).mappings()]
+
+
+def _figures(price: Price) -> str:
+    figures = _Figures(price.rates, price.image, price.audio_second, price.character, price.request)
+    return msgspec.json.encode(figures).decode()
+
+
+def _price(row: RowMapping) -> Price:
+    figures = _DECODE(row["figures"])
+    return Price(row["id"], figures.rates, figures.image, figures.audio_second, figures.character, figures.request)

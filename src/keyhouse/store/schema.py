@@ -1,7 +1,8 @@
-"""Every table. Times are milliseconds since 1970 (UTC), money nano-USD, prices pico-USD per token.
+"""Every table. Times are milliseconds since 1970 (UTC), money nano-USD, prices pico-USD.
 
-Rows of `calls` are never deleted by the product's verbs, and a closed one never changes. `limit_periods`
-carries the amount so that one row holds both an amount and its counters.
+A closed row of `calls` never changes, and goes only when the policy says how long calls are kept; then
+`limit_periods.pruned` remembers what it counted there, so that the books can still be added up. `prices.figures`
+is `core.money.Price` in JSON.
 """
 
 from typing import Final
@@ -103,6 +104,18 @@ sign_in_attempts = Table(
     Column("address", Text, nullable=False),
 )
 
+service_accounts = Table(
+    "service_accounts",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
+    Column("project_id", ForeignKey("projects.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("deleted_at_ms", BigInteger),
+)
+
 keys = Table(
     "api_keys",
     METADATA,
@@ -180,7 +193,10 @@ limit_periods = Table(
     Column("reserved", BigInteger, nullable=False, server_default="0"),
     Column("overrun", BigInteger, nullable=False, server_default="0"),
     Column("peak", BigInteger, nullable=False, server_default="0"),
+    Column("pruned", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("limit_id", "period"),
+    # Every batch writes these rows again: room in the page keeps the new version beside the old one.
+    postgresql_with={"fillfactor": 50},
 )
 
 prices = Table(
@@ -189,10 +205,7 @@ prices = Table(
     Column("id", ROW_ID, primary_key=True),
     Column("model", Text, nullable=False),
     Column("upstream", Text, nullable=False),
-    Column("input", BigInteger, nullable=False),
-    Column("cached_input", BigInteger, nullable=False),
-    Column("cache_write", BigInteger, nullable=False),
-    Column("output", BigInteger, nullable=False),
+    Column("figures", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
 )
@@ -214,6 +227,7 @@ calls = Table(
     Column("attempt", Integer, nullable=False),
     Column("organization_id", Text, nullable=False),
     Column("project_id", Text, nullable=False),
+    Column("owner_type", Text, nullable=False, server_default="user"),
     Column("owner_id", Text, nullable=False),
     Column("key_id", Text, nullable=False),
     Column("secret_version", Integer, nullable=False),
@@ -230,14 +244,24 @@ calls = Table(
     Column("reserved_nano_usd", BigInteger, nullable=False),
     Column("reserved_tokens", BigInteger, nullable=False),
     Column("reserved_tokens_estimate", BigInteger, nullable=False),
+    Column("reserved_images", BigInteger, nullable=False, server_default="0"),
+    Column("reserved_audio_seconds", BigInteger, nullable=False, server_default="0"),
+    Column("reserved_characters", BigInteger, nullable=False, server_default="0"),
+    Column("output_tokens_max", BigInteger),
     Column("state", Text, nullable=False),
     Column("basis", Text),
+    Column("tier", Text, nullable=False, server_default="default"),
     Column("charged_nano_usd", BigInteger),
     Column("input_tokens", BigInteger, nullable=False, server_default="0"),
     Column("cached_input_tokens", BigInteger, nullable=False, server_default="0"),
     Column("cache_write_tokens", BigInteger, nullable=False, server_default="0"),
     Column("output_tokens", BigInteger, nullable=False, server_default="0"),
     Column("reasoning_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("audio_input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("audio_output_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("images", BigInteger, nullable=False, server_default="0"),
+    Column("audio_seconds", BigInteger, nullable=False, server_default="0"),
+    Column("characters", BigInteger, nullable=False, server_default="0"),
     Column("status", Integer, nullable=False, server_default="0"),
     Column("first_byte_ms", BigInteger),
     Column("duration_ms", BigInteger),
@@ -257,6 +281,9 @@ adjustments = Table(
     Column("requests", BigInteger, nullable=False),
     Column("tokens", BigInteger, nullable=False),
     Column("tokens_estimate", BigInteger, nullable=False),
+    Column("images", BigInteger, nullable=False, server_default="0"),
+    Column("audio_seconds", BigInteger, nullable=False, server_default="0"),
+    Column("characters", BigInteger, nullable=False, server_default="0"),
     Column("reason", Text, nullable=False),
 )
 
@@ -271,6 +298,11 @@ ROLLUP_SUMS: Final = (
     "reasoning_tokens",
     "cost_nano_usd",
     "unpriced_requests",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "images",
+    "audio_seconds",
+    "characters",
 )
 """What every rollup row adds up."""
 

@@ -63,10 +63,18 @@ _OTHER_MAXIMA: Final = frozenset({"max_new_tokens", "max_output_tokens", "n_pred
 _UNBOUNDED: Final = ("best_of", "use_beam_search", "chat_template", "plugins", "mm_processor_kwargs")
 """Extensions of some servers that make a request cost more than its text and its maximum."""
 
-_PLAIN_TIERS: Final = frozenset({"auto", "default", "flex"})
 _TEXT_TOOLS: Final = frozenset({"function", "custom"})
 _TEXT_PARTS: Final = frozenset({b'"text"', b'"refusal"'})
+_IMAGE, _AUDIO = b'"image_url"', b'"input_audio"'
+_MEDIA_FIELDS: Final = {_IMAGE: "image_url", _AUDIO: "input_audio"}
+"""Parts of a message that are bounded by the model's own maximum, and the field that holds their bytes."""
+
 _TEXT_PART_FIELDS: Final = frozenset({"type", "text", "refusal", "cache_control", "prompt_cache_breakpoint"})
+_MEDIA_PART_FIELDS: Final = {
+    kind: frozenset({"type", field, "cache_control", "prompt_cache_breakpoint"})
+    for kind, field in _MEDIA_FIELDS.items()
+}
+_MODALITIES: Final = frozenset({"text", "audio"})
 _RISKY_MESSAGE_FIELDS: Final = frozenset({"content", "audio", "images", "videos", "files"})
 
 
@@ -140,6 +148,8 @@ def _ask(chat: _Chat, fields: _Object, body_bytes: int) -> Ask:
     _refuse_outside("max_completion_tokens", chat.max_completion_tokens, OUTPUT_TOKENS_MAX)
     _refuse_outside("n", chat.n, CHOICES_MAX)
     options = chat.stream_options
+    media = _Media()
+    unbounded = _unbounded(chat, fields) or _unbounded_message(chat.messages, media)
     return Ask(
         model=chat.model,
         input_bytes=body_bytes,
@@ -149,42 +159,54 @@ def _ask(chat: _Chat, fields: _Object, body_bytes: int) -> Ask:
         choices=chat.n or 1,
         has_tools=bool(chat.tools or chat.functions),
         prediction=_is_given(chat.prediction),
-        unbounded=_unbounded(chat, fields),
+        unbounded=unbounded,
+        media_bytes=media.bytes,
+        images_in=media.images,
+        audio_in=media.audio,
+        service_tier=chat.service_tier,
+        speaks=chat.modalities is not None and "audio" in chat.modalities,
     )
 
 
 def _unbounded(chat: _Chat, fields: _Object) -> str | None:
     """The first part whose cost the body's length does not bound."""
-    if chat.modalities is not None and any(modality != "text" for modality in chat.modalities):
+    if chat.modalities is not None and not _MODALITIES.issuperset(chat.modalities):
         return "modalities"
-    if _is_given(chat.audio):
-        return "audio"
     if _is_given(chat.web_search_options):
         return "web_search_options"
-    if chat.service_tier is not None and chat.service_tier not in _PLAIN_TIERS:
-        return "service_tier"
     for name in _UNBOUNDED:
         if name in fields:
             return name
     for tool in chat.tools or ():
         if tool.type not in _TEXT_TOOLS:
             return f"tools: {tool.type[:64]}"
-    return _unbounded_message(chat.messages)
+    return None
 
 
-def _unbounded_message(messages: list[_Object]) -> str | None:
+class _Media:
+    """What of a request's messages is not text, counted while they are read."""
+
+    __slots__ = ("audio", "bytes", "images")
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.audio = 0
+        self.bytes = 0
+
+
+def _unbounded_message(messages: list[_Object], media: _Media) -> str | None:
     for message in messages:
         for name in message:
             if name != "content" and name.lower() in _RISKY_MESSAGE_FIELDS and _is_given(message[name]):
                 return f"messages: {name}"
         content = message.get("content")
-        if content is not None and (part := _part_not_text(content)) is not None:
+        if content is not None and (part := _unbounded_part(content, media)) is not None:
             return part
     return None
 
 
-def _part_not_text(content: msgspec.Raw) -> str | None:
-    """The kind of the first part of a message that is not text."""
+def _unbounded_part(content: msgspec.Raw, media: _Media) -> str | None:
+    """The kind of the first part of a message that is neither text nor what the model's maximum bounds."""
     first = memoryview(content)[0]
     if first in b'"n':
         return None
@@ -197,10 +219,18 @@ def _part_not_text(content: msgspec.Raw) -> str | None:
         )
     for part in _PARTS.decode(content):
         kind = bytes(part.get("type", b"null"))
-        if kind not in _TEXT_PARTS:
+        if kind in _MEDIA_FIELDS:
+            field = _MEDIA_FIELDS[kind]
+            media.images += kind == _IMAGE
+            media.audio += kind == _AUDIO
+            media.bytes += len(bytes(part.get(field, b"")))
+            names = _MEDIA_PART_FIELDS[kind]
+        elif kind in _TEXT_PARTS:
+            names = _TEXT_PART_FIELDS
+        else:
             return kind.decode(errors="replace").strip('"')[:64]
         for name in part:
-            if name not in _TEXT_PART_FIELDS:
+            if name not in names:
                 return name[:64]
     return None
 

@@ -7,7 +7,7 @@ moment and still be read; what is not in the form of events goes on as it came.
 """
 
 import contextlib
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -35,6 +35,7 @@ class _Choice(msgspec.Struct, gc=False):
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: msgspec.Raw = _ABSENT
+    service_tier: Any = None
 
 
 class _OnlyUsage(msgspec.Struct, gc=False):
@@ -108,7 +109,7 @@ class ChatMeter:
             return event
         if usage == _NULL:
             return _without_null(event) if self._strips else event
-        self._read(usage)
+        self._read(usage, chunk.service_tier)
         return b"" if self._strips and not chunk.choices else event
 
     def _seen_oddity(self, event: bytes, data: bytes) -> bytes:
@@ -119,9 +120,9 @@ class ChatMeter:
             self._read(bytes(_ONLY_USAGE.decode(data).usage))
         return event
 
-    def _read(self, usage: bytes) -> None:
+    def _read(self, usage: bytes, tier: object = None) -> None:
         """Take the upstream's usage; where it comes more than once, the larger."""
-        reading = read_usage(usage)
+        reading = read_usage(usage, tier)
         if reading is not None and (self.reading is None or reading.counts.tokens >= self.reading.counts.tokens):
             self.reading = reading
 

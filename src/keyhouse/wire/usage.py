@@ -4,7 +4,7 @@
 else is brought into reason and said to be so, and the call is then settled as counted, not as reported.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -19,19 +19,22 @@ upwards; where the upstream sends an event a token, the number of events is exac
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What an upstream said was used. `is_clamped`: some of it could not be true."""
+    """What an upstream said was used, and on which service tier. `is_clamped`: some of it could not be true."""
 
     counts: Counts
     is_clamped: bool = False
+    tier: str | None = None
 
 
 class _InputDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
 
 
 class _OutputDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -44,8 +47,10 @@ class _Usage(msgspec.Struct, gc=False):
 
 class _Answer(msgspec.Struct, gc=False):
     usage: msgspec.Raw = msgspec.Raw()
+    service_tier: Any = None
 
 
+_TIER_CHARACTERS_MAX: Final = 32
 _USAGE: Final = msgspec.json.Decoder(_Usage)
 _NOTHING: Final = (b"", b"null")
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
@@ -54,14 +59,14 @@ _ANSWER: Final = msgspec.json.Decoder(_Answer)
 def read_answer(body: bytes) -> Reading | None:
     """The usage in a whole answer's body; None if it has none or is no JSON object."""
     try:
-        usage = _ANSWER.decode(body).usage
+        answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    return read_usage(usage)
+    return read_usage(answer.usage, answer.service_tier)
 
 
-def read_usage(usage: msgspec.Raw | bytes) -> Reading | None:
-    """A `usage` object in JSON; None if it is null or says nothing at all."""
+def read_usage(usage: msgspec.Raw | bytes, tier: object = None) -> Reading | None:
+    """A `usage` object in JSON, of an answer that came on `tier`; None if it is null or says nothing at all."""
     if bytes(usage) in _NOTHING:
         return None
     try:
@@ -72,6 +77,8 @@ def read_usage(usage: msgspec.Raw | bytes) -> Reading | None:
     cached = (given.cached_tokens or 0) if given is not None else 0
     written = (given.cache_write_tokens or 0) if given is not None else 0
     reasoning = (made.reasoning_tokens or 0) if made is not None else 0
+    heard = (given.audio_tokens or 0) if given is not None else 0
+    spoken = (made.audio_tokens or 0) if made is not None else 0
     input_tokens, output_tokens = reported.prompt_tokens, reported.completion_tokens
     total = reported.total_tokens or 0
     if (
@@ -85,8 +92,11 @@ def read_usage(usage: msgspec.Raw | bytes) -> Reading | None:
         # Some upstreams leave reasoning out of completion_tokens, but not out of total_tokens.
         if total > input_tokens + output_tokens:
             output_tokens = total - input_tokens
-        if 0 <= reasoning <= output_tokens:
-            return Reading(Counts(input_tokens, cached, written, output_tokens, reasoning))
+        if 0 <= reasoning <= output_tokens and 0 <= spoken <= output_tokens and 0 <= heard <= input_tokens:
+            # Cached audio is told under both names; it is cached first.
+            heard = min(heard, input_tokens - cached - written)
+            counts = Counts(input_tokens, cached, written, output_tokens, reasoning, heard, spoken)
+            return Reading(counts, tier=tier[:_TIER_CHARACTERS_MAX] if isinstance(tier, str) else None)
     return _clamped(input_tokens, cached, written, output_tokens, reasoning)
 
 
@@ -97,10 +107,10 @@ def counted(reading: Reading | None, input_tokens: int, output_tokens: int) -> C
     """
     if reading is None:
         return Counts(input=input_tokens, output=output_tokens)
-    said = reading.counts
-    if not said.input:
-        return Counts(input=input_tokens, output=max(said.output, output_tokens), reasoning=said.reasoning)
-    return Counts(said.input, said.cached_input, said.cache_write, max(said.output, output_tokens), said.reasoning)
+    said = msgspec.structs.replace(reading.counts, output=max(reading.counts.output, output_tokens))
+    if said.input:
+        return said
+    return Counts(input=input_tokens, output=said.output, reasoning=said.reasoning, audio_output=said.audio_output)
 
 
 def output_tokens_in(text_bytes: int, events: int = 0) -> int:

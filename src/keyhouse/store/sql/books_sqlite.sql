@@ -7,14 +7,17 @@
 -- ?1 [[key id, secret version]]  ?2 [[scope type, scope id]]  ?3 [[organization, window, period]]  ?4 [call id]
 SELECT
   (SELECT json_group_array(json_array(s.key_id, s.version, s.ends_at_ms, k.expires_at_ms, k.disabled_at_ms,
-      k.revoked_at_ms, coalesce(u.disabled_at_ms, m.removed_at_ms, CASE WHEN m.user_id IS NULL THEN 0 END),
+      k.revoked_at_ms, CASE k.kind
+        WHEN 'service_account' THEN coalesce(a.deleted_at_ms, CASE WHEN a.id IS NULL THEN 0 END)
+        ELSE coalesce(u.disabled_at_ms, m.removed_at_ms, CASE WHEN m.user_id IS NULL THEN 0 END) END,
       p.archived_at_ms))
    FROM json_each(?1) AS w
    JOIN key_secrets AS s ON s.key_id = w.value ->> 0 AND s.version = w.value ->> 1
    JOIN api_keys AS k ON k.id = s.key_id
    LEFT JOIN projects AS p ON p.id = k.project_id
    LEFT JOIN users AS u ON u.id = k.owner_id
-   LEFT JOIN memberships AS m ON m.user_id = k.owner_id AND m.organization_id = k.organization_id),
+   LEFT JOIN memberships AS m ON m.user_id = k.owner_id AND m.organization_id = k.organization_id
+   LEFT JOIN service_accounts AS a ON a.id = k.owner_id),
   (SELECT json_group_array(json_array(l.id, l.organization_id, l.scope_type, l.scope_id, l.unit, l.window, l.amount,
       l.model, l.refuse_when_short, p.id, p.ends_at_ms, p.settled, p.reserved, p.overrun, p.peak))
    FROM json_each(?2) AS w
@@ -22,7 +25,8 @@ SELECT
    JOIN json_each(?3) AS s ON s.value ->> 0 = l.organization_id AND s.value ->> 1 = l.window
    LEFT JOIN limit_periods AS p ON p.limit_id = l.id AND p.period = s.value ->> 2),
   (SELECT json_group_array(json_array(c.id, c.state, c.reserved_nano_usd, c.reserved_tokens,
-      c.reserved_tokens_estimate, c.period_ids, a.call_id IS NOT NULL, c.price_id IS NOT NULL))
+      c.reserved_tokens_estimate, c.period_ids, c.reserved_images, c.reserved_audio_seconds, c.reserved_characters,
+      a.call_id IS NOT NULL, c.price_id IS NOT NULL))
    FROM json_each(?4) AS w
    JOIN calls AS c ON c.id = w.value
    LEFT JOIN adjustments AS a ON a.call_id = c.id),
@@ -41,20 +45,24 @@ ON CONFLICT DO NOTHING;
 
 -- insert_calls --
 -- ?1 [[one array for each call, in the order of the columns]]  ?2 now  ?3 instance
-INSERT INTO calls (id, request_id, attempt, organization_id, project_id, owner_id, key_id, secret_version, model,
-  upstream, endpoint, address, agent, price_id, rollup_at_ms, period_ids, reserved_nano_usd, reserved_tokens,
-  reserved_tokens_estimate, created_at_ms, instance_id, state)
+INSERT INTO calls (id, request_id, attempt, organization_id, project_id, owner_type, owner_id, key_id,
+  secret_version, model, upstream, endpoint, address, agent, price_id, rollup_at_ms, period_ids, reserved_nano_usd,
+  reserved_tokens, reserved_tokens_estimate, reserved_images, reserved_audio_seconds, reserved_characters,
+  output_tokens_max, created_at_ms, instance_id, state)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
   value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
-  value ->> 16, value ->> 17, value ->> 18, ?2, ?3, 'held'
+  value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
+  ?2, ?3, 'held'
 FROM json_each(?1);
 
 -- close_calls --
 -- ?1 [[one array for each call, in the order of the columns]]  ?2 now
 UPDATE calls SET state = w.value ->> 1, basis = w.value ->> 2, charged_nano_usd = w.value ->> 3,
   input_tokens = w.value ->> 4, cached_input_tokens = w.value ->> 5, cache_write_tokens = w.value ->> 6,
-  output_tokens = w.value ->> 7, reasoning_tokens = w.value ->> 8, status = w.value ->> 9,
-  first_byte_ms = w.value ->> 10, duration_ms = w.value ->> 11, flags = w.value ->> 12, closed_at_ms = ?2
+  output_tokens = w.value ->> 7, reasoning_tokens = w.value ->> 8, audio_input_tokens = w.value ->> 9,
+  audio_output_tokens = w.value ->> 10, images = w.value ->> 11, audio_seconds = w.value ->> 12,
+  characters = w.value ->> 13, tier = w.value ->> 14, status = w.value ->> 15, first_byte_ms = w.value ->> 16,
+  duration_ms = w.value ->> 17, flags = w.value ->> 18, closed_at_ms = ?2
 FROM json_each(?1) AS w WHERE calls.id = w.value ->> 0 AND calls.state = 'held';
 
 -- update_periods --
@@ -68,16 +76,18 @@ FROM json_each(?1) AS w WHERE limit_periods.id = w.value ->> 0;
 UPDATE api_keys SET last_used_at_ms = ?2 WHERE id IN (SELECT value FROM json_each(?1));
 
 -- insert_adjustments --
--- ?1 [[call id, nano_usd, requests, tokens, tokens_estimate, reason]]  ?2 now
-INSERT INTO adjustments (call_id, nano_usd, requests, tokens, tokens_estimate, reason, at_ms)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, ?2 FROM json_each(?1);
+-- ?1 [[call id, nano_usd, requests, tokens, tokens_estimate, images, audio_seconds, characters, reason]]  ?2 now
+INSERT INTO adjustments (call_id, nano_usd, requests, tokens, tokens_estimate, images, audio_seconds, characters,
+  reason, at_ms)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+  value ->> 8, ?2 FROM json_each(?1);
 
 -- roll_up_hours --
 -- Adds what a batch closed to the rollup, from the rows themselves. ?1 [call id]
 INSERT INTO usage_hour (
   starts_at_ms, organization_id, project_id, owner_id, key_id, model, upstream, endpoint, requests, errors,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd,
-  unpriced_requests, duration_0, duration_1, duration_2, duration_3, duration_4, duration_5, duration_6, duration_7,
+  unpriced_requests, audio_input_tokens, audio_output_tokens, images, audio_seconds, characters, duration_0, duration_1, duration_2, duration_3, duration_4, duration_5, duration_6, duration_7,
   duration_8, duration_9, duration_10, duration_11, duration_12, duration_13, first_byte_0, first_byte_1,
   first_byte_2, first_byte_3, first_byte_4, first_byte_5, first_byte_6, first_byte_7, first_byte_8, first_byte_9,
   first_byte_10, first_byte_11, first_byte_12, first_byte_13)
@@ -86,6 +96,7 @@ SELECT
   count(*) FILTER (WHERE state <> 'released'), count(*) FILTER (WHERE status >= 400 OR state = 'orphaned'),
   sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens),
   sum(coalesce(charged_nano_usd, 0)), count(*) FILTER (WHERE state <> 'released' AND charged_nano_usd IS NULL),
+  sum(audio_input_tokens), sum(audio_output_tokens), sum(images), sum(audio_seconds), sum(characters),
   count(*) FILTER (WHERE took BETWEEN 0 AND 10), count(*) FILTER (WHERE took BETWEEN 11 AND 25),
   count(*) FILTER (WHERE took BETWEEN 26 AND 50), count(*) FILTER (WHERE took BETWEEN 51 AND 100),
   count(*) FILTER (WHERE took BETWEEN 101 AND 200), count(*) FILTER (WHERE took BETWEEN 201 AND 400),
@@ -115,6 +126,11 @@ ON CONFLICT DO UPDATE SET
   reasoning_tokens = usage_hour.reasoning_tokens + excluded.reasoning_tokens,
   cost_nano_usd = usage_hour.cost_nano_usd + excluded.cost_nano_usd,
   unpriced_requests = usage_hour.unpriced_requests + excluded.unpriced_requests,
+  audio_input_tokens = usage_hour.audio_input_tokens + excluded.audio_input_tokens,
+  audio_output_tokens = usage_hour.audio_output_tokens + excluded.audio_output_tokens,
+  images = usage_hour.images + excluded.images,
+  audio_seconds = usage_hour.audio_seconds + excluded.audio_seconds,
+  characters = usage_hour.characters + excluded.characters,
   duration_0 = usage_hour.duration_0 + excluded.duration_0,
   duration_1 = usage_hour.duration_1 + excluded.duration_1,
   duration_2 = usage_hour.duration_2 + excluded.duration_2,
@@ -149,12 +165,13 @@ ON CONFLICT DO UPDATE SET
 INSERT INTO usage_minute (
   starts_at_ms, organization_id, project_id, owner_id, key_id, model, upstream, endpoint, requests, errors,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd,
-  unpriced_requests)
+  unpriced_requests, audio_input_tokens, audio_output_tokens, images, audio_seconds, characters)
 SELECT
   created_at_ms - created_at_ms % 60000, organization_id, project_id, owner_id, key_id, model, upstream, endpoint,
   count(*) FILTER (WHERE state <> 'released'), count(*) FILTER (WHERE status >= 400 OR state = 'orphaned'),
   sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens),
-  sum(coalesce(charged_nano_usd, 0)), count(*) FILTER (WHERE state <> 'released' AND charged_nano_usd IS NULL)
+  sum(coalesce(charged_nano_usd, 0)), count(*) FILTER (WHERE state <> 'released' AND charged_nano_usd IS NULL),
+  sum(audio_input_tokens), sum(audio_output_tokens), sum(images), sum(audio_seconds), sum(characters)
 FROM calls WHERE id IN (SELECT value FROM json_each(?1))
 GROUP BY created_at_ms - created_at_ms % 60000, organization_id, project_id, owner_id, key_id, model, upstream, endpoint
 ON CONFLICT DO UPDATE SET
@@ -165,7 +182,12 @@ ON CONFLICT DO UPDATE SET
   output_tokens = usage_minute.output_tokens + excluded.output_tokens,
   reasoning_tokens = usage_minute.reasoning_tokens + excluded.reasoning_tokens,
   cost_nano_usd = usage_minute.cost_nano_usd + excluded.cost_nano_usd,
-  unpriced_requests = usage_minute.unpriced_requests + excluded.unpriced_requests;
+  unpriced_requests = usage_minute.unpriced_requests + excluded.unpriced_requests,
+  audio_input_tokens = usage_minute.audio_input_tokens + excluded.audio_input_tokens,
+  audio_output_tokens = usage_minute.audio_output_tokens + excluded.audio_output_tokens,
+  images = usage_minute.images + excluded.images,
+  audio_seconds = usage_minute.audio_seconds + excluded.audio_seconds,
+  characters = usage_minute.characters + excluded.characters;
 
 -- adjust_hours --
 -- Takes what late settles gave back out of the rollup. ?1 [call id]
