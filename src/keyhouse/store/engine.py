@@ -2,6 +2,10 @@
 
 Every function given here is synchronous, gets a SQLAlchemy connection inside one transaction, and runs
 away from the event loop. A write commits, durably, when its function returns, and rolls back when it raises.
+It may be run again from the beginning where PostgreSQL had to choose between two transactions, so what it does
+beside the connection must bear being done twice.
+
+A caller that is cancelled stops waiting; what it asked for is done all the same.
 """
 
 from collections.abc import Callable
@@ -69,6 +73,7 @@ class Change:
         self.now_ms = now_ms
         self._event_id = event_id
         self.is_recorded = False
+        self.announced: dict[str, None] = {}
 
     def record(
         self, event: audit.Event, resource_id: str, *, project_id: str | None = None, details: object = None
@@ -92,9 +97,13 @@ class Change:
         )
         self.is_recorded = True
 
+    def announce(self, *key_ids: str) -> None:
+        """Tell every other gateway of this database, once the change is durable, to read these keys anew."""
+        self.announced |= dict.fromkeys(key_ids)
+
 
 class Database(Protocol):
-    """What every engine offers."""
+    """What every engine offers. Each raises `Unavailable` if the database cannot do it now, and may later."""
 
     async def read(self, question: Callable[[Connection], T]) -> T:
         """Run `question` on a snapshot; it cannot write."""
@@ -106,6 +115,13 @@ class Database(Protocol):
 
     async def change(self, actor: Actor, step: Callable[[Change], T]) -> T:
         """Run `step` as one durable transaction that must record what it does; else it is rolled back."""
+        ...
+
+    def listen(self, forget: Callable[[str], None], forget_all: Callable[[], None]) -> None:
+        """Tell `forget` of every key that a change on any gateway announces, until `close`.
+
+        `forget_all` is called where announcements may have been missed.
+        """
         ...
 
     async def close(self) -> None:

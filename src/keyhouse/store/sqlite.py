@@ -12,19 +12,20 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.identifiers import identifier
 from keyhouse.store import migrations
-from keyhouse.store.engine import Actor, CannotOpen, Change
+from keyhouse.store.engine import Actor, CannotOpen, Change, Unavailable
 
 T = TypeVar("T")
 
@@ -40,6 +41,18 @@ JOBS_BETWEEN_LOOKS: Final = 64
 """How many transactions go by between two looks at the log's length."""
 
 IDLE_SECONDS: Final = 0.5
+
+TRANSIENT: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+"""What SQLite says where the disk or another process is in the way."""
 
 _Job = Callable[[], None]
 
@@ -64,7 +77,7 @@ class SqliteDatabase:
         """Run `question` on a snapshot; it cannot write."""
 
         def ask() -> T:
-            with self._readers.connect() as connection:
+            with _unavailability(), self._readers.connect() as connection:
                 return question(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._reading, ask)
@@ -84,6 +97,9 @@ class SqliteDatabase:
             return result
 
         return await self.write(changing)
+
+    def listen(self, forget: Callable[[str], None], forget_all: Callable[[], None]) -> None:
+        """Nothing to listen to: this process owns the file, and is told of its own changes as it makes them."""
 
     async def on_writer(self, job: Callable[[], T]) -> T:
         """Run `job` on the writer's thread, after what was asked before it.
@@ -129,7 +145,7 @@ class SqliteDatabase:
         self._lock.release()
 
     def _transaction(self, step: Callable[[Connection], T]) -> T:
-        with self._connection.begin():
+        with _unavailability(sqlite3.SQLITE_READONLY), self._connection.begin():
             return step(self._connection)
 
     def _work(self) -> None:
@@ -182,6 +198,22 @@ class FileLock:
     def release(self) -> None:
         """Let go of it."""
         os.close(self._file)
+
+
+@contextmanager
+def _unavailability(*also: int) -> Iterator[None]:
+    """Raise Unavailable for what the disk or another process is to blame for, and for these codes."""
+    try:
+        yield
+    except OperationalError as error:
+        if isinstance(error.orig, sqlite3.Error) and _primary(error.orig) in TRANSIENT.union(also):
+            raise Unavailable(str(error.orig)) from error
+        raise
+
+
+def _primary(error: sqlite3.Error) -> int:
+    """The primary result code; an extended one holds it in its low byte (sqlite.org/rescode.html)."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def open_sqlite(path: Path, clock: Clock, entropy: Entropy) -> SqliteDatabase:
