@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Protocol
 
 from given import FakeClock, seeded_entropy
+from keyhouse.store.books import Books
+from keyhouse.store.books_postgres import PostgresBooks
+from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.engine import Database
 from keyhouse.store.postgres import PostgresDatabase
-from keyhouse.store.sqlite import open_sqlite
+from keyhouse.store.sqlite import SqliteDatabase, open_sqlite
 from postgres import Cluster, ThreadedDatabase
 
 
@@ -31,6 +34,18 @@ class Engine(Protocol):
         """A real database that several event loops may use."""
         ...
 
+    def drop(self, folder: Path) -> None:
+        """Let go of a database that was closed, before the test is over."""
+        ...
+
+    def books(self, database: Database, clock: FakeClock) -> Books:
+        """The ledger's rows in this database, told the time by `clock`."""
+        ...
+
+    def forget(self, books: Books, what: str) -> None:
+        """Plant a bug: from now on these books do not write their `counters`, or their `rollups`."""
+        ...
+
 
 class SqliteEngine:
     """SQLite, in a file of the folder."""
@@ -42,6 +57,18 @@ class SqliteEngine:
 
     def open_for_any_loop(self, folder: Path, clock: FakeClock | None = None, seed: int = 1) -> ClosableDatabase:
         return open_sqlite(folder / "keyhouse.db", clock or FakeClock(), seeded_entropy(seed))
+
+    def drop(self, folder: Path) -> None:
+        (folder / "keyhouse.db").unlink()
+
+    def books(self, database: Database, clock: FakeClock) -> Books:
+        assert isinstance(database, SqliteDatabase)
+        return SqliteBooks(database, clock)
+
+    def forget(self, books: Books, what: str) -> None:
+        assert isinstance(books, SqliteBooks)
+        statement = {"counters": "update_periods", "rollups": "roll_up_hours"}[what]
+        books._sql = books._sql | {statement: "SELECT ?1"}
 
 
 class PostgresEngine:
@@ -64,6 +91,20 @@ class PostgresEngine:
 
     def open_for_any_loop(self, folder: Path, clock: FakeClock | None = None, seed: int = 1) -> ClosableDatabase:
         return ThreadedDatabase(self.url(folder), clock or FakeClock(), seeded_entropy(seed))
+
+    def drop(self, folder: Path) -> None:
+        self._cluster.drop_database(self._names.pop(folder))
+
+    def books(self, database: Database, clock: FakeClock) -> Books:
+        assert isinstance(database, PostgresDatabase)
+        return PostgresBooks(database, clock, clock)
+
+    def forget(self, books: Books, what: str) -> None:
+        assert isinstance(books, PostgresBooks)
+        line = {"counters": "WHERE limit_periods.id = ", "rollups": "FROM closed) AS c"}[what]
+        without = {"counters": "WHERE false AND limit_periods.id = ", "rollups": "FROM closed WHERE false) AS c"}[what]
+        assert line in books._sql["write"]
+        books._sql = books._sql | {"write": books._sql["write"].replace(line, without)}
 
     def close(self) -> None:
         """Drop what was made."""

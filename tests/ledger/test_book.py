@@ -1,7 +1,6 @@
 """The ledger on a real database: admitted to the unit, closed exactly once, and the auditor agrees."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +9,8 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select, update
 
-from given import FakeClock, a_database, a_limit, a_need, an_opening, some_people
+from given import FakeClock, a_limit, a_need, an_opening, some_people
+from given_engine import Engine, SqliteEngine
 from keyhouse.core.call import Basis, Closing, State
 from keyhouse.core.decide import Decision, Operation, Reserve
 from keyhouse.core.errors import Code, Refusal
@@ -21,8 +21,8 @@ from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.commit import CLOSING_TRIES, PAUSE_SECONDS, GroupCommit
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.store import schema
-from keyhouse.store.books_sqlite import SqliteBooks
-from keyhouse.store.engine import Unavailable
+from keyhouse.store.books import Books
+from keyhouse.store.engine import Database, Unavailable
 from keyhouse.store.sqlite import SqliteDatabase
 
 PRICE = Price(1, (Rate(1_000, 1_000, 1_000, 1_000),))
@@ -32,9 +32,7 @@ PRICE = Price(1, (Rate(1_000, 1_000, 1_000, 1_000),))
 class Desk:
     """A ledger on its own database, and what tests ask of it."""
 
-    def __init__(
-        self, database: SqliteDatabase, clock: FakeClock, books: SqliteBooks, pause_seconds: float = PAUSE_SECONDS
-    ) -> None:
+    def __init__(self, database: Database, clock: FakeClock, books: Books, pause_seconds: float) -> None:
         self.database = database
         self.clock = clock
         self.books = books
@@ -72,13 +70,14 @@ class Desk:
 
 @asynccontextmanager
 async def a_desk(
+    engine: Engine,
     folder: Path,
     *seeds: Callable[[Connection], None],
-    books: Callable[[SqliteDatabase, FakeClock], SqliteBooks] = SqliteBooks,
+    wrap: Callable[[Books], Books] = lambda books: books,
     pause_seconds: float = PAUSE_SECONDS,
 ) -> AsyncIterator[Desk]:
     clock = FakeClock()
-    database = a_database(folder, clock)
+    database = engine.open(folder, clock)
 
     def seed(connection: Connection) -> None:
         some_people(connection)
@@ -86,7 +85,7 @@ async def a_desk(
             step(connection)
 
     await database.write(seed)
-    desk = Desk(database, clock, books(database, clock), pause_seconds)
+    desk = Desk(database, clock, wrap(engine.books(database, clock)), pause_seconds)
     await desk.books.begin()
     running = asyncio.create_task(desk.commit.run())
     try:
@@ -94,6 +93,7 @@ async def a_desk(
     finally:
         desk.commit.stop()
         await running
+        await desk.books.end()
         await database.close()
 
 
@@ -102,8 +102,8 @@ def budget(amount: int, **changes: object) -> Callable[[Connection], None]:
 
 
 @pytest.mark.asyncio
-async def test_of_a_thousand_calls_at_once_exactly_those_that_fit_are_admitted(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(137_000)) as desk:
+async def test_of_a_thousand_calls_at_once_exactly_those_that_fit_are_admitted(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(137_000)) as desk:
         results = await asyncio.gather(*(desk.call(f"call_{n}") for n in range(1_000)), return_exceptions=True)
         refused = [result for result in results if isinstance(result, Refusal)]
         assert [result for result in results if result is not None and result not in refused] == []
@@ -114,8 +114,10 @@ async def test_of_a_thousand_calls_at_once_exactly_those_that_fit_are_admitted(t
 
 
 @pytest.mark.asyncio
-async def test_a_refusal_says_which_limit_what_was_needed_what_is_left_and_when_it_resets(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(1_500_000_000)) as desk:
+async def test_a_refusal_says_which_limit_what_was_needed_what_is_left_and_when_it_resets(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with a_desk(engine, tmp_path, budget(1_500_000_000)) as desk:
         await desk.call("call_1", 1_000_000_000)
         with pytest.raises(Refusal) as caught:
             await desk.call("call_2", 1_000_000_000)
@@ -131,8 +133,8 @@ async def test_a_refusal_says_which_limit_what_was_needed_what_is_left_and_when_
 
 
 @pytest.mark.asyncio
-async def test_a_minute_is_a_rate_and_the_next_minute_is_free_again(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(2, unit=Unit.REQUESTS, window=Window.MINUTE)) as desk:
+async def test_a_minute_is_a_rate_and_the_next_minute_is_free_again(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(2, unit=Unit.REQUESTS, window=Window.MINUTE)) as desk:
         await desk.call("call_1")
         await desk.call("call_2")
         with pytest.raises(Refusal) as caught:
@@ -144,8 +146,8 @@ async def test_a_minute_is_a_rate_and_the_next_minute_is_free_again(tmp_path: Pa
 
 
 @pytest.mark.asyncio
-async def test_a_call_settles_in_the_period_it_reserved_in(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(5_000, window=Window.DAY)) as desk:
+async def test_a_call_settles_in_the_period_it_reserved_in(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(5_000, window=Window.DAY)) as desk:
         async with desk.ledger.hold(an_opening("call_1"), a_need(1_000)) as hold:
             desk.clock.turn(days=1)
             await desk.call("call_2", 2_000)
@@ -155,8 +157,8 @@ async def test_a_call_settles_in_the_period_it_reserved_in(tmp_path: Path) -> No
 
 
 @pytest.mark.asyncio
-async def test_leaving_without_a_word_is_free_before_sending_and_charged_after(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(10_000)) as desk:
+async def test_leaving_without_a_word_is_free_before_sending_and_charged_after(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000)) as desk:
         for call_id, was_sent in (("call_before", False), ("call_after", True)):
             with pytest.raises(ConnectionResetError):
                 async with desk.ledger.hold(an_opening(call_id), a_need(1_000, tokens=900)) as hold:
@@ -172,8 +174,8 @@ async def test_leaving_without_a_word_is_free_before_sending_and_charged_after(t
 
 
 @pytest.mark.asyncio
-async def test_what_was_only_counted_is_never_charged_above_what_was_reserved(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(10_000), budget(10_000, unit=Unit.TOKENS, limit_id="limit_2")) as desk:
+async def test_what_was_only_counted_is_never_charged_above_what_was_reserved(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000), budget(10_000, unit=Unit.TOKENS, limit_id="limit_2")) as desk:
         async with desk.ledger.hold(an_opening("call_1"), a_need(1_000, tokens=900)) as hold:
             hold.sent()
             hold.settle(Counts(600, output=9_000), status=200, basis=Basis.COUNTED)
@@ -181,16 +183,18 @@ async def test_what_was_only_counted_is_never_charged_above_what_was_reserved(tm
 
 
 @pytest.mark.asyncio
-async def test_an_upstream_that_reports_more_than_the_worst_case_is_shown_as_overrun(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(1_000)) as desk:
+async def test_an_upstream_that_reports_more_than_the_worst_case_is_shown_as_overrun(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with a_desk(engine, tmp_path, budget(1_000)) as desk:
         await desk.call("call_1", 1_000, used=1_700)
         assert await desk.counters() == [(1_700, 0, 700)]
         assert (await desk.audit()).passes
 
 
 @pytest.mark.asyncio
-async def test_a_caller_that_leaves_while_it_waits_leaves_nothing_reserved(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(100_000)) as desk:
+async def test_a_caller_that_leaves_while_it_waits_leaves_nothing_reserved(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(100_000)) as desk:
         for turns in range(40):
             waiting = asyncio.create_task(desk.call(f"call_{turns}", used=0))
             for _ in range(turns):
@@ -203,8 +207,8 @@ async def test_a_caller_that_leaves_while_it_waits_leaves_nothing_reserved(tmp_p
 
 
 @pytest.mark.asyncio
-async def test_a_hold_cannot_be_closed_twice(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(10_000)) as desk:
+async def test_a_hold_cannot_be_closed_twice(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000)) as desk:
         async with desk.ledger.hold(an_opening("call_1"), a_need(1_000)) as hold:
             hold.settle(Counts(10), status=200)
             with pytest.raises(RuntimeError, match="closed twice"):
@@ -213,8 +217,10 @@ async def test_a_hold_cannot_be_closed_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_key_revoked_a_moment_ago_is_refused_by_the_reserving_transaction(tmp_path: Path) -> None:
-    async with a_desk(tmp_path) as desk:
+async def test_a_key_revoked_a_moment_ago_is_refused_by_the_reserving_transaction(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with a_desk(engine, tmp_path) as desk:
         await desk.call("call_1")
         revoke = update(schema.keys).values(revoked_at_ms=desk.clock.now_ms())
         await desk.database.write(lambda connection: connection.execute(revoke).rowcount)
@@ -224,24 +230,33 @@ async def test_a_key_revoked_a_moment_ago_is_refused_by_the_reserving_transactio
         assert list(await desk.states()) == ["call_1"]
 
 
-class FailingBooks(SqliteBooks):
-    """Books whose commit fails, before or after it has taken effect."""
+class FailingBooks:
+    """Books whose commit fails, before or after it has taken effect; or for a given number of batches."""
 
-    fail_before = fail_after = False
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self.begin, self.beat, self.end = books.begin, books.beat, books.end
+        self.held_by_the_dead = books.held_by_the_dead
+        self.fail_before = self.fail_after = False
+        self.failures = 0
+        self.error: Exception = Unavailable("disk full")
 
-    async def run(self, batch: list[Operation]) -> Decision:  # type: ignore[override]
-        if self.fail_before:
-            raise sqlite3.OperationalError("disk I/O error")
-        decision = await super().run(batch)
+    async def run(self, batch: Sequence[Operation]) -> Decision:
+        if self.fail_before or self.failures:
+            self.failures = max(0, self.failures - 1)
+            raise self.error
+        decision = await self._books.run(batch)
         if self.fail_after:
             self.fail_after = False
-            raise sqlite3.OperationalError("disk I/O error")
+            raise self.error
         return decision
 
 
 @pytest.mark.asyncio
-async def test_nothing_is_admitted_while_the_books_cannot_be_written_and_no_closing_is_lost(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(10_000), books=FailingBooks) as desk:
+async def test_nothing_is_admitted_while_the_books_cannot_be_written_and_no_closing_is_lost(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000), wrap=FailingBooks) as desk:
         assert isinstance(desk.books, FailingBooks)
         async with desk.ledger.hold(an_opening("call_1"), a_need(1_000)) as hold:
             desk.books.fail_before = True
@@ -257,29 +272,16 @@ async def test_nothing_is_admitted_while_the_books_cannot_be_written_and_no_clos
         assert (await desk.audit()).passes
 
 
-class StubbornBooks(SqliteBooks):
-    """Books that fail for a given number of batches, for want of the database or by a fault of our own."""
-
-    failures = 0
-    error: Exception = Unavailable("disk full")
-
-    async def run(self, batch: Sequence[Operation]) -> Decision:
-        if self.failures:
-            self.failures -= 1
-            raise self.error
-        return await super().run(batch)
-
-
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("error", "state", "is_given_up"),
     [(Unavailable("disk full"), State.SETTLED, False), (KeyError("a fault"), State.HELD, True)],
 )
 async def test_a_closing_outlasts_a_missing_database_but_not_a_fault_of_its_own(
-    tmp_path: Path, error: Exception, state: State, is_given_up: bool
+    engine: Engine, tmp_path: Path, error: Exception, state: State, is_given_up: bool
 ) -> None:
-    async with a_desk(tmp_path, budget(10_000), books=StubbornBooks, pause_seconds=0) as desk:
-        assert isinstance(desk.books, StubbornBooks)
+    async with a_desk(engine, tmp_path, budget(10_000), wrap=FailingBooks, pause_seconds=0) as desk:
+        assert isinstance(desk.books, FailingBooks)
         async with desk.ledger.hold(an_opening("call_1"), a_need(1_000)) as hold:
             desk.books.failures, desk.books.error = CLOSING_TRIES + 10 * (not is_given_up), error
             hold.settle(Counts(300), status=200)
@@ -290,18 +292,20 @@ async def test_a_closing_outlasts_a_missing_database_but_not_a_fault_of_its_own(
 
 @pytest.mark.asyncio
 async def test_a_database_that_cannot_write_is_unavailable_and_nothing_else(tmp_path: Path) -> None:
-    async with a_desk(tmp_path) as desk:
-        await desk.database.on_writer(lambda: desk.database.driver.execute("PRAGMA query_only = ON"))
+    async with a_desk(SqliteEngine(), tmp_path) as desk:
+        database = desk.database
+        assert isinstance(database, SqliteDatabase)
+        await database.on_writer(lambda: database.driver.execute("PRAGMA query_only = ON"))
         with pytest.raises(Unavailable) as caught:
             await desk.books.run([Reserve(an_opening("call_1"), a_need())])
         assert "readonly" in caught.value.internal
-        await desk.database.on_writer(lambda: desk.database.driver.execute("PRAGMA query_only = OFF"))
+        await database.on_writer(lambda: database.driver.execute("PRAGMA query_only = OFF"))
         await desk.call("call_1")
 
 
 @pytest.mark.asyncio
-async def test_a_commit_of_unknown_outcome_is_not_forwarded_and_is_released(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(10_000), books=FailingBooks) as desk:
+async def test_a_commit_of_unknown_outcome_is_not_forwarded_and_is_released(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000), wrap=FailingBooks) as desk:
         assert isinstance(desk.books, FailingBooks)
         desk.books.fail_after = True
         with pytest.raises(Refusal) as caught:
@@ -312,20 +316,22 @@ async def test_a_commit_of_unknown_outcome_is_not_forwarded_and_is_released(tmp_
 
 
 @pytest.mark.asyncio
-async def test_what_a_dead_gateway_held_is_charged_in_full_at_the_next_start(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(10_000), budget(9, unit=Unit.REQUESTS, limit_id="limit_2")) as desk:
+async def test_what_a_dead_gateway_held_is_charged_in_full_at_the_next_start(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000), budget(9, unit=Unit.REQUESTS, limit_id="limit_2")) as desk:
         await desk.ledger.hold(an_opening("call_1"), a_need(1_000)).__aenter__()
         await desk.call("call_2", used=400)
         await desk.commit.settled()
-        heir = SqliteBooks(desk.database, desk.clock)
+        await desk.books.end()
+        heir = engine.books(desk.database, desk.clock)
         await heir.begin()
         assert await close_orphans(heir) == 1
         assert (await desk.states())["call_1"] == (State.ORPHANED, Basis.RESERVED, 1_000)
         assert await desk.counters() == [(1_400, 0, 0), (2, 0, 0)]
         assert (await desk.audit()).passes
         late = Closing("call_1", State.SETTLED, Basis.UPSTREAM, Counts(100), charged_nano_usd=100)
-        await desk.books.run([late])
-        await desk.books.run([late])
+        await heir.run([late])
+        await heir.run([late])
+        await heir.end()
         assert await desk.counters() == [(500, 0, 0), (2, 0, 0)]
         assert (await desk.audit()).passes
 
@@ -334,14 +340,16 @@ async def test_what_a_dead_gateway_held_is_charged_in_full_at_the_next_start(tmp
 @pytest.mark.parametrize(
     ("dropped", "says"),
     [
-        ("update_periods", "reserved says 0.00, its calls add up to 0.000001"),
-        ("roll_up_hours", "says nothing, its calls add up to 1 requests, 400 + 0 tokens, $0.0000004"),
+        ("counters", "reserved says 0.00, its calls add up to 0.000001"),
+        ("rollups", "says nothing, its calls add up to 1 requests, 400 + 0 tokens, $0.0000004"),
     ],
 )
-async def test_the_auditor_sees_a_statement_that_was_left_out(tmp_path: Path, dropped: str, says: str) -> None:
-    async with a_desk(tmp_path, budget(10_000)) as desk:
-        desk.books._sql = {**desk.books._sql, dropped: "SELECT ?1"}
-        if dropped == "roll_up_hours":
+async def test_the_auditor_sees_a_statement_that_was_left_out(
+    engine: Engine, tmp_path: Path, dropped: str, says: str
+) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000)) as desk:
+        engine.forget(desk.books, dropped)
+        if dropped == "rollups":
             await desk.call("call_1", used=400)
         else:
             await desk.ledger.hold(an_opening("call_1"), a_need(1_000)).__aenter__()
@@ -351,8 +359,8 @@ async def test_the_auditor_sees_a_statement_that_was_left_out(tmp_path: Path, dr
 
 
 @pytest.mark.asyncio
-async def test_the_auditor_sees_a_counter_that_was_altered(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, budget(10_000)) as desk:
+async def test_the_auditor_sees_a_counter_that_was_altered(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000)) as desk:
         await desk.call("call_1")
         alter = update(schema.limit_periods).values(settled=schema.limit_periods.c.settled - 1)
         await desk.commit.settled()
@@ -361,8 +369,8 @@ async def test_the_auditor_sees_a_counter_that_was_altered(tmp_path: Path) -> No
 
 
 @pytest.mark.asyncio
-async def test_rollups_add_up_counts_costs_errors_and_latencies(tmp_path: Path) -> None:
-    async with a_desk(tmp_path) as desk:
+async def test_rollups_add_up_counts_costs_errors_and_latencies(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path) as desk:
         for n, wait_ms in enumerate((5, 30, 70_000)):
             async with desk.ledger.hold(an_opening(f"call_{n}"), a_need(10**6)) as hold:
                 hold.sent()
@@ -384,8 +392,8 @@ async def test_rollups_add_up_counts_costs_errors_and_latencies(tmp_path: Path) 
 
 
 @pytest.mark.asyncio
-async def test_a_call_without_a_price_is_counted_as_unpriced(tmp_path: Path) -> None:
-    async with a_desk(tmp_path) as desk:
+async def test_a_call_without_a_price_is_counted_as_unpriced(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path) as desk:
         need = msgspec.structs.replace(a_need(), base_pico=None)
         async with desk.ledger.hold(an_opening("call_1", price_id=None), need) as hold:
             hold.sent()

@@ -7,10 +7,18 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Connection, update
 
-from given import FakeClock, a_database, a_limit, a_need, an_opening, some_people
+from given import FakeClock, a_limit, a_need, an_opening, some_people
+from given_engine import Engine
 from keyhouse.core.call import Basis, Closing, State
 from keyhouse.core.decide import Adjusted, Admitted, Closed, Operation, Reserve, Reserved, Verdict
 from keyhouse.core.limit import Unit, Window
@@ -18,7 +26,6 @@ from keyhouse.core.money import Counts
 from keyhouse.ledger.auditor import audit
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.store import schema
-from keyhouse.store.books_sqlite import SqliteBooks
 
 LIMITS = {
     "limit_key_usd": (Unit.USD, Window.TOTAL, ("key", "key_1")),
@@ -32,12 +39,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     calls = Bundle("calls")
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
         super().__init__()
+        self.engine = engine
         self.folder = Path(tempfile.mkdtemp())
         self.clock = FakeClock()
         self.runner = asyncio.Runner()
-        self.database = a_database(self.folder, self.clock)
+        self.database = engine.open(self.folder, self.clock)
         self.number = 0
         self.amount = 0
         self.spent = 0
@@ -46,7 +54,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.begin()
 
     def begin(self) -> None:
-        self.books = SqliteBooks(self.database, self.clock)
+        self.books = self.engine.books(self.database, self.clock)
         self.runner.run(self.books.begin())
 
     @initialize(amounts=st.tuples(st.integers(0, 5_000), st.integers(0, 20), st.integers(0, 400)))
@@ -89,6 +97,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
+        self.runner.run(self.books.end())
         self.begin()
         assert self.runner.run(close_orphans(self.books)) == len(self.reserved)
         self.spent += sum(reserved.nano_usd for reserved in self.reserved.values())
@@ -110,10 +119,16 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.runner.run(self.database.read(audit)).disagreements == ()
 
     def teardown(self) -> None:
+        self.runner.run(self.books.end())
         self.runner.run(self.database.close())
+        self.engine.drop(self.folder)
         self.runner.close()
         shutil.rmtree(self.folder)
 
 
-TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+def test_any_history_leaves_books_that_agree(engine: Engine) -> None:
+    class Driven(LedgerMachine):
+        def __init__(self) -> None:
+            super().__init__(engine)
+
+    run_state_machine_as_test(Driven, settings=settings(max_examples=40, stateful_step_count=30, deadline=None))

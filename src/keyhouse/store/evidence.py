@@ -1,6 +1,6 @@
 """The rows as the auditor reads them: what the counters say beside what the calls add up to."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection
@@ -58,9 +58,12 @@ class Evidence(msgspec.Struct, frozen=True):
     strays: tuple[tuple[str, str], ...]
 
 
+_ENGINES: Final = {"sqlite": "sqlite", "postgresql": "postgres"}
+
+
 def gather(connection: Connection) -> Evidence:
     """Read it all on one snapshot."""
-    sql = load_statements("auditor_sqlite.sql")
+    sql = load_statements(f"auditor_{_ENGINES[connection.dialect.name]}.sql")
 
     def rows(name: str) -> list[Any]:
         return list(connection.exec_driver_sql(sql[name]).all())

@@ -87,8 +87,8 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
 INSERT INTO usage_hour (
   starts_at_ms, organization_id, project_id, owner_id, key_id, model, upstream, endpoint, requests, errors,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd,
-  unpriced_requests, audio_input_tokens, audio_output_tokens, images, audio_seconds, characters, duration_0, duration_1, duration_2, duration_3, duration_4, duration_5, duration_6, duration_7,
-  duration_8, duration_9, duration_10, duration_11, duration_12, duration_13, first_byte_0, first_byte_1,
+  unpriced_requests, audio_input_tokens, audio_output_tokens, images, audio_seconds, characters, duration_0,
+  duration_1, duration_2, duration_3, duration_4, duration_5, duration_6, duration_7, duration_8, duration_9, duration_10, duration_11, duration_12, duration_13, first_byte_0, first_byte_1,
   first_byte_2, first_byte_3, first_byte_4, first_byte_5, first_byte_6, first_byte_7, first_byte_8, first_byte_9,
   first_byte_10, first_byte_11, first_byte_12, first_byte_13)
 SELECT
