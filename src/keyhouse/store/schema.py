@@ -26,6 +26,13 @@ METADATA: Final = MetaData()
 ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
 """A 64-bit row number; SQLite counts by itself only in a column whose type is INTEGER."""
 
+CALL_ID: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""A call's id, in the order of its bytes on every server: that is the order in which calls began."""
+
+_REWRITTEN: Final = {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}
+"""For tables whose rows are written again and again on PostgreSQL: room in the page for the new version of a row
+beside the old one, and old versions are cleared away before they are a fifth of the table."""
+
 HISTOGRAM_BOUNDS_MS: Final = (10, 25, 50, 100, 200, 400, 800, 1_500, 3_000, 6_000, 12_000, 30_000, 60_000)
 """Upper bounds of the rollups' latency buckets; a last bucket takes the rest."""
 
@@ -93,6 +100,7 @@ sessions = Table(
     Column("address", Text, nullable=False),
     Column("agent", Text, nullable=False),
     Column("ended_at_ms", BigInteger),
+    postgresql_with=_REWRITTEN,
 )
 
 sign_in_attempts = Table(
@@ -137,6 +145,7 @@ keys = Table(
     Column("revoked_by", Text),
     Column("last_used_at_ms", BigInteger),
     Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms"),
+    postgresql_with=_REWRITTEN,
 )
 
 key_secrets = Table(
@@ -195,8 +204,8 @@ limit_periods = Table(
     Column("peak", BigInteger, nullable=False, server_default="0"),
     Column("pruned", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("limit_id", "period"),
-    # Every batch writes these rows again: room in the page keeps the new version beside the old one.
-    postgresql_with={"fillfactor": 50},
+    # Every batch writes these rows again.
+    postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0.02},
 )
 
 prices = Table(
@@ -217,12 +226,13 @@ instances = Table(
     Column("started_at_ms", BigInteger, nullable=False),
     Column("heartbeat_at_ms", BigInteger, nullable=False),
     Column("dead_at_ms", BigInteger),
+    postgresql_with=_REWRITTEN,
 )
 
 calls = Table(
     "calls",
     METADATA,
-    Column("id", Text, primary_key=True),
+    Column("id", CALL_ID, primary_key=True),
     Column("request_id", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("organization_id", Text, nullable=False),
@@ -275,7 +285,7 @@ calls = Table(
 adjustments = Table(
     "adjustments",
     METADATA,
-    Column("call_id", ForeignKey("calls.id"), primary_key=True),
+    Column("call_id", CALL_ID, ForeignKey("calls.id"), primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("nano_usd", BigInteger, nullable=False),
     Column("requests", BigInteger, nullable=False),
@@ -286,6 +296,16 @@ adjustments = Table(
     Column("characters", BigInteger, nullable=False, server_default="0"),
     Column("reason", Text, nullable=False),
 )
+
+pruned_calls = Table(
+    "pruned_calls",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("last_id", CALL_ID, nullable=False),
+    Column("last_slot_ms", BigInteger, nullable=False),
+)
+"""One row once calls have been pruned: the newest id and the newest rollup slot (`calls.rollup_at_ms`) among them.
+After that slot every call is still there, and a rollup can be added up again from the calls."""
 
 
 ROLLUP_SUMS: Final = (
