@@ -36,6 +36,7 @@ from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
 from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.commit import GroupCommit
+from keyhouse.ledger.instances import Instances
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limits import LimitQuestions
@@ -43,8 +44,12 @@ from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.names import Names
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.usage import UsageQuestions
+from keyhouse.store.books import Books
+from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.books_sqlite import SqliteBooks
+from keyhouse.store.engine import Database
 from keyhouse.store.master_key import open_keyring
+from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.store.prices import list_prices
 from keyhouse.store.sqlite import SqliteDatabase, open_sqlite
 
@@ -105,6 +110,7 @@ class House:
 
     doors: Doors
     ground: Ground
+    ledger: Ledger
     print_setup_link: Callable[[], None]
     closing: tuple[Callable[[], Awaitable[None]], ...]
 
@@ -136,29 +142,18 @@ async def open_house(
     database, clock, entropy = ground.database, ground.clock, ground.entropy
     client = UpstreamClient(clock)
     catalog = await load_catalog(settings, environment, database, clock, client)
-    books = SqliteBooks(database, clock)
-    await books.begin()
-    if orphans := await close_orphans(books):
-        say(f"{orphans} calls were cut off when Keyhouse last stopped; they are charged what they had reserved.")
-    commit = GroupCommit(books, _report)
-    committing = asyncio.create_task(commit.run())
-
-    async def finish_books() -> None:
-        commit.stop()
-        await committing
-        await books.end()
+    ledger, finish_books = await _open_ledger(ground, say)
 
     def print_setup_link() -> None:
         token = ground.setup.new_link_token()
         say(f"set up the first account within 15 minutes: {url}/set-up/{token}")
 
     authenticator = Authenticator(database, ground.keyring.pepper, clock)
-    prices = {price.id: price for price in await database.read(list_prices)}
     lobby = gateway.build(
         GatewayHouse(
             authenticator=authenticator,
             routing=Routing(catalog.models, catalog.others),
-            ledger=Ledger(commit, clock, prices),
+            ledger=ledger,
             client=client,
             clock=clock,
             entropy=entropy,
@@ -174,10 +169,39 @@ async def open_house(
         console=cast(
             "ASGIApp", console.build(_desk(ground, keys, catalog, settings.server.public_url, print_setup_link))
         ),
-        is_ready=lambda: commit.is_well,
+        is_ready=lambda: ledger.is_well,
         trusted_proxies=settings.server.trusted_proxies,
     )
-    return House(doors, ground, print_setup_link, (client.close, finish_books, ground.close))
+    return House(doors, ground, ledger, print_setup_link, (client.close, finish_books, ground.close))
+
+
+async def _open_ledger(ground: Ground, say: Say) -> tuple[Ledger, Callable[[], Awaitable[None]]]:
+    """The ledger, with what dead gateways left closed, and how to end it."""
+    books = open_books(ground.database, ground.clock)
+    await books.begin()
+    if orphans := await close_orphans(books):
+        say(f"{orphans} calls were cut off when Keyhouse last stopped; they are charged what they had reserved.")
+    commit = GroupCommit(books, _report)
+    committing = asyncio.create_task(commit.run())
+    beating = asyncio.create_task(Instances(books, commit, _report).run())
+
+    async def finish() -> None:
+        beating.cancel()
+        commit.stop()
+        await asyncio.wait({beating, committing})
+        await books.end()
+
+    prices = {price.id: price for price in await ground.database.read(list_prices)}
+    return Ledger(commit, ground.clock, prices), finish
+
+
+def open_books(database: Database, clock: Clock) -> Books:
+    """The ledger's rows in whichever database there is."""
+    if isinstance(database, PostgresDatabase):
+        return PostgresBooks(database, clock)
+    if isinstance(database, SqliteDatabase):
+        return SqliteBooks(database, clock)
+    raise TypeError(f"no books for {type(database).__name__}")
 
 
 def _office(ground: Ground, keys: Keys, projects: Projects) -> Office:

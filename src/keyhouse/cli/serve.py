@@ -25,6 +25,7 @@ CONNECTIONS_MAX: Final = 50_000
 HEADER_BYTES_MAX: Final = 32_768
 HEADER_TIMEOUT_MS: Final = 10_000
 DRAIN_SECONDS: Final = 30
+SERVER_STOP_SECONDS: Final = 5
 GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
 """How many objects may come and go before Python looks for circles among them; calls leave none."""
 
@@ -86,11 +87,13 @@ async def _run(house: House, host: str, port: int, url: str) -> None:
     if serving.done():
         serving.result()
         return
-    _say("Stopping: running calls are finished first; press Ctrl+C again to stop at once.")
+    _say(f"Stopping: running calls have {DRAIN_SECONDS} seconds to end; press Ctrl+C again to stop at once.")
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(number)
+    # Still listening meanwhile: who asks is told that this gateway stops, and a balancer sees that it is not ready.
+    await house.ledger.drain(DRAIN_SECONDS)
     server.stop()  # type: ignore[no-untyped-call]
-    await asyncio.wait({serving}, timeout=DRAIN_SECONDS)
+    await asyncio.wait({serving}, timeout=SERVER_STOP_SECONDS)
 
 
 def _free_address(host: str, port: int) -> tuple[str, int]:

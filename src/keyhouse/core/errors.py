@@ -53,6 +53,7 @@ class Code(StrEnum):
 
     # where to
     LEDGER_UNAVAILABLE = "ledger_unavailable"
+    STOPPING = "stopping"
     UPSTREAM_BROKEN = "upstream_broken"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"

@@ -108,10 +108,8 @@ class Relay:
         # For proxies in between: nothing of a stream may be kept back or kept.
         headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
         await self._request.start(status, headers)
-        try:
-            failure = await self._pump(meter)
-        finally:
-            self._hold.saw(meter.counts)
+        self._hold.watch(lambda: meter.counts)
+        failure = await self._pump(meter)
         rest = meter.end()
         has_left = self._request.client_has_left and not meter.is_done
         if failure is None and not has_left:

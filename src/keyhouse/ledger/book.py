@@ -7,17 +7,22 @@ does not wait for anything, so that cancellation has no place to land between th
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from keyhouse.core.bound import Need
 from keyhouse.core.call import Basis, Closing, Opening, State
 from keyhouse.core.clock import Clock
 from keyhouse.core.decide import Admitted, Refused, Reserve, Reserved, Verdict
+from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import DEFAULT_TIER, Counts, Price, cost_nano_usd
 from keyhouse.ledger.commit import GroupCommit
 from keyhouse.ledger.refusals import refusal
+
+STOPPING_RETRY_MS: Final = 1_000
+"""When to try again at a gateway that stops: another one answers at once, this one is soon back."""
 
 
 class Ledger:
@@ -27,16 +32,50 @@ class Ledger:
         self._commit = commit
         self._clock = clock
         self._prices = prices
+        self._open: set[Hold] = set()
+        self._nothing_open = asyncio.Event()
+        self._is_stopping = False
 
     @property
     def is_well(self) -> bool:
-        """Whether the last batch could be committed."""
-        return self._commit.is_well
+        """Whether calls can be admitted: the last batch could be committed, and nobody has asked it to stop."""
+        return self._commit.is_well and not self._is_stopping
+
+    @property
+    def held(self) -> int:
+        """How many calls of this gateway are running."""
+        return len(self._open)
 
     def hold(self, opening: Opening, need: Need) -> "Hold":
         """A hold for this call; entering it raises Refusal if the key is dead or a limit is full."""
+        if self._is_stopping:
+            raise Refusal(
+                Code.STOPPING,
+                "This Keyhouse is stopping and takes no new calls.",
+                hint="Try again in a moment.",
+                retry_after_ms=STOPPING_RETRY_MS,
+            )
         price = None if opening.price_id is None else self._prices[opening.price_id]
-        return Hold(self._commit, self._clock, opening, need, price)
+        return Hold(self, self._commit, self._clock, opening, need, price)
+
+    async def drain(self, seconds: float) -> None:
+        """Admit nothing more, and give the calls that run so long to end; what then still runs is closed as counted."""
+        self._is_stopping = True
+        if self._open:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._nothing_open.wait(), seconds)
+        for hold in list(self._open):
+            hold.abandon()
+
+    def opened(self, hold: "Hold") -> None:
+        """A call has been admitted."""
+        self._open.add(hold)
+
+    def closed(self, hold: "Hold") -> None:
+        """A call has ended."""
+        self._open.discard(hold)
+        if self._is_stopping and not self._open:
+            self._nothing_open.set()
 
 
 class Hold:
@@ -44,14 +83,18 @@ class Hold:
 
     admitted: Admitted
 
-    def __init__(self, commit: GroupCommit, clock: Clock, opening: Opening, need: Need, price: Price | None) -> None:
+    def __init__(
+        self, ledger: Ledger, commit: GroupCommit, clock: Clock, opening: Opening, need: Need, price: Price | None
+    ) -> None:
+        self._ledger = ledger
         self._commit = commit
         self._clock = clock
         self._opening = opening
         self._need = need
         self._price = price
         self._closing: Closing | None = None
-        self._seen = _all_of(need)
+        self._seen: Callable[[], Counts] = lambda: _all_of(need)
+        self._is_posted = False
         self._was_sent = False
         self._admitted_ms = 0.0
         self._first_byte_ms: int | None = None
@@ -68,19 +111,14 @@ class Hold:
         if not isinstance(verdict, Admitted):
             raise TypeError(f"a reservation was answered with {verdict!r}")
         self.admitted = verdict
+        self._ledger.opened(self)
         self._admitted_ms = self._clock.monotonic_ms()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._closing is None:
-            if self._was_sent:
-                self.settle(self._seen, status=0, basis=Basis.COUNTED, flags="abandoned")
-            else:
-                self.release()
-        if self._closing is not None:
-            self._commit.post(self._closing)
+        self.abandon()
 
     async def _verdict(self) -> Verdict:
         future = self._commit.submit(Reserve(self._opening, self._need))
@@ -102,9 +140,23 @@ class Hold:
         if self._first_byte_ms is None:
             self._first_byte_ms = self._elapsed_ms()
 
-    def saw(self, counts: Counts) -> None:
-        """Say what is known so far of what was used: the charge of a call that ends without another word."""
-        self._seen = counts
+    def watch(self, seen: Callable[[], Counts]) -> None:
+        """Say who knows what was used so far: the charge of a call that ends without another word."""
+        self._seen = seen
+
+    def abandon(self) -> None:
+        """Close the call as it stands, if nobody has said how it ended, and have it recorded. Once and for all."""
+        if self._is_posted:
+            return
+        if self._closing is None:
+            if self._was_sent:
+                self.settle(self._seen(), status=0, basis=Basis.COUNTED, flags="abandoned")
+            else:
+                self.release()
+        self._is_posted = True
+        if self._closing is not None:
+            self._commit.post(self._closing)
+        self._ledger.closed(self)
 
     def settle(
         self,
@@ -149,6 +201,8 @@ class Hold:
         flags: str,
         tier: str = DEFAULT_TIER,
     ) -> None:
+        if self._is_posted:
+            return  # Keyhouse is stopping, and this call was closed for it
         if self._closing is not None:
             raise RuntimeError(f"call {self.call_id} is closed twice")
         self._closing = Closing(

@@ -53,6 +53,12 @@ class GroupCommit:
         """Queue a closing; it will be committed, and needs no answer."""
         self._put(closing, None)
 
+    def close(self, closing: Closing) -> asyncio.Future[Verdict]:
+        """The same for whoever wants to know; the future is cancelled if the closing is given up."""
+        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._put(closing, future)
+        return future
+
     async def run(self) -> None:
         """Commit batches until `stop`, and then what is left."""
         while not (self._stopping and not self._queue):
@@ -101,7 +107,7 @@ class GroupCommit:
         self._report("a batch was not committed", error)
         for operation, future in batch:
             if isinstance(operation, Closing):
-                self._retry(operation, error)
+                self._retry(operation, future, error)
                 continue
             self.post(Closing(operation.opening.id, State.RELEASED))
             if future is not None and not future.done():
@@ -114,11 +120,13 @@ class GroupCommit:
                     )
                 )
 
-    def _retry(self, closing: Closing, error: Exception) -> None:
+    def _retry(self, closing: Closing, future: asyncio.Future[Verdict] | None, error: Exception) -> None:
         tries = self._tries.get(closing.call_id, 0) + (not isinstance(error, Unavailable))
         if tries >= CLOSING_TRIES:
             self._tries.pop(closing.call_id, None)
             self._report(f"call {closing.call_id} could not be closed and stays held until the next start", error)
+            if future is not None:
+                future.cancel()
             return
         self._tries[closing.call_id] = tries
-        self.post(closing)
+        self._put(closing, future)

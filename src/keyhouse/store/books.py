@@ -49,8 +49,8 @@ class Books(Protocol):
         """
         ...
 
-    async def beat(self, silent_ms: int) -> None:
-        """Say that this gateway lives, and declare those dead that have not said so for `silent_ms`.
+    async def beat(self, silent_ms: int | None) -> None:
+        """Say that this gateway lives, and declare those dead that have not said so for `silent_ms`, None for nobody.
 
         A gateway that was declared dead itself registers anew. Raises Unavailable.
         """

@@ -61,16 +61,18 @@ class PostgresBooks:
         self._instance_id = await self._database.write(register)
         return self._instance_id
 
-    async def beat(self, silent_ms: int) -> None:
+    async def beat(self, silent_ms: int | None) -> None:
         """Say that this gateway lives, and declare those dead that have not said so for `silent_ms`."""
 
         def say(connection: Connection) -> bool:
             now_ms = self._now_ms()
             living = instances.c.dead_at_ms.is_(None)
             mine = instances.c.id == self._instance_id
-            is_living = connection.execute(
+            is_living: int = connection.execute(
                 update(instances).where(mine, living).values(heartbeat_at_ms=now_ms)
             ).rowcount
+            if silent_ms is None:
+                return bool(is_living)
             # One that is just being declared dead, or is in the middle of a batch, is not waited for.
             silent = (
                 select(instances.c.id)

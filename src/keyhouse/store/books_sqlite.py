@@ -41,12 +41,8 @@ class SqliteBooks:
         self._instance_id = await self._database.write(register)
         return self._instance_id
 
-    async def beat(self, silent_ms: int) -> None:  # noqa: ARG002  there is no other gateway to be silent
-        """Say that this gateway lives. There is no other one to be declared dead."""
-        beaten = (
-            update(instances).where(instances.c.id == self._instance_id).values(heartbeat_at_ms=self._clock.now_ms())
-        )
-        await self._database.write(lambda connection: connection.execute(beaten).rowcount)
+    async def beat(self, silent_ms: int | None) -> None:
+        """Nothing: the lock on the file says that this gateway lives, and that no other does."""
 
     async def end(self) -> None:
         """Mark this gateway as ended."""
