@@ -5,7 +5,7 @@ from pathlib import Path
 from openai import OpenAI
 
 from e2e.admin import Admin
-from e2e.processes import House
+from e2e.processes import House, eventually
 
 
 def test_without_any_configuration_the_first_key_gets_an_answer_from_the_demo_upstream(tmp_path: Path) -> None:
@@ -39,6 +39,7 @@ def test_the_server_prints_a_one_time_link_while_nobody_has_an_account(tmp_path:
     house.start()
     try:
         assert house.child is not None
-        assert f"{house.url}/set-up/" in house.child.said
+        child = house.child
+        eventually(lambda: f"{house.url}/set-up/" in child.said, "no link")
     finally:
         house.stop()

@@ -89,6 +89,19 @@ async def test_a_key_is_read_once_and_again_after_it_was_changed(tmp_path: Path)
 
 
 @pytest.mark.asyncio
+async def test_a_revoked_key_that_is_still_remembered_is_refused_where_it_is_read_anew(tmp_path: Path) -> None:
+    authenticator, counting, clock = await a_desk(tmp_path)
+    await authenticator.authenticate(bearer(SECRET), False, "", anew=True)
+    revoke = update(schema.keys).values(revoked_at_ms=clock.now_ms())
+    await counting.database.write(lambda connection: connection.execute(revoke).rowcount)
+    await authenticator.authenticate(bearer(SECRET), False, "")
+    with pytest.raises(Refusal) as caught:
+        await authenticator.authenticate(bearer(SECRET), False, "", anew=True)
+    assert caught.value.code is Code.KEY_REVOKED
+    await counting.database.close()
+
+
+@pytest.mark.asyncio
 async def test_what_was_read_before_a_change_is_not_remembered_after_it(tmp_path: Path) -> None:
     authenticator, counting, _ = await a_desk(tmp_path)
     counting.meanwhile = lambda: authenticator.forget("key_1")

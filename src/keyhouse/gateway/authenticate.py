@@ -53,11 +53,14 @@ class Authenticator:
         self._digests_of: dict[str, set[bytes]] = {}
         self._forgettings = 0
 
-    async def authenticate(self, authorization: list[bytes], elsewhere: bool, address: str) -> Credential:
+    async def authenticate(
+        self, authorization: list[bytes], elsewhere: bool, address: str, *, anew: bool = False
+    ) -> Credential:
         """The living credential in a request.
 
         `authorization` are the values of all its Authorization headers, `elsewhere` says whether a header of
-        another scheme (`api-key`, `x-api-key`) held one too. Raises Refusal.
+        another scheme (`api-key`, `x-api-key`) held one too. `anew`: read it from the database in any case, for
+        what no reservation follows that would. Raises Refusal.
         """
         text = _the_one(authorization, elsewhere)
         secret = parse(text)
@@ -77,7 +80,8 @@ class Authenticator:
         remembered = self._remembered.get(found)
         # The digest is keyed, so its comparison tells an attacker nothing; constant time all the same.
         if (
-            remembered is None
+            anew
+            or remembered is None
             or remembered.until_ms <= self._clock.monotonic_ms()
             or not hmac.compare_digest(remembered.digest, found)
         ):

@@ -83,10 +83,10 @@ async def complete_chat(request: Request, house: House) -> None:
             raise
 
 
-async def identify(request: Request, house: House) -> Credential:
-    """Step 1: the living key in the request's headers, or a Refusal."""
+async def identify(request: Request, house: House, *, anew: bool = False) -> Credential:
+    """Step 1: the living key in the request's headers, or a Refusal. `anew` where no reservation reads it again."""
     credential = await house.authenticator.authenticate(
-        request.authorization, request.has_other_credential, request.address
+        request.authorization, request.has_other_credential, request.address, anew=anew
     )
     request.credential = credential
     return credential

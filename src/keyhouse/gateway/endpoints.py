@@ -20,7 +20,7 @@ _MODEL_PATH: Final = "/v1/models/"
 
 async def list_models(request: Request, house: House) -> None:
     """`GET /v1/models`: those the key may use."""
-    credential = await identify(request, house)
+    credential = await identify(request, house, anew=True)
     require_permission(credential, Resource.MODELS, Access.READ)
     models = [_shown(model) for model in house.routing.visible(credential)]
     await request.answer_json(msgspec.json.encode({"object": "list", "data": models}))
@@ -28,7 +28,7 @@ async def list_models(request: Request, house: House) -> None:
 
 async def retrieve_model(request: Request, house: House) -> None:
     """`GET /v1/models/{model}`, if the key may use it."""
-    credential = await identify(request, house)
+    credential = await identify(request, house, anew=True)
     require_permission(credential, Resource.MODELS, Access.READ)
     name = request.path.removeprefix(_MODEL_PATH)
     require_model(credential, name)

@@ -18,7 +18,7 @@ from keyhouse.core.money import DEFAULT_TIER, Counts, format_usd
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
 from keyhouse.gateway.upstream import Answer
-from keyhouse.ledger.book import Hold
+from keyhouse.ledger.book import Hold, stopping
 from keyhouse.wire import errors
 from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS, Headers, rate_limits
 from keyhouse.wire.meter import ChatMeter
@@ -36,7 +36,7 @@ _REMOVED: Final = b"[removed]"
 class Relay:
     """The second half of one call: an answer that has begun, a hold that is entered, a client that waits."""
 
-    __slots__ = ("_answer", "_ask", "_clock", "_hold", "_need", "_request", "_secret", "_upstream")
+    __slots__ = ("_answer", "_ask", "_clock", "_hold", "_is_cut", "_need", "_request", "_secret", "_upstream")
 
     def __init__(
         self, request: Request, answer: Answer, hold: Hold, ask: Ask, need: Need, upstream: Upstream, clock: Clock
@@ -48,6 +48,7 @@ class Relay:
         self._need = need
         self._upstream = upstream
         self._clock = clock
+        self._is_cut = False
         self._secret = upstream.api_key.encode() if upstream.api_key else None
 
     async def run(self) -> None:
@@ -108,7 +109,6 @@ class Relay:
         # For proxies in between: nothing of a stream may be kept back or kept.
         headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
         await self._request.start(status, headers)
-        self._hold.watch(lambda: meter.counts)
         failure = await self._pump(meter)
         rest = meter.end()
         has_left = self._request.client_has_left and not meter.is_done
@@ -129,6 +129,7 @@ class Relay:
         try:
             # One deadline for three events: the upstream stalls, the client stops reading, the client leaves.
             async with asyncio.timeout(patience) as deadline:
+                self._hold.watch(lambda: meter.counts, lambda: self._cut(deadline))
                 watch = asyncio.create_task(_end_when_client_leaves(request, deadline))
                 try:
                     renewed = loop.time()
@@ -140,12 +141,16 @@ class Relay:
                             await request.send(passing)
                             is_sending = False
                         now = loop.time()
-                        if now - renewed > RENEW_SECONDS and not (request.client_has_left or deadline.expired()):
+                        if now - renewed > RENEW_SECONDS and not (
+                            self._is_cut or request.client_has_left or deadline.expired()
+                        ):
                             renewed = now
                             deadline.reschedule(now + patience)
                 finally:
                     watch.cancel()
         except TimeoutError:
+            if self._is_cut:
+                return stopping()
             if is_sending:
                 request.client_has_left = True
             if request.client_has_left:
@@ -161,6 +166,12 @@ class Relay:
         except Refusal as refusal:
             return refusal
         return None
+
+    def _cut(self, deadline: asyncio.Timeout) -> None:
+        """End the stream now: Keyhouse is stopping."""
+        self._is_cut = True
+        if not deadline.expired():
+            deadline.reschedule(0)
 
     def _settle_stream(self, reading: Reading | None, meter: ChatMeter, status: int) -> None:
         if reading is not None and not reading.is_clamped:

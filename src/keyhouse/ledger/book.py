@@ -25,6 +25,16 @@ STOPPING_RETRY_MS: Final = 1_000
 """When to try again at a gateway that stops: another one answers at once, this one is soon back."""
 
 
+def stopping() -> Refusal:
+    """The refusal of what comes, or still runs, when Keyhouse stops."""
+    return Refusal(
+        Code.STOPPING,
+        "This Keyhouse is stopping.",
+        hint="Try again in a moment.",
+        retry_after_ms=STOPPING_RETRY_MS,
+    )
+
+
 class Ledger:
     """Admits calls and closes them. `prices` maps price ids to the prices they stand for."""
 
@@ -49,12 +59,7 @@ class Ledger:
     def hold(self, opening: Opening, need: Need) -> "Hold":
         """A hold for this call; entering it raises Refusal if the key is dead or a limit is full."""
         if self._is_stopping:
-            raise Refusal(
-                Code.STOPPING,
-                "This Keyhouse is stopping and takes no new calls.",
-                hint="Try again in a moment.",
-                retry_after_ms=STOPPING_RETRY_MS,
-            )
+            raise stopping()
         price = None if opening.price_id is None else self._prices[opening.price_id]
         return Hold(self, self._commit, self._clock, opening, need, price)
 
@@ -65,7 +70,7 @@ class Ledger:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._nothing_open.wait(), seconds)
         for hold in list(self._open):
-            hold.abandon()
+            hold.cut()
 
     def opened(self, hold: "Hold") -> None:
         """A call has been admitted."""
@@ -94,6 +99,7 @@ class Hold:
         self._price = price
         self._closing: Closing | None = None
         self._seen: Callable[[], Counts] = lambda: _all_of(need)
+        self._cut: Callable[[], None] = lambda: None
         self._is_posted = False
         self._was_sent = False
         self._admitted_ms = 0.0
@@ -140,9 +146,17 @@ class Hold:
         if self._first_byte_ms is None:
             self._first_byte_ms = self._elapsed_ms()
 
-    def watch(self, seen: Callable[[], Counts]) -> None:
-        """Say who knows what was used so far: the charge of a call that ends without another word."""
+    def watch(self, seen: Callable[[], Counts], cut: Callable[[], None] = lambda: None) -> None:
+        """Say who knows what was used so far, for the charge of a call that ends without another word, and how to
+        end the answer if it is closed while it still runs.
+        """
         self._seen = seen
+        self._cut = cut
+
+    def cut(self) -> None:
+        """Close the call while it still runs, and end its answer."""
+        self.abandon()
+        self._cut()
 
     def abandon(self) -> None:
         """Close the call as it stands, if nobody has said how it ended, and have it recorded. Once and for all."""
