@@ -21,9 +21,17 @@ class Turn(IntEnum):
     MASTER_KEY = 3
     SIGN_IN = 4
     PRICES = 5
+    HOUSEKEEPING = 6
 
 
 def take_turn(connection: Connection, turn: Turn) -> None:
     """Wait until no other transaction is deciding this, and let none begin until this one has ended."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(NAMESPACE, int(turn))))
+
+
+def try_turn(connection: Connection, turn: Turn) -> bool:
+    """The same without waiting: whether no other transaction is at it."""
+    if connection.dialect.name != "postgresql":
+        return True
+    return bool(connection.execute(select(func.pg_try_advisory_xact_lock(NAMESPACE, int(turn)))).scalar_one())

@@ -50,7 +50,7 @@ WHERE p.settled <> p.pruned + coalesce(e.settled, 0) OR p.reserved <> coalesce(e
 ORDER BY p.id LIMIT 1000;
 
 -- rollups --
--- Each hour's row against its calls, in both directions.
+-- Each hour's row against its calls, in both directions, after the last slot of which calls were pruned.
 WITH expected AS (
   SELECT c.rollup_at_ms AS starts_at_ms, c.organization_id, c.project_id, c.owner_id, c.key_id, c.model, c.upstream,
     c.endpoint, count(*) FILTER (WHERE c.state <> 'released') AS requests, sum(c.input_tokens)::bigint AS input_tokens,
@@ -67,8 +67,9 @@ FROM expected AS e
 FULL JOIN usage_hour AS u ON u.starts_at_ms = e.starts_at_ms AND u.organization_id = e.organization_id
   AND u.project_id = e.project_id AND u.owner_id = e.owner_id AND u.key_id = e.key_id AND u.model = e.model
   AND u.upstream = e.upstream AND u.endpoint = e.endpoint
-WHERE u.requests IS DISTINCT FROM e.requests OR u.input_tokens IS DISTINCT FROM e.input_tokens
-  OR u.output_tokens IS DISTINCT FROM e.output_tokens OR u.cost_nano_usd IS DISTINCT FROM e.cost_nano_usd
+WHERE coalesce(e.starts_at_ms, u.starts_at_ms) > coalesce((SELECT max(last_slot_ms) FROM pruned_calls), 0)
+  AND (u.requests IS DISTINCT FROM e.requests OR u.input_tokens IS DISTINCT FROM e.input_tokens
+    OR u.output_tokens IS DISTINCT FROM e.output_tokens OR u.cost_nano_usd IS DISTINCT FROM e.cost_nano_usd)
 ORDER BY 1 LIMIT 1000;
 
 -- strays --
