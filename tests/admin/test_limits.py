@@ -8,6 +8,7 @@ from sqlalchemy import insert
 from admin.town import NOW, Town, refusal
 from given import NOON
 from keyhouse.core.errors import Code
+from keyhouse.core.limit import Unit, Window
 from keyhouse.store import schema
 
 DAY_END = NOW + 11 * 3600
@@ -58,6 +59,43 @@ def test_a_limit_shows_its_amount_what_is_used_and_when_it_resets(town: Town) ->
     assert (standing["used"], standing["reserved"], standing["left"]) == ("3.200000001", "0.04", "21.759999999")
     assert town.ask("GET", "/limits").json()["data"] == [standing]
     assert town.ask("GET", "/projects/proj_1/api_keys/key_1").json()["limits"] == [standing]
+
+
+EVERY = [(unit, window) for unit in Unit for window in Window if unit is not Unit.CONCURRENCY or window == "total"]
+
+
+@pytest.mark.parametrize(("unit", "window"), EVERY)
+def test_every_unit_and_window_is_set_listed_and_given_to_a_new_key(town: Town, unit: Unit, window: Window) -> None:
+    made = put(town, unit=unit, window=window, amount="8")
+    assert (made["unit"], made["window"], made["left"]) == (unit, window, "8.00" if unit is Unit.USD else "8")
+    assert (made["resets_at"] is None) is (window is Window.TOTAL)
+    key = {"name": "app", "limits": [{"unit": unit, "window": window, "amount": 8}]}
+    (given,) = town.ask("POST", "/projects/proj_1/api_keys", body=key).json()["limits"]
+    assert {name: given[name] for name in ("unit", "window", "amount", "resets_at")} == {
+        name: made[name] for name in ("unit", "window", "amount", "resets_at")
+    }
+
+
+def test_what_runs_at_once_needs_no_window_and_never_resets(town: Town) -> None:
+    fields = body(unit="concurrency", amount=8)
+    del fields["window"]
+    made = town.ask("POST", "/limits", body=fields).json()
+    assert (made["window"], made["amount"], made["resets_at"]) == ("total", "8", None)
+    answer = town.ask("POST", "/limits", body=body(unit="concurrency", window="minute", amount=8))
+    assert refusal(answer) == (400, "window", Code.PARAMETER_INVALID)
+    key = {"name": "app", "limits": [{"unit": "concurrency", "amount": 3}, {"unit": "images", "amount": 3}]}
+    answer = town.ask("POST", "/projects/proj_1/api_keys", body=key)
+    assert refusal(answer) == (400, "limits[1].window", Code.PARAMETER_MISSING)
+
+
+def test_a_limit_on_a_user_is_set_and_listed_by_its_scope(town: Town) -> None:
+    made = put(town, scope={"type": "user", "id": "user-member"})
+    assert made["scope"] == {"type": "user", "id": "user-member"}
+    assert town.ask("GET", "/limits?scope_type=user").json()["data"] == [made]
+    for kind in ("user", "service_account"):
+        answer = town.ask("POST", "/limits", body=body(scope={"type": kind, "id": "user-2"}))
+        assert refusal(answer) == (404, None, Code.NOT_FOUND)
+        assert refusal(town.ask("POST", "/limits", body=body(scope={"type": kind})))[:2] == (400, "scope.id")
 
 
 @pytest.mark.parametrize(

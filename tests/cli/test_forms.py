@@ -41,7 +41,8 @@ def test_what_is_no_moment_is_refused_by_its_option(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "amount", "window"), [("25/month", "25", "month"), ("$0.50/day", "0.50", "day"), ("1/total", "1", "total")]
+    ("text", "amount", "window"),
+    [("25/month", "25", "month"), ("$0.50/day", "0.50", "day"), ("7/week", "7", "week"), ("1/total", "1", "total")],
 )
 def test_a_budget_is_an_amount_a_window(text: str, amount: str, window: str) -> None:
     assert forms.budget(text) == {"unit": "usd", "window": window, "amount": amount}

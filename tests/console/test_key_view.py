@@ -89,6 +89,21 @@ def test_a_bar_never_leaves_its_track(state: LimitState, tone: str, used: str, r
     assert (view.tone, view.used_width, view.reserved_width) == (tone, used, reserved)
 
 
+def test_calls_that_run_are_what_a_limit_on_them_has_used() -> None:
+    limit = Limit("l", "o", ScopeType.KEY, "k", Unit.CONCURRENCY, Window.TOTAL, 8)
+    view = meter_view(LimitState(limit, 0, 2, None), BERLIN)
+    assert (view.used, view.size, view.window) == ("2", "8 calls", "at once")
+    assert (view.used_width, view.reserved_width) == ("25.00%", "0.00%")
+    assert (view.left, view.resets, view.sentence) == ("6", "When a call ends", "2 of 8 calls at once")
+    full = key_line(a_row(LimitState(limit, 0, 8, None)), BERLIN)
+    assert full.status.word == "Active"
+
+
+def test_a_bar_says_in_words_what_it_shows() -> None:
+    assert meter_view(a_state(50, 10), BERLIN).sentence == "50 of 100 requests this month, 10 more reserved"
+    assert meter_view(a_state(50), BERLIN).sentence == "50 of 100 requests this month"
+
+
 def test_days_without_use_have_no_bar_and_the_last_day_is_today() -> None:
     assert spark((0,) * 30) == ()
     bars = spark((0,) * 28 + (1, 100))

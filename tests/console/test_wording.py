@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 from given import NOON
 from keyhouse.console import wording
 from keyhouse.console.wording import DAY_MS, HOUR_MS, MINUTE_MS, Times
+from keyhouse.core.limit import Limit, LimitState, ScopeType, Unit, Window
 from keyhouse.core.permissions import ALL, CHAT_ONLY, Access, Permissions, Resource
 
 BERLIN = Times(ZoneInfo("Europe/Berlin"), NOON)
@@ -92,6 +93,57 @@ def test_permissions_have_their_presets_names() -> None:
     assert wording.permissions(ALL) == "All"
     assert wording.permissions(CHAT_ONLY) == "Chat only"
     assert wording.permissions(Permissions("restricted", {Resource.FILES: Access.READ})) == "Restricted"
+
+
+USD = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("unit", "window", "amount", "used", "text", "every"),
+    [
+        (Unit.USD, Window.MONTH, 25 * USD, 3_200_000_000, "$3.20 of $25 this month", "a month"),
+        (Unit.REQUESTS, Window.MINUTE, 60, 40, "40 of 60 requests this minute", "a minute"),
+        (Unit.TOKENS, Window.DAY, 1_000_000, 412_008, "412,008 of 1M tokens today", "a day"),
+        (Unit.IMAGES, Window.WEEK, 50, 12, "12 of 50 images this week", "a week"),
+        (Unit.IMAGES, Window.WEEK, 1, 0, "0 of 1 image this week", "a week"),
+        (Unit.AUDIO_SECONDS, Window.MONTH, 3_600, 90, "90 of 3,600 seconds of audio this month", "a month"),
+        (Unit.AUDIO_SECONDS, Window.TOTAL, 1, 1, "1 of 1 second of audio in all", "in all"),
+        (Unit.CHARACTERS, Window.TOTAL, 20_000, 5, "5 of 20k characters in all", "in all"),
+        (Unit.CONCURRENCY, Window.TOTAL, 8, 0, "3 of 8 calls at once", "at once"),
+        (Unit.CONCURRENCY, Window.TOTAL, 1, 0, "3 of 1 call at once", "at once"),
+    ],
+)
+def test_a_limit_of_every_unit_and_window_reads_well(
+    unit: Unit, window: Window, amount: int, used: int, text: str, every: str
+) -> None:
+    limit = Limit("limit_1", "org-1", ScopeType.KEY, "key_1", unit, window, amount)
+    assert wording.standing(LimitState(limit, used, 3, None)) == text
+    assert wording.every(limit) == every
+
+
+@pytest.mark.parametrize("window", list(Window))
+@pytest.mark.parametrize("unit", list(Unit))
+def test_no_unit_and_no_window_is_without_words(unit: Unit, window: Window) -> None:
+    limit = Limit("limit_1", "org-1", ScopeType.KEY, "key_1", unit, window, 5)
+    words = (wording.limit_size(limit), wording.window(limit), wording.every(limit))
+    assert all(words)
+    assert "_" not in "".join(words)
+
+
+@pytest.mark.parametrize(
+    ("scope_type", "text"),
+    [
+        (ScopeType.KEY, "API key bot"),
+        (ScopeType.USER, "Member bot"),
+        (ScopeType.SERVICE_ACCOUNT, "Service account bot"),
+        (ScopeType.PROJECT, "Project bot"),
+        (ScopeType.ORGANIZATION, "The organization"),
+    ],
+)
+def test_what_a_limit_stands_on_is_said_by_its_name(scope_type: ScopeType, text: str) -> None:
+    limit = Limit("limit_1", "org-1", scope_type, "id_1", Unit.USD, Window.DAY, 5)
+    assert wording.scope(limit, "bot") == text
+    assert wording.scope(limit, "") == text.replace("bot", "id_1")
 
 
 @pytest.mark.parametrize(

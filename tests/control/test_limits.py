@@ -4,7 +4,8 @@ import asyncio
 
 import msgspec
 import pytest
-from sqlalchemy import insert
+import pytest_asyncio
+from sqlalchemy import insert, update
 
 from given import NOON
 from given_control import House, refused
@@ -13,12 +14,27 @@ from keyhouse.core.errors import Code
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.money import AMOUNT_MAX
 from keyhouse.store import schema
+from keyhouse.store.service_accounts import ServiceAccount, insert_service_account, update_service_account
 
 pytestmark = pytest.mark.asyncio
 
 BUDGET = LimitDraft(Unit.USD, Window.MONTH, 25_000_000_000)
-SCOPES = [(ScopeType.KEY, "key_1"), (ScopeType.PROJECT, "proj_1"), (ScopeType.ORGANIZATION, "org-1")]
+SCOPES = [
+    (ScopeType.KEY, "key_1"),
+    (ScopeType.USER, "user-1"),
+    (ScopeType.SERVICE_ACCOUNT, "svc_acct_1"),
+    (ScopeType.PROJECT, "proj_1"),
+    (ScopeType.ORGANIZATION, "org-1"),
+]
 EVERY_SCOPE = pytest.mark.parametrize(("scope_type", "scope_id"), SCOPES)
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def account(house: House) -> ServiceAccount:
+    """A service account of `proj_1`."""
+    made = ServiceAccount("svc_acct_1", "org-1", "proj_1", "deploy bot", "member", NOON)
+    await house.database.write(lambda c: insert_service_account(c, made))
+    return made
 
 
 @EVERY_SCOPE
@@ -28,7 +44,7 @@ async def test_a_limit_is_set_on_each_kind_of_scope(house: House, scope_type: Sc
     assert (state.used, state.reserved) == (0, 0)
     assert state.resets_at_ms == 1_796_079_600_000  # 1 December 2026, 00:00 in Berlin
     (entry,) = await house.rows("audit_events")
-    project_id = None if scope_type is ScopeType.ORGANIZATION else "proj_1"
+    project_id = None if scope_type in (ScopeType.ORGANIZATION, ScopeType.USER) else "proj_1"
     assert (entry["event"], entry["resource_id"], entry["project_id"]) == ("limit.set", state.limit.id, project_id)
     assert msgspec.json.decode(entry["details"])["amount"] == "25.00"
 
@@ -124,6 +140,48 @@ async def test_a_limit_for_a_model_without_a_name_is_refused(house: House) -> No
     draft = msgspec.structs.replace(BUDGET, model=" ")
     refusal = await refused(house.limits.set(house.owner, ScopeType.KEY, "key_1", draft), Code.PARAMETER_INVALID)
     assert refusal.param == "model"
+
+
+@EVERY_SCOPE
+async def test_deleting_a_limit_is_told_with_its_project(house: House, scope_type: ScopeType, scope_id: str) -> None:
+    state = await house.limits.set(house.owner, scope_type, scope_id, BUDGET)
+    await house.limits.delete(house.owner, state.limit.id)
+    made, gone = await house.rows("audit_events")
+    assert (gone["event"], gone["project_id"]) == ("limit.deleted", made["project_id"])
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+@pytest.mark.parametrize("window", list(Window))
+async def test_every_unit_is_counted_in_every_window_but_what_runs_at_once(
+    house: House, unit: Unit, window: Window
+) -> None:
+    draft = LimitDraft(unit, window, 8)
+    if unit is Unit.CONCURRENCY and window is not Window.TOTAL:
+        refusal = await refused(house.limits.set(house.owner, ScopeType.KEY, "key_1", draft), Code.PARAMETER_INVALID)
+        assert refusal.param == "window"
+        assert refusal.hint == "Concurrency counts the calls that run at once, in no window: write total."
+        key = house.draft(limits=(draft,))
+        assert (await refused(house.keys.create(house.owner, key), Code.PARAMETER_INVALID)).param == "limits"
+        assert await house.rows("limits") == []
+        return
+    state = await house.limits.set(house.owner, ScopeType.KEY, "key_1", draft)
+    assert (state.limit.unit, state.limit.window, state.left) == (unit, window, 8)
+    assert (state.resets_at_ms is None) is (window is Window.TOTAL)
+
+
+async def test_who_left_and_what_was_deleted_get_no_limit(house: House, account: ServiceAccount) -> None:
+    gone = msgspec.structs.replace(account, deleted_at_ms=NOON)
+    await house.database.write(lambda c: update_service_account(c, gone))
+    await house.execute(update(schema.users).where(schema.users.c.id == "user-2").values(disabled_at_ms=NOON))
+    stranger = insert(schema.memberships).values(
+        organization_id="org-1", user_id="user-2", role="reader", added_at_ms=NOON
+    )
+    await house.execute(stranger)
+    for scope_type, scope_id in ((ScopeType.SERVICE_ACCOUNT, account.id), (ScopeType.USER, "user-2")):
+        await refused(house.limits.set(house.owner, scope_type, scope_id, BUDGET), Code.CONFLICT)
+    for scope_type in (ScopeType.SERVICE_ACCOUNT, ScopeType.USER):
+        await refused(house.limits.set(house.owner, scope_type, "nobody", BUDGET), Code.NOT_FOUND)
+    assert await house.rows("limits") == []
 
 
 async def test_what_makes_no_calls_gets_no_limit(house: House) -> None:

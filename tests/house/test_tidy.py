@@ -61,7 +61,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "ledger/auditor.py",  # tests/ledger/test_book.py
         "ledger/commit.py",  # tests/ledger/test_book.py
         "ledger/orphans.py",  # tests/ledger/test_book.py
-        "ledger/refusals.py",  # tests/ledger/test_book.py
         "store/audit.py",  # tests/store/test_sqlite.py
         "store/books.py",  # tests/ledger
         "store/books_postgres.py",

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath
+from msgspec import UNSET, UnsetType
 
 from keyhouse.admin import shapes
 from keyhouse.admin.bodies import read, read_amount, read_choice
@@ -22,11 +23,14 @@ _LIMIT: Final = f"{ROOT}/limits/{{limit_id:str}}"
 
 
 class LimitFields(msgspec.Struct, forbid_unknown_fields=True):
-    """A limit without its scope. The amount is decimal text or a number, read as it was written."""
+    """A limit without its scope. The amount is decimal text or a number, read as it was written.
+
+    A limit in concurrency may leave the window out: it has none but the total.
+    """
 
     unit: str
-    window: str
     amount: msgspec.Raw
+    window: str | UnsetType = UNSET
     model: str | None = None
     refuse_when_short: bool = False
 
@@ -95,8 +99,21 @@ def read_limit(fields: LimitFields, place: str = "") -> LimitDraft:
     unit = read_choice(Unit, fields.unit, f"{place}unit")
     return LimitDraft(
         unit=unit,
-        window=read_choice(Window, fields.window, f"{place}window"),
+        window=_window(unit, fields.window, f"{place}window"),
         amount=read_amount(unit, fields.amount, f"{place}amount"),
         model=fields.model,
         refuse_when_short=fields.refuse_when_short,
+    )
+
+
+def _window(unit: Unit, named: str | UnsetType, param: str) -> Window:
+    if named is not UNSET:
+        return read_choice(Window, named, param)
+    if unit is Unit.CONCURRENCY:
+        return Window.TOTAL
+    raise Refusal(
+        Code.PARAMETER_MISSING,
+        f"The field {param} is missing.",
+        hint=f"It is one of {', '.join(Window)}; only a limit in {Unit.CONCURRENCY} does without.",
+        param=param,
     )

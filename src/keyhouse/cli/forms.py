@@ -8,7 +8,7 @@ from keyhouse.cli.talk import Exit, Failure
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
-_BUDGET: Final = re.compile(r"\$?([0-9.]+)/(minute|day|month|total)", re.ASCII)
+_BUDGET: Final = re.compile(r"\$?([0-9.]+)/(minute|day|week|month|total)", re.ASCII)
 
 
 def duration(text: str, option: str) -> int:
@@ -46,7 +46,7 @@ def budget(text: str) -> dict[str, Any]:
     if match is None:
         raise Failure(
             f"--budget: expected an amount and a window such as 25/month, not {text!r}; "
-            "the window is minute, day, month or total.",
+            "the window is minute, day, week, month or total.",
             Exit.USAGE,
         )
     return {"unit": "usd", "window": match[2], "amount": match[1]}

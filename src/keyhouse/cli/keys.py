@@ -246,6 +246,9 @@ def _fields(found: Json) -> dict[str, object]:
     }
     for limit in found["limits"]:
         model = f" of {limit['model']}" if limit["model"] else ""
+        if limit["unit"] == "concurrency":
+            fields[f"limit concurrency{model}"] = f"{limit['reserved']} of {limit['amount']} calls at once"
+            continue
         fields[f"limit {limit['unit']}/{limit['window']}{model}"] = (
             f"{limit['used']} of {limit['amount']} used, {limit['reserved']} reserved, {limit['left']} left"
         )

@@ -9,23 +9,35 @@ from keyhouse.cli.client import Client, Json, part, require_id
 from keyhouse.cli.lookup import ProjectOption
 from keyhouse.cli.talk import AsJson, Exit, Failure, moment, show_fields, show_json, show_table
 
-limits_app: Final = App(name="limits", help="Budgets and rate limits on keys, projects and the organization.")
+limits_app: Final = App(
+    name="limits", help="Budgets and rate limits on keys, users, service accounts, projects and the organization."
+)
 
 KeyOption = Annotated[str | None, Parameter(name="--key", help="The key it is on, by its id.")]
+UserOption = Annotated[str | None, Parameter(name="--user", help="The user whose keys it is on, by their id.")]
+AccountOption = Annotated[
+    str | None, Parameter(name="--service-account", help="The service account whose keys it is on, by its id.")
+]
 OrganizationOption = Annotated[
     bool, Parameter(name="--organization", show_default=False, help="It is on the organization.")
 ]
+
+UNITS: Final = "usd, requests, tokens, images, audio_seconds, characters, or concurrency: calls that run at once."
+WINDOWS: Final = "minute, day, week, month or total; concurrency has none."
+_SCOPES: Final = "--key, --user, --service-account, --project or --organization"
 
 
 @limits_app.command(name="set")
 def set_limit(
     *,
     key: KeyOption = None,
+    user: UserOption = None,
+    service_account: AccountOption = None,
     project: ProjectOption = None,
     organization: OrganizationOption = False,
-    unit: Annotated[str, Parameter(help="usd, requests or tokens.")],
-    window: Annotated[str, Parameter(help="minute, day, month or total.")],
-    amount: Annotated[str, Parameter(help="How much of it, such as 25.00.")],
+    unit: Annotated[str, Parameter(help=UNITS)],
+    window: Annotated[str | None, Parameter(help=WINDOWS)] = None,
+    amount: Annotated[str, Parameter(help="How much of it, such as 25.00; zero lets nothing pass.")],
     model: Annotated[str | None, Parameter(help="Count only calls of this model.")] = None,
     refuse_when_short: Annotated[
         bool,
@@ -41,13 +53,19 @@ def set_limit(
 
         keyhouse limits set --key key_7Qm2x9FaLk --unit usd --window month --amount 25.00
 
+        keyhouse limits set --project Research --unit images --window week --amount 50
+
+        keyhouse limits set --service-account svc_acct_4fQ2mZ7nT1xK9cV3bR8s --unit concurrency --amount 8
+
         keyhouse limits set --organization --unit tokens --window minute --amount 40000 --model tiny-1 --json
     """
     client = Client()
-    scope = _scope(client, key, project, organization)
+    scope = _scope(client, key, user, service_account, project, organization)
     if scope is None:
-        raise Failure("name what the limit is on: --key, --project or --organization.", Exit.USAGE)
-    body: dict[str, Any] = {"scope": scope, "unit": unit, "window": window, "amount": amount}
+        raise Failure(f"name what the limit is on: {_SCOPES}.", Exit.USAGE)
+    body: dict[str, Any] = {"scope": scope, "unit": unit, "amount": amount}
+    if window is not None:
+        body["window"] = window
     if model is not None:
         body["model"] = model
     if refuse_when_short:
@@ -63,11 +81,13 @@ def set_limit(
 def list_limits(
     *,
     key: KeyOption = None,
+    user: UserOption = None,
+    service_account: AccountOption = None,
     project: ProjectOption = None,
     organization: OrganizationOption = False,
     json: AsJson = False,
 ) -> None:
-    """List the limits and where each stands: all of them, or those on one key, project or the organization.
+    """List the limits and where each stands: all of them, or those on what is named.
 
     For example:
 
@@ -76,7 +96,7 @@ def list_limits(
         keyhouse limits list --key key_7Qm2x9FaLk --json
     """
     client = Client()
-    scope = _scope(client, key, project, organization) or {}
+    scope = _scope(client, key, user, service_account, project, organization) or {}
     found = client.every("/limits", {f"scope_{name}": value for name, value in scope.items()})
     if json:
         show_json({"object": "list", "data": found})
@@ -115,12 +135,20 @@ def delete(limit: Annotated[str, Parameter(help="The limit, by its id.")], /, *,
     show_fields({"id": gone["id"], "status": "deleted"})
 
 
-def _scope(client: Client, key: str | None, project: str | None, organization: bool) -> dict[str, str] | None:
-    named = sum((key is not None, project is not None, organization))
-    if named > 1:
-        raise Failure("--key, --project and --organization exclude each other.", Exit.USAGE)
-    if key is not None:
-        return {"type": "key", "id": require_id(key)}
+def _scope(
+    client: Client,
+    key: str | None,
+    user: str | None,
+    service_account: str | None,
+    project: str | None,
+    organization: bool,
+) -> dict[str, str] | None:
+    by_id = {"key": key, "user": user, "service_account": service_account}
+    chosen = [{"type": kind, "id": require_id(named)} for kind, named in by_id.items() if named is not None]
+    if len(chosen) + (project is not None) + organization > 1:
+        raise Failure(f"name one thing that the limit is on: {_SCOPES}.", Exit.USAGE)
+    if chosen:
+        return chosen[0]
     if project is not None:
         return {"type": "project", "id": lookup.project(client, project)}
     return {"type": "organization"} if organization else None
@@ -131,11 +159,16 @@ def _fields(found: Json) -> dict[str, object]:
         "id": found["id"],
         "on": f"{found['scope']['type']} {found['scope']['id']}",
         "model": found["model"] or "all",
-        "limit": f"{found['amount']} {found['unit']} a {found['window']}"
-        if found["window"] != "total"
-        else f"{found['amount']} {found['unit']} in total",
+        "limit": _size(found),
         "used": found["used"],
         "reserved": found["reserved"],
         "left": found["left"],
         "resets": moment(found["resets_at"]),
     }
+
+
+def _size(found: Json) -> str:
+    if found["unit"] == "concurrency":
+        return f"{found['amount']} calls at once"
+    each = f"{found['amount']} {found['unit'].replace('_', ' ')}"
+    return f"{each} in total" if found["window"] == "total" else f"{each} a {found['window']}"

@@ -26,7 +26,7 @@ MAY: Final = (
     ("read_only", "Read only", "only read"),
     ("restricted", "Restricted", "do what is listed"),
 )
-WINDOWS: Final = (("month", "a month"), ("day", "a day"), ("total", "in all"))
+WINDOWS: Final = (("month", "a month"), ("week", "a week"), ("day", "a day"), ("total", "in all"))
 
 FIELD_OF: Final = {
     "name": "name",

@@ -163,12 +163,16 @@ def _full_budget(limits: Sequence[LimitState]) -> LimitState | None:
 
 
 def meter_view(state: LimitState, times: Times, *, is_on: bool = True) -> MeterView:
-    """A limit and where it stands."""
+    """A limit and where it stands. Calls that run are what a limit on them has used."""
     limit = state.limit
+    sentence = wording.standing(state)
+    if limit.unit is Unit.CONCURRENCY:
+        state = msgspec.structs.replace(state, used=state.reserved, reserved=0)
+    elif state.reserved:
+        sentence += f", {wording.amount(limit, state.reserved)} more reserved"
     tone = "off" if not is_on else "full" if state.left == 0 else "near" if state.share >= NEAR_SHARE else "live"
     used_share = 1.0 if limit.amount == 0 else min(1.0, state.used / limit.amount)
     reserved_share = 0.0 if limit.amount == 0 else min(1.0 - used_share, state.reserved / limit.amount)
-    used, size = wording.amount(limit, state.used), wording.limit_size(limit)
     used_short = wording.money(state.used) if limit.unit is Unit.USD else wording.short(state.used)
     return MeterView(
         id=limit.id,
@@ -178,14 +182,20 @@ def meter_view(state: LimitState, times: Times, *, is_on: bool = True) -> MeterV
         used=used_short,
         reserved=wording.amount(limit, state.reserved),
         left=wording.amount(limit, state.left),
-        size=size,
+        size=wording.limit_size(limit),
         window=wording.window(limit),
         every=wording.every(limit),
         model=f"{limit.model} only" if limit.model else "Every model",
-        resets="Never" if state.resets_at_ms is None else wording.sentence(times.moment(state.resets_at_ms)),
+        resets=_resets(state, times),
         resets_in="" if state.resets_at_ms is None else f"in {times.left(state.resets_at_ms)}",
-        sentence=f"{used} used and {wording.amount(limit, state.reserved)} reserved of {size} {wording.every(limit)}",
+        sentence=sentence,
     )
+
+
+def _resets(state: LimitState, times: Times) -> str:
+    if state.limit.unit is Unit.CONCURRENCY:
+        return "When a call ends"
+    return "Never" if state.resets_at_ms is None else wording.sentence(times.moment(state.resets_at_ms))
 
 
 def secret_line(

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from keyhouse.core.key import ApiKey, SecretVersion
-from keyhouse.core.limit import Limit, Unit, Window
+from keyhouse.core.limit import Limit, LimitState, ScopeType, Unit, Window
 from keyhouse.core.money import NANO_PER_USD
 from keyhouse.core.permissions import PRESETS, Permissions
 from keyhouse.core.secret import redacted
@@ -19,12 +19,41 @@ HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 _SIZES: Final = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 _CENT: Final = Decimal("0.01")
-_WINDOWS: Final = {Window.MINUTE: "min", Window.DAY: "day", Window.MONTH: "month", Window.TOTAL: "total"}
+_AT_ONCE: Final = "at once"
+_WINDOWS: Final = {
+    Window.MINUTE: "min",
+    Window.DAY: "day",
+    Window.WEEK: "week",
+    Window.MONTH: "month",
+    Window.TOTAL: "total",
+}
 _EVERY: Final = {
     Window.MINUTE: "a minute",
     Window.DAY: "a day",
+    Window.WEEK: "a week",
     Window.MONTH: "a month",
     Window.TOTAL: "in all",
+}
+_THIS: Final = {
+    Window.MINUTE: "this minute",
+    Window.DAY: "today",
+    Window.WEEK: "this week",
+    Window.MONTH: "this month",
+    Window.TOTAL: "in all",
+}
+_NOUNS: Final = {
+    Unit.REQUESTS: ("request", "requests"),
+    Unit.TOKENS: ("token", "tokens"),
+    Unit.IMAGES: ("image", "images"),
+    Unit.AUDIO_SECONDS: ("second of audio", "seconds of audio"),
+    Unit.CHARACTERS: ("character", "characters"),
+    Unit.CONCURRENCY: ("call", "calls"),
+}
+_SCOPES: Final = {
+    ScopeType.KEY: "API key",
+    ScopeType.USER: "Member",
+    ScopeType.SERVICE_ACCOUNT: "Service account",
+    ScopeType.PROJECT: "Project",
 }
 _PRESET_NAMES: Final = {
     "all": "All",
@@ -76,20 +105,36 @@ def amount(limit: Limit, value: int) -> str:
 
 
 def limit_size(limit: Limit) -> str:
-    """How much a limit allows, without its window: `$250`, `1M tokens`, `120 requests`."""
+    """How much a limit allows, without its window: `$250`, `1M tokens`, `1 image`, `8 calls`."""
     if limit.unit is Unit.USD:
         return budget(limit.amount)
-    return f"{short(limit.amount)} {limit.unit}"
+    one, many = _NOUNS[limit.unit]
+    return f"{short(limit.amount)} {one if limit.amount == 1 else many}"
 
 
 def window(limit: Limit) -> str:
-    """A limit's window in a bar: `month`, `min`."""
-    return _WINDOWS[limit.window]
+    """A limit's window in a bar: `month`, `min`, and `at once` for what runs right now."""
+    return _AT_ONCE if limit.unit is Unit.CONCURRENCY else _WINDOWS[limit.window]
 
 
 def every(limit: Limit) -> str:
-    """A limit's window in a sentence: `a month`."""
-    return _EVERY[limit.window]
+    """A limit's window in a sentence: `a month`, `at once`."""
+    return _AT_ONCE if limit.unit is Unit.CONCURRENCY else _EVERY[limit.window]
+
+
+def standing(state: LimitState) -> str:
+    """Where a limit stands: `12 of 50 images this week`, `$3.20 of $25 this month`, `3 of 8 calls at once`."""
+    limit = state.limit
+    if limit.unit is Unit.CONCURRENCY:
+        return f"{count(state.reserved)} of {limit_size(limit)} {_AT_ONCE}"
+    return f"{amount(limit, state.used)} of {limit_size(limit)} {_THIS[limit.window]}"
+
+
+def scope(limit: Limit, name: str) -> str:
+    """What a limit stands on, by the name of that: `Service account deploy bot`, `The organization`."""
+    if limit.scope_type is ScopeType.ORGANIZATION:
+        return "The organization"
+    return f"{_SCOPES[limit.scope_type]} {name or limit.scope_id}"
 
 
 def change(now: int, before: int) -> str | None:

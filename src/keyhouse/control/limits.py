@@ -9,9 +9,9 @@ from keyhouse.control.fields import read_model
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import identifier
-from keyhouse.core.limit import Limit, LimitState, ScopeType, Unit, Window, format_amount
+from keyhouse.core.limit import Limit, LimitState, ScopeType, Unit, Window, format_amount, require_window
 from keyhouse.core.money import AMOUNT_MAX
-from keyhouse.store import keys, people, projects
+from keyhouse.store import keys, people, projects, service_accounts
 from keyhouse.store import limits as rows
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Connection, Database
@@ -36,7 +36,7 @@ class Limits:
         self._entropy = entropy
 
     async def set(self, actor: Actor, scope_type: ScopeType, scope_id: str, draft: LimitDraft) -> LimitState:
-        """Put a limit on a key, a project or the organization; how it stands.
+        """Put a limit on a key, a user, a service account, a project or the organization; how it stands.
 
         A live one with the same scope, unit, window and model keeps its id and what was used of it, and gets
         the new amount, at once. Raises Refusal(NOT_FOUND, CONFLICT, PARAMETER_INVALID, NOT_PERMITTED).
@@ -79,14 +79,23 @@ class Limits:
         await act(self._database, actor, Task.LIMITS, write)
 
 
-def read_draft(draft: LimitDraft, param: str = "amount") -> LimitDraft:
-    """The draft in the form it is stored in; raises Refusal(PARAMETER_INVALID)."""
+def read_draft(draft: LimitDraft, param: str | None = None) -> LimitDraft:
+    """The draft in the form it is stored in; raises Refusal(PARAMETER_INVALID) that names `param`, else the field."""
+    try:
+        require_window(draft.unit, draft.window)
+    except ValueError as fault:
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            f"A limit in {draft.unit} cannot be by the {draft.window}.",
+            hint=f"{str(fault).capitalize()}.",
+            param=param or "window",
+        ) from None
     if not 0 <= draft.amount <= AMOUNT_MAX:
         raise Refusal(
             Code.PARAMETER_INVALID,
             "The amount is too large." if draft.amount > 0 else "The amount is below zero.",
             hint=f"It may be from 0 to {format_amount(draft.unit, AMOUNT_MAX)}.",
-            param=param,
+            param=param or "amount",
         )
     if draft.model is None:
         return draft
@@ -138,32 +147,64 @@ def describe(limit: Limit) -> dict[str, object]:
 
 
 def _project_of(connection: Connection, organization_id: str, scope_type: ScopeType, scope_id: str) -> str | None:
-    """The project a scope belongs to; raises Refusal(NOT_FOUND) for a scope of another organization."""
-    if scope_type is ScopeType.KEY:
-        key = keys.get_key(connection, organization_id, scope_id)
-        if key.revoked_at_ms is not None:
-            raise Refusal(
-                Code.CONFLICT, f"The API key {key.id} was revoked.", hint="A revoked key makes no calls to be limited."
-            )
-        return key.project_id
-    if scope_type is ScopeType.PROJECT:
-        project = projects.get_project(connection, organization_id, scope_id)
-        if project.archived_at_ms is not None:
-            raise Refusal(
-                Code.CONFLICT,
-                f"The project {project.id} was archived.",
-                hint="An archived project makes no calls to be limited.",
-            )
-        return project.id
-    if scope_id != organization_id:
-        raise Refusal(Code.NOT_FOUND, f"There is no organization {scope_id} here.", hint=f"Yours is {organization_id}.")
-    return None
+    """The project a scope belongs to, None for one that belongs to the whole organization.
+
+    Raises Refusal(NOT_FOUND) for a scope of another organization, Refusal(CONFLICT) for one that makes no calls
+    any more.
+    """
+    match scope_type:
+        case ScopeType.KEY:
+            key = keys.get_key(connection, organization_id, scope_id)
+            if key.revoked_at_ms is not None:
+                raise _makes_no_calls(f"The API key {key.id} was revoked.", "A revoked key")
+            return key.project_id
+        case ScopeType.USER:
+            _require_member(connection, organization_id, scope_id)
+            return None
+        case ScopeType.SERVICE_ACCOUNT:
+            account = service_accounts.find_service_account(connection, organization_id, scope_id)
+            if account is None:
+                raise _not_here("service account", scope_id, "List a project's service accounts to see their ids.")
+            if account.deleted_at_ms is not None:
+                raise _makes_no_calls(f"The service account {scope_id} was deleted.", "A deleted service account")
+            return account.project_id
+        case ScopeType.PROJECT:
+            project = projects.get_project(connection, organization_id, scope_id)
+            if project.archived_at_ms is not None:
+                raise _makes_no_calls(f"The project {project.id} was archived.", "An archived project")
+            return project.id
+        case ScopeType.ORGANIZATION:
+            if scope_id != organization_id:
+                raise _not_here("organization", scope_id, f"Yours is {organization_id}.")
+            return None
 
 
 def _project_named(connection: Connection, limit: Limit) -> str | None:
-    if limit.scope_type is ScopeType.PROJECT:
-        return limit.scope_id
-    if limit.scope_type is ScopeType.ORGANIZATION:
-        return None
-    key = keys.find_key(connection, limit.organization_id, limit.scope_id)
-    return None if key is None else key.project_id
+    """The project a limit's scope belongs to, whatever became of it."""
+    match limit.scope_type:
+        case ScopeType.KEY:
+            key = keys.find_key(connection, limit.organization_id, limit.scope_id)
+            return None if key is None else key.project_id
+        case ScopeType.SERVICE_ACCOUNT:
+            account = service_accounts.find_service_account(connection, limit.organization_id, limit.scope_id)
+            return None if account is None else account.project_id
+        case ScopeType.PROJECT:
+            return limit.scope_id
+        case ScopeType.USER | ScopeType.ORGANIZATION:
+            return None
+
+
+def _require_member(connection: Connection, organization_id: str, user_id: str) -> None:
+    member = people.find_member(connection, organization_id, user_id)
+    if member is None:
+        raise _not_here("user", user_id, "Name a member of the organization by their id.")
+    if member.gone_at_ms is not None:
+        raise _makes_no_calls(f"The user {user_id} is no longer a member.", "Someone who left")
+
+
+def _not_here(what: str, scope_id: str, hint: str) -> Refusal:
+    return Refusal(Code.NOT_FOUND, f"There is no {what} {scope_id} here.", hint=hint)
+
+
+def _makes_no_calls(what: str, who: str) -> Refusal:
+    return Refusal(Code.CONFLICT, what, hint=f"{who} makes no calls to be limited.")
