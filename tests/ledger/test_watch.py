@@ -41,7 +41,7 @@ class Post:
         self.watch = Watch(desk.database, desk.clock, self.told.append, step_calls=step_calls, pause=self.pause)
 
     async def pause(self, seconds: float) -> None:
-        self.pauses += 1
+        self.pauses += seconds > 0
 
     def id(self, *, ago_ms: int = 0) -> str:
         return call_id(self.desk.clock.now_ms() - ago_ms, self.random(10))
