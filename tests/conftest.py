@@ -2,14 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from typing import Final
 
 import pytest
 
-from given_engine import Engine, PostgresEngine, SqliteEngine
+from given_engine import BOTH, Engine, an_engine
 from postgres import Cluster, a_cluster, programs
-
-BOTH: Final = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
@@ -24,26 +21,22 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(params=BOTH)
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Each engine in turn; the databases it makes are dropped after the test."""
-    if request.param == "sqlite":
-        yield SqliteEngine()
-        return
-    made = PostgresEngine(request.getfixturevalue("cluster"))
-    yield made
-    made.close()
+    """Each engine in turn; its databases are given back after the test."""
+    with an_engine(request) as made:
+        yield made
 
 
 @pytest.fixture
 def postgres_url(cluster: Cluster) -> Iterator[str]:
     """The address of a database with the whole schema and nothing in it."""
-    name = cluster.new_database()
+    name = cluster.lend_database()
     yield cluster.url(name)
-    cluster.drop_database(name)
+    cluster.give_back(name)
 
 
 @pytest.fixture
 def empty_postgres_url(cluster: Cluster) -> Iterator[str]:
     """The address of a database without any table."""
-    name = cluster.new_database("template0")
+    name = cluster.new_empty_database()
     yield cluster.url(name)
     cluster.drop_database(name)

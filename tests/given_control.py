@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
-from given import FakeClock, a_database, seeded_entropy, some_people
+from given import FakeClock, seeded_entropy, some_people
+from given_engine import Engine, SqliteEngine
 from keyhouse.control.keys import IssuedKey, KeyChange, KeyDraft, Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
@@ -17,8 +18,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential, why_dead
 from keyhouse.core.secret import digest
 from keyhouse.store import keys, schema
-from keyhouse.store.engine import Actor
-from keyhouse.store.sqlite import SqliteDatabase
+from keyhouse.store.engine import Actor, Database
 
 PEPPER = b"p" * 32
 
@@ -26,7 +26,7 @@ PEPPER = b"p" * 32
 class House(msgspec.Struct):
     """What a test works with. `owner` owns organization `org-1`, `stranger` owns `org-2`."""
 
-    database: SqliteDatabase
+    database: Database
     clock: FakeClock
     entropy: Callable[[int], bytes]
     keys: Keys
@@ -79,9 +79,9 @@ async def refused(awaitable: Awaitable[object], code: Code) -> Refusal:
 
 
 @asynccontextmanager
-async def a_house(folder: Path, clock: FakeClock) -> AsyncIterator[House]:
-    """The house, with `given.some_people` of two organizations in it."""
-    database = a_database(folder, clock)
+async def a_house(folder: Path, clock: FakeClock, engine: Engine | None = None) -> AsyncIterator[House]:
+    """The house, with `given.some_people` of two organizations in it, on SQLite unless an engine is given."""
+    database = (engine or SqliteEngine()).open(folder, clock)
     entropy = seeded_entropy(7)
     changed: list[str] = []
 

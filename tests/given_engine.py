@@ -1,16 +1,27 @@
 """The engines that a test can run on, each making databases with the whole schema."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol, TypeVar, cast
+
+import pytest
+from sqlalchemy import event
 
 from given import FakeClock, seeded_entropy
+from keyhouse.store import postgres, sqlite
 from keyhouse.store.books import Books
 from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.books_sqlite import SqliteBooks
-from keyhouse.store.engine import Database
+from keyhouse.store.engine import Connection, Database
 from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.store.sqlite import SqliteDatabase, open_sqlite
-from postgres import Cluster, ThreadedDatabase
+from postgres import Cluster, ThreadedDatabase, in_thread
+
+T = TypeVar("T")
+
+BOTH: Final = ("sqlite", "postgresql")
+"""The engines by name: the parameters of a fixture that uses `an_engine`."""
 
 
 class ClosableDatabase(Database, Protocol):
@@ -46,6 +57,10 @@ class Engine(Protocol):
         """Plant a bug: from now on these books do not write their `counters`, or their `rollups`."""
         ...
 
+    def look(self, folder: Path, question: Callable[[Connection], T]) -> T:
+        """Ask from outside, as another process would, while this thread waits."""
+        ...
+
 
 class SqliteEngine:
     """SQLite, in a file of the folder."""
@@ -70,6 +85,14 @@ class SqliteEngine:
         statement = {"counters": "update_periods", "rollups": "roll_up_hours"}[what]
         books._sql = books._sql | {statement: "SELECT ?1"}
 
+    def look(self, folder: Path, question: Callable[[Connection], T]) -> T:
+        engine = sqlite.read_only(folder / "keyhouse.db")
+        try:
+            with engine.connect() as connection:
+                return question(connection)
+        finally:
+            engine.dispose()
+
 
 class PostgresEngine:
     """PostgreSQL, in a database of the server for each folder."""
@@ -83,7 +106,7 @@ class PostgresEngine:
     def url(self, folder: Path) -> str:
         """The address of the folder's database."""
         if folder not in self._names:
-            self._names[folder] = self._cluster.new_database()
+            self._names[folder] = self._cluster.lend_database()
         return self._cluster.url(self._names[folder])
 
     def open(self, folder: Path, clock: FakeClock | None = None, seed: int = 1) -> Database:
@@ -93,7 +116,7 @@ class PostgresEngine:
         return ThreadedDatabase(self.url(folder), clock or FakeClock(), seeded_entropy(seed))
 
     def drop(self, folder: Path) -> None:
-        self._cluster.drop_database(self._names.pop(folder))
+        self._cluster.give_back(self._names.pop(folder))
 
     def books(self, database: Database, clock: FakeClock) -> Books:
         assert isinstance(database, PostgresDatabase)
@@ -106,7 +129,34 @@ class PostgresEngine:
         assert line in books._sql["write"]
         books._sql = books._sql | {"write": books._sql["write"].replace(line, without)}
 
+    def look(self, folder: Path, question: Callable[[Connection], T]) -> T:
+        return in_thread(lambda: postgres.read_only(self.url(folder), question))
+
     def close(self) -> None:
-        """Drop what was made."""
+        """Give back what was lent."""
         for name in self._names.values():
-            self._cluster.drop_database(name)
+            self._cluster.give_back(name)
+
+
+@contextmanager
+def an_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The engine that a fixture's parameter names; its databases are given back."""
+    if request.param == "sqlite":
+        yield SqliteEngine()
+        return
+    made = PostgresEngine(request.getfixturevalue("cluster"))
+    yield made
+    made.close()
+
+
+def statements_of(database: Database) -> list[str]:
+    """Every statement that this database runs from now on, with its values; the list grows."""
+    found: list[str] = []
+    engines = (
+        [database._readers, database._writer]
+        if isinstance(database, SqliteDatabase)
+        else [cast("PostgresDatabase", database)._engine.sync_engine]
+    )
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", lambda *arguments: found.append(f"{arguments[2]} {arguments[3]}"))
+    return found

@@ -43,6 +43,27 @@ SETTINGS: Final = (
     "deadlock_timeout=50ms",
 )
 
+_EMPTY: Final = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    DO $$
+    DECLARE name text;
+    BEGIN
+      SET LOCAL session_replication_role = replica;
+      FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        EXECUTE format('DELETE FROM %I', name);
+      END LOOP;
+      PERFORM setval(format('%I', sequencename), 1, false) FROM pg_sequences;
+    END $$
+"""
+"""Leaves no row and no other connection behind, and numbers begin at 1 again."""
+
+_FINGERPRINT: Final = """
+    SELECT concat_ws(' ', (SELECT string_agg(version_num, ',') FROM alembic_version), (SELECT count(*) FROM pg_class),
+      (SELECT count(*) FROM pg_attribute), (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_proc))
+"""
+"""What a test may have changed besides rows."""
+
 
 def programs() -> Path | None:
     """The folder of PostgreSQL's programs; None if there is none."""
@@ -63,6 +84,8 @@ class Cluster:
         self._settings = SETTINGS if is_durable else (*SETTINGS, *QUICK)
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
+        self._spare: list[str] = []
+        self._fingerprint = ""
 
     def url(self, database: str) -> str:
         """The address of a database of this server."""
@@ -115,16 +138,56 @@ class Cluster:
 
         in_thread(migrate)
 
-    def new_database(self, template: str = TEMPLATE) -> str:
-        """A new database like the template; its name. An empty one is like `template0`."""
+    def lend_database(self) -> str:
+        """A database like the template, with no rows; its name. Give it back."""
+        return self._spare.pop() if self._spare else self._create(TEMPLATE)
+
+    def give_back(self, name: str) -> None:
+        """Empty it for the next one. Emptying takes a tenth of the time that making one does."""
+        if self._is_emptied(name):
+            self._spare.append(name)
+        else:
+            self.drop_database(name)
+
+    def new_database(self) -> str:
+        """A new database like the template; its name. Drop it."""
+        return self._create(TEMPLATE)
+
+    def new_empty_database(self) -> str:
+        """A new database without any table; its name. Drop it."""
+        return self._create("template0")
+
+    def drop_database(self, name: str) -> None:
+        """Drop it, whoever is still connected."""
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _create(self, template: str) -> str:
         self._databases += 1
         name = f"test_{self._databases}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
-    def drop_database(self, name: str) -> None:
-        """Drop it, whoever is still connected."""
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    def _is_emptied(self, name: str) -> bool:
+        """Delete all rows, whoever is still connected; False if more than rows was changed."""
+
+        async def run() -> str:
+            connection = await asyncpg.connect(self.url(name))
+            try:
+                await connection.execute(_EMPTY)
+                return str(await connection.fetchval(_FINGERPRINT))
+            finally:
+                await connection.close()
+
+        found = in_thread(run)
+        self._fingerprint = self._fingerprint or in_thread(self._of_template)
+        return found == self._fingerprint
+
+    async def _of_template(self) -> str:
+        connection = await asyncpg.connect(self.url(TEMPLATE))
+        try:
+            return str(await connection.fetchval(_FINGERPRINT))
+        finally:
+            await connection.close()
 
     def _launch(self) -> None:
         settings = [part for setting in self._settings for part in ("-c", setting)]

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from given import FakeClock
 from given_control import House, a_house
+from given_engine import Engine
 
 
 @pytest.fixture
@@ -16,6 +17,6 @@ def clock() -> FakeClock:
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path, clock: FakeClock) -> AsyncIterator[House]:
-    async with a_house(tmp_path, clock) as made:
+async def house(tmp_path: Path, clock: FakeClock, engine: Engine) -> AsyncIterator[House]:
+    async with a_house(tmp_path, clock, engine) as made:
         yield made

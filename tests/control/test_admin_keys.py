@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, update
+from sqlalchemy import Connection, update
 
 from given import NOON
 from given_control import PEPPER, House, refused
+from given_engine import statements_of
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.core.errors import Code
 from keyhouse.core.secret import Kind, mint
@@ -51,9 +52,7 @@ async def test_two_credentials_are_refused_even_if_alike(house: House) -> None:
 
 async def test_what_is_not_shaped_like_a_key_never_reaches_the_database(house: House) -> None:
     issued = await house.keys.create_admin(house.owner, "terraform", None)
-    statements: list[str] = []
-    for engine in (house.database._readers, house.database._writer):
-        event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    statements = statements_of(house.database)
     flipped = issued.value[:-1] + ("0" if issued.value[-1] != "0" else "1")
     shapes = ["x", "' OR 1=1 --", "\x00", "x" * 1_000_000, "\udcff", flipped, f"{issued.value}, Bearer {issued.value}"]
     for text in shapes:

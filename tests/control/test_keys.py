@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from given import NOON
 from given_control import EVERY_VERB, HOUR_MS, VERBS, House, death, refused, rotating
+from given_engine import Engine
 from keyhouse.control.keys import KeyChange, Keys, LimitDraft
 from keyhouse.core.errors import Code
 from keyhouse.core.key import Status
@@ -19,7 +21,6 @@ from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.permissions import READ_ONLY
 from keyhouse.core.secret import Kind, digest
 from keyhouse.store import schema
-from keyhouse.store.sqlite import read_only
 
 pytestmark = pytest.mark.asyncio
 
@@ -230,15 +231,24 @@ async def test_a_limit_below_zero_is_refused_with_its_key(house: House) -> None:
     assert len(await house.rows("api_keys")) == 2
 
 
-async def test_without_its_audit_entry_no_change_is_made(house: House) -> None:
+FULL_LOG = {
+    "sqlite": ["CREATE TRIGGER full BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'the log is full'); END"],
+    "postgresql": [
+        """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN RAISE integrity_constraint_violation USING message = 'the log is full'; END $$""",
+        "CREATE TRIGGER full_log BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ],
+}
+
+
+async def test_without_its_audit_entry_no_change_is_made(house: House, engine: Engine) -> None:
     old, _ = await rotating(house)
     admin = await house.keys.create_admin(house.owner, "terraform", None)
     limit = await house.limits.set(house.owner, ScopeType.KEY, old.key.id, LimitDraft(Unit.USD, Window.MONTH, 5))
     disabled = await house.keys.create(house.owner, house.draft())
     await house.keys.disable(house.owner, disabled.key.id)
-    await house.execute(
-        text("CREATE TRIGGER full BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'the log is full'); END")
-    )
+    for statement in FULL_LOG[engine.name]:
+        await house.execute(text(statement))
     before, told = await house.everything(), list(house.changed)
     draft = LimitDraft(Unit.TOKENS, Window.MINUTE, 9)
     attempts: list[Callable[[], Awaitable[object]]] = [
@@ -274,18 +284,17 @@ async def test_a_change_whose_caller_has_gone_is_told_all_the_same(house: House)
     assert await death(house, issued.value) is Code.KEY_REVOKED
 
 
-async def test_on_change_is_told_only_once_the_change_can_be_read(house: House) -> None:
+async def test_on_change_is_told_only_once_the_change_can_be_read(house: House, engine: Engine, tmp_path: Path) -> None:
     issued = await house.keys.create(house.owner, house.draft())
     seen: list[str] = []
-    engine = read_only(house.database.path)
+    name = select(schema.keys.c.name)
 
     def look(key_id: str) -> None:
-        with engine.connect() as connection:
-            seen.append(connection.execute(select(schema.keys.c.name).where(schema.keys.c.id == key_id)).scalar_one())
+        asked = name.where(schema.keys.c.id == key_id)
+        seen.append(engine.look(tmp_path, lambda connection: str(connection.execute(asked).scalar_one())))
 
     keys = Keys(house.database, house.clock, house.entropy, house.pepper, look)
     await keys.update(house.owner, issued.key.id, KeyChange(name="after"))
-    engine.dispose()
     assert seen == ["after"]
 
 

@@ -10,14 +10,15 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from given import FakeClock, a_database, seeded_entropy
+from given import FakeClock, seeded_entropy
 from given_control import refused
+from given_engine import Engine
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.setup import LINK_LIFETIME_MS, Setup
 from keyhouse.core.errors import Code
 from keyhouse.identity.passwords import Passwords
 from keyhouse.store import schema
-from keyhouse.store.sqlite import SqliteDatabase
+from keyhouse.store.engine import Database
 
 pytestmark = pytest.mark.asyncio
 
@@ -32,23 +33,23 @@ FORM: dict[str, Any] = {
 
 
 @pytest_asyncio.fixture
-async def database(tmp_path: Path, clock: FakeClock) -> AsyncIterator[SqliteDatabase]:
-    made = a_database(tmp_path, clock)
+async def database(tmp_path: Path, clock: FakeClock, engine: Engine) -> AsyncIterator[Database]:
+    made = engine.open(tmp_path, clock)
     yield made
     await made.close()
 
 
 @pytest.fixture
-def setup(database: SqliteDatabase, clock: FakeClock) -> Setup:
+def setup(database: Database, clock: FakeClock) -> Setup:
     return Setup(database, clock, seeded_entropy(3), Passwords(ThreadPoolExecutor(2)), PEPPER)
 
 
-async def rows(database: SqliteDatabase, name: str) -> list[dict[str, Any]]:
+async def rows(database: Database, name: str) -> list[dict[str, Any]]:
     table = schema.METADATA.tables[name]
     return await database.read(lambda c: [dict(row) for row in c.execute(select(table)).mappings()])
 
 
-async def test_it_makes_an_organization_an_owner_and_a_default_project(setup: Setup, database: SqliteDatabase) -> None:
+async def test_it_makes_an_organization_an_owner_and_a_default_project(setup: Setup, database: Database) -> None:
     assert not await setup.is_done()
     made = await setup.establish(**FORM, name="Ada")
     assert await setup.is_done()
@@ -67,7 +68,7 @@ async def test_it_makes_an_organization_an_owner_and_a_default_project(setup: Se
     assert events == ["organization.created", "project.created"]
 
 
-async def test_the_admin_key_it_makes_is_the_owners(setup: Setup, database: SqliteDatabase, clock: FakeClock) -> None:
+async def test_the_admin_key_it_makes_is_the_owners(setup: Setup, database: Database, clock: FakeClock) -> None:
     made = await setup.establish(**FORM, with_admin_key=True)
     assert made.admin_key is not None
     assert made.admin_key not in repr(made)
@@ -76,7 +77,7 @@ async def test_the_admin_key_it_makes_is_the_owners(setup: Setup, database: Sqli
     assert (await rows(database, "audit_events"))[-1]["event"] == "admin_api_key.created"
 
 
-async def test_the_password_and_the_token_are_in_no_table(setup: Setup, database: SqliteDatabase) -> None:
+async def test_the_password_and_the_token_are_in_no_table(setup: Setup, database: Database) -> None:
     token = setup.new_link_token()
     await setup.complete(token, **FORM)
     for name in schema.METADATA.tables:
@@ -87,7 +88,7 @@ async def test_the_password_and_the_token_are_in_no_table(setup: Setup, database
                 assert token.encode() not in seen
 
 
-async def test_a_second_set_up_is_refused(setup: Setup, database: SqliteDatabase, clock: FakeClock) -> None:
+async def test_a_second_set_up_is_refused(setup: Setup, database: Database, clock: FakeClock) -> None:
     await setup.establish(**FORM)
     await refused(setup.establish(**FORM | {"email": "eve@example.com"}), Code.SETUP_DONE)
     another = Setup(database, clock, seeded_entropy(4), Passwords(ThreadPoolExecutor(1)), PEPPER)
@@ -96,7 +97,7 @@ async def test_a_second_set_up_is_refused(setup: Setup, database: SqliteDatabase
     assert len(await rows(database, "users")) == 1
 
 
-async def test_of_two_set_ups_at_once_one_wins(setup: Setup, database: SqliteDatabase) -> None:
+async def test_of_two_set_ups_at_once_one_wins(setup: Setup, database: Database) -> None:
     results = await asyncio.gather(
         setup.establish(**FORM),
         setup.establish(**FORM | {"email": "eve@example.com", "organization": "Evil"}),

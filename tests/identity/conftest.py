@@ -7,8 +7,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection
 
-from given import FakeClock, a_database, some_people
-from keyhouse.store.sqlite import SqliteDatabase
+from given import FakeClock, some_people
+from given_engine import Engine
+from keyhouse.store.engine import Database
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def clock() -> FakeClock:
 
 
 @pytest_asyncio.fixture
-async def database(tmp_path: Path, clock: FakeClock) -> AsyncIterator[SqliteDatabase]:
-    made = a_database(tmp_path, clock)
+async def database(tmp_path: Path, clock: FakeClock, engine: Engine) -> AsyncIterator[Database]:
+    made = engine.open(tmp_path, clock)
 
     def fill(connection: Connection) -> None:
         some_people(connection, suffix="1")

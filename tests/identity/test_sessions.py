@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Update, select, update
 from given import FakeClock, seeded_entropy
 from keyhouse.identity.sessions import IDLE_MS, LIFETIME_MS, Sessions
 from keyhouse.store import schema
-from keyhouse.store.sqlite import SqliteDatabase
+from keyhouse.store.engine import Database
 
 pytestmark = pytest.mark.asyncio
 
@@ -16,7 +16,7 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def sessions(database: SqliteDatabase, clock: FakeClock) -> Sessions:
+def sessions(database: Database, clock: FakeClock) -> Sessions:
     return Sessions(database, clock, seeded_entropy(5))
 
 
@@ -24,11 +24,11 @@ async def begin(sessions: Sessions, user: str = "1") -> str:
     return await sessions.begin(f"user-{user}", f"org-{user}", "192.0.2.1", "Browser/1.0")
 
 
-async def row(database: SqliteDatabase) -> dict[str, object]:
+async def row(database: Database) -> dict[str, object]:
     return await database.read(lambda c: dict(c.execute(select(schema.sessions)).mappings().one()))
 
 
-async def execute(database: SqliteDatabase, statement: Update) -> None:
+async def execute(database: Database, statement: Update) -> None:
     def run(connection: Connection) -> None:
         connection.execute(statement)
 
@@ -49,9 +49,7 @@ async def test_a_session_says_who_and_where(sessions: Sessions, clock: FakeClock
     assert actor.key_id is None
 
 
-async def test_the_cookie_has_256_bits_and_only_its_hash_is_stored(
-    sessions: Sessions, database: SqliteDatabase
-) -> None:
+async def test_the_cookie_has_256_bits_and_only_its_hash_is_stored(sessions: Sessions, database: Database) -> None:
     cookie = await begin(sessions)
     assert len(cookie) == 43
     stored = await row(database)
@@ -96,7 +94,7 @@ async def test_a_session_ends_fourteen_days_after_sign_in_however_much_it_is_use
 
 
 async def test_its_use_is_written_at_most_once_a_minute(
-    sessions: Sessions, clock: FakeClock, database: SqliteDatabase
+    sessions: Sessions, clock: FakeClock, database: Database
 ) -> None:
     cookie = await begin(sessions)
     began_ms = clock.now_ms()
@@ -131,14 +129,14 @@ async def test_all_sessions_of_one_person_end_and_no_one_elses(sessions: Session
     ],
     ids=["disabled", "removed"],
 )
-async def test_who_is_gone_has_no_session(sessions: Sessions, database: SqliteDatabase, loss: Update) -> None:
+async def test_who_is_gone_has_no_session(sessions: Sessions, database: Database, loss: Update) -> None:
     mine, theirs = await begin(sessions), await begin(sessions, "2")
     await execute(database, loss)
     assert await sessions.find(mine) is None
     assert await sessions.find(theirs) is not None
 
 
-async def test_the_role_is_the_one_of_this_moment(sessions: Sessions, database: SqliteDatabase) -> None:
+async def test_the_role_is_the_one_of_this_moment(sessions: Sessions, database: Database) -> None:
     cookie = await begin(sessions)
     await execute(database, update(schema.memberships).values(role="reader"))
     session = await sessions.find(cookie)
@@ -146,13 +144,13 @@ async def test_the_role_is_the_one_of_this_moment(sessions: Sessions, database: 
     assert session.role == "reader"
 
 
-async def test_a_long_user_agent_is_cut(sessions: Sessions, database: SqliteDatabase) -> None:
+async def test_a_long_user_agent_is_cut(sessions: Sessions, database: Database) -> None:
     await sessions.begin("user-1", "org-1", "192.0.2.1", "x" * 100_000)
     assert len(str((await row(database))["agent"])) == 300
 
 
 async def test_sessions_that_expired_long_ago_are_forgotten(
-    sessions: Sessions, clock: FakeClock, database: SqliteDatabase
+    sessions: Sessions, clock: FakeClock, database: Database
 ) -> None:
     await begin(sessions)
     clock.turn(ms=LIFETIME_MS + IDLE_MS + 1)

@@ -9,13 +9,13 @@ from given import FakeClock
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.identity.throttle import WINDOW_MS, Throttle
 from keyhouse.store import schema
-from keyhouse.store.sqlite import SqliteDatabase
+from keyhouse.store.engine import Database
 
 pytestmark = pytest.mark.asyncio
 
 
 @pytest.fixture
-def throttle(database: SqliteDatabase, clock: FakeClock) -> Throttle:
+def throttle(database: Database, clock: FakeClock) -> Throttle:
     return Throttle(database, clock)
 
 
@@ -28,7 +28,7 @@ async def refused(throttle: Throttle, person: str, address: str) -> int:
     return caught.value.retry_after_ms
 
 
-async def counted(database: SqliteDatabase) -> int:
+async def counted(database: Database) -> int:
     return await database.read(
         lambda c: int(c.execute(select(func.count()).select_from(schema.sign_in_attempts)).scalar_one())
     )
@@ -80,7 +80,7 @@ async def test_waiting_as_long_as_was_said_is_enough_and_not_a_millisecond_less(
 
 
 async def test_refused_attempts_do_not_lengthen_the_wait(
-    throttle: Throttle, clock: FakeClock, database: SqliteDatabase
+    throttle: Throttle, clock: FakeClock, database: Database
 ) -> None:
     for _ in range(10):
         await throttle.admit("ada@example.com", "192.0.2.1")
@@ -98,7 +98,7 @@ async def test_attempts_count_before_they_are_verified(throttle: Throttle) -> No
     assert sum(isinstance(result, int) for result in results) == 10
 
 
-async def test_a_success_takes_back_its_own_attempt_only(throttle: Throttle, database: SqliteDatabase) -> None:
+async def test_a_success_takes_back_its_own_attempt_only(throttle: Throttle, database: Database) -> None:
     attempts = [await throttle.admit("ada@example.com", "192.0.2.1") for _ in range(10)]
     await throttle.succeeded(attempts[3])
     assert await counted(database) == 9
@@ -106,7 +106,7 @@ async def test_a_success_takes_back_its_own_attempt_only(throttle: Throttle, dat
     await refused(throttle, "ada@example.com", "192.0.2.1")
 
 
-async def test_old_attempts_are_pruned(throttle: Throttle, clock: FakeClock, database: SqliteDatabase) -> None:
+async def test_old_attempts_are_pruned(throttle: Throttle, clock: FakeClock, database: Database) -> None:
     for place in range(5):
         await throttle.admit(f"person-{place}", "192.0.2.1")
     clock.turn(ms=WINDOW_MS)
@@ -114,7 +114,7 @@ async def test_old_attempts_are_pruned(throttle: Throttle, clock: FakeClock, dat
     assert await counted(database) == 1
 
 
-async def test_two_processes_count_together(throttle: Throttle, clock: FakeClock, database: SqliteDatabase) -> None:
+async def test_two_processes_count_together(throttle: Throttle, clock: FakeClock, database: Database) -> None:
     other = Throttle(database, clock)
     for place in range(10):
         await (throttle, other)[place % 2].admit("ada@example.com", "192.0.2.1")
@@ -122,7 +122,7 @@ async def test_two_processes_count_together(throttle: Throttle, clock: FakeClock
     await refused(other, "ada@example.com", "192.0.2.1")
 
 
-async def test_what_was_typed_as_an_address_is_not_kept(throttle: Throttle, database: SqliteDatabase) -> None:
+async def test_what_was_typed_as_an_address_is_not_kept(throttle: Throttle, database: Database) -> None:
     await throttle.admit("my password in the wrong field", "192.0.2.1")
     rows = await database.read(lambda c: c.execute(select(schema.sign_in_attempts)).all())
     assert "password" not in repr(rows)

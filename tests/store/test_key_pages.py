@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from given import FakeClock
 from given_control import House, a_house, refused
+from given_engine import Engine, statements_of
 from keyhouse.core.errors import Code
 from keyhouse.store import schema
 from keyhouse.store.key_pages import STATUSES, KeySelection, list_page
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.asyncio
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with a_house(tmp_path, FakeClock()) as made:
+async def house(tmp_path: Path, engine: Engine) -> AsyncIterator[House]:
+    async with a_house(tmp_path, FakeClock(), engine) as made:
         await made.keys.revoke(made.owner, "key_1")
         yield made
 
@@ -77,8 +78,7 @@ async def test_a_key_is_found_by_name_owner_id_last_four_and_pasted_secret(house
 
 async def test_a_pasted_secret_is_never_sent_to_the_database(house: House) -> None:
     issued = await house.keys.create(house.owner, house.draft())
-    sent: list[str] = []
-    event.listen(house.database._readers, "before_cursor_execute", lambda *a: sent.append(f"{a[2]} {a[3]}"))
+    sent = statements_of(house.database)
     await shown(house, search=issued.value)
     assert sent
     assert issued.value[-20:] not in "".join(sent)

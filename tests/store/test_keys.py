@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from given import NOON, FakeClock
 from given_control import House, a_house
+from given_engine import Engine
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, Standing
 from keyhouse.core.secret import Kind
@@ -26,8 +27,8 @@ DIGEST = b"key_1"
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with a_house(tmp_path, FakeClock()) as made:
+async def house(tmp_path: Path, engine: Engine) -> AsyncIterator[House]:
+    async with a_house(tmp_path, FakeClock(), engine) as made:
         yield made
 
 

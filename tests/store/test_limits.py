@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from given import FakeClock
 from given_control import House, a_house, refused
+from given_engine import Engine
 from keyhouse.core.errors import Code
 from keyhouse.core.limit import Limit, LimitState, ScopeType, Unit, Window
 from keyhouse.store import limits as rows
@@ -23,8 +24,8 @@ KEY, PROJECT, ORGANIZATION = (ScopeType.KEY, "key_1"), (ScopeType.PROJECT, "proj
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with a_house(tmp_path, FakeClock()) as made:
+async def house(tmp_path: Path, engine: Engine) -> AsyncIterator[House]:
+    async with a_house(tmp_path, FakeClock(), engine) as made:
         yield made
 
 

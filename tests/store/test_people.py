@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from given import FakeClock
 from given_control import House, a_house, refused
+from given_engine import Engine
 from keyhouse.core.errors import Code
 from keyhouse.store import people as rows
 from keyhouse.store import projects, schema
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.asyncio
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with a_house(tmp_path, FakeClock()) as made:
+async def house(tmp_path: Path, engine: Engine) -> AsyncIterator[House]:
+    async with a_house(tmp_path, FakeClock(), engine) as made:
         yield made
 
 

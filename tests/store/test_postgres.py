@@ -317,7 +317,7 @@ async def test_a_database_without_unicode_is_refused(cluster: Cluster) -> None:
     try:
         assert "LATIN1" in await refusal_to_open(cluster.url("latin"))
     finally:
-        cluster.drop_database("latin")
+        cluster.execute("DROP DATABASE latin")
 
 
 def catalog(connection: Connection) -> dict[str, Any]:

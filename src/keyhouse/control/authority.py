@@ -1,8 +1,8 @@
 """Who may do what, and the one way to do it.
 
 Every verb goes through `act`: it refuses before anything is written, asks again inside the transaction,
-because a role may be taken away or a key revoked between a request's start and its change, and tells those
-who must know only once the change is durable.
+because a role may be taken away or a key revoked between a request's start and its change, keeps both from
+being taken away until the change is done, and tells those who must know only once it is durable.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ def _require_still(change: Change, task: Task) -> None:
         return
     if actor.key_id is not None:
         _require_living_key(change, actor.key_id)
-    member = people.find_member(change.connection, actor.organization_id, actor.user_id)
+    member = people.find_member(change.connection, actor.organization_id, actor.user_id, for_share=True)
     if member is None or member.gone_at_ms is not None:
         raise _not_permitted("no longer a member", task)
     if member.role != OWNER:
@@ -80,7 +80,8 @@ def _require_still(change: Change, task: Task) -> None:
 
 
 def _require_living_key(change: Change, key_id: str) -> None:
-    key = keys.get_key(change.connection, change.actor.organization_id, key_id, kinds=keys.ADMIN_KINDS)
+    organization_id = change.actor.organization_id
+    key = keys.get_key(change.connection, organization_id, key_id, kinds=keys.ADMIN_KINDS, for_share=True)
     standing = Standing(
         expires_at_ms=key.expires_at_ms, disabled_at_ms=key.disabled_at_ms, revoked_at_ms=key.revoked_at_ms
     )

@@ -21,6 +21,7 @@ from keyhouse.identity.passwords import Passwords, acceptable
 from keyhouse.store import people, projects
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Database
+from keyhouse.store.turns import Turn, take_turn
 
 LINK_LIFETIME_MS: Final = 15 * 60_000
 DEFAULT_PROJECT: Final = "Default project"
@@ -153,7 +154,8 @@ class Setup:
         with_admin_key: bool,
     ) -> SetUp:
         connection = change.connection
-        # Decided here, where no other set-up can come between the question and the answer.
+        # Decided here, where no other set-up can come between the question and the answer, on any gateway.
+        take_turn(connection, Turn.SET_UP)
         if people.find_first_organization(connection) is not None:
             raise _done()
         people.insert_organization(connection, first)

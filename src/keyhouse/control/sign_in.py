@@ -44,7 +44,7 @@ class SignIn:
 
         def begin(change: Change) -> None:
             # Disabled, removed, or given another password since it was read: then this proof counts no more.
-            if people.find_sign_in(change.connection, member.email) != person:
+            if people.find_sign_in(change.connection, member.email, for_update=True) != person:
                 raise _wrong()
             if fresh_hash is not None:
                 people.update_password_hash(change.connection, member.user_id, fresh_hash)

@@ -15,6 +15,7 @@ from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.store import sessions as rows
 from keyhouse.store.engine import Connection, Database
+from keyhouse.store.turns import Turn, take_turn
 
 WINDOW_MS: Final = 5 * 60_000
 FAILURES_PER_PERSON: Final = 10
@@ -43,6 +44,7 @@ class Throttle:
         _refuse_beyond(counts, now_ms)
 
         def count(connection: Connection) -> int:
+            take_turn(connection, Turn.SIGN_IN)
             rows.delete_attempts(connection, since_ms)
             _refuse_beyond(rows.get_attempt_counts(connection, who, where, since_ms), now_ms)
             return rows.insert_attempt(connection, who, where, now_ms)

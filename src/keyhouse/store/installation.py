@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, insert, select
 
 from keyhouse.store.schema import installation
+from keyhouse.store.turns import Turn, take_turn
 
 
 def find_master_key_check(connection: Connection) -> bytes | None:
@@ -10,6 +11,10 @@ def find_master_key_check(connection: Connection) -> bytes | None:
     return connection.execute(select(installation.c.master_key_check)).scalar()
 
 
-def insert_master_key_check(connection: Connection, check: bytes, now_ms: int) -> None:
-    """Bind the database to its master key, for good."""
-    connection.execute(insert(installation).values(id=1, master_key_check=check, created_at_ms=now_ms))
+def insert_master_key_check(connection: Connection, check: bytes, now_ms: int) -> bytes:
+    """Bind the database to its master key, for good; the check it is bound to, which may be another gateway's."""
+    take_turn(connection, Turn.MASTER_KEY)
+    known = find_master_key_check(connection)
+    if known is None:
+        connection.execute(insert(installation).values(id=1, master_key_check=check, created_at_ms=now_ms))
+    return check if known is None else known

@@ -9,6 +9,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
 from keyhouse.core.secret import parse
 from keyhouse.store.keys import PROJECT_KINDS, with_secrets
+from keyhouse.store.ordering import by_bytes
 from keyhouse.store.schema import key_secrets, keys, users
 
 SEARCH_LENGTH_MAX: Final = 100
@@ -103,7 +104,7 @@ def _order(sort: str) -> tuple[ColumnElement[Any], ...]:
     if name not in SORTS:
         raise Refusal(Code.PARAMETER_INVALID, f"{sort!r} is not one of {', '.join(SORTS)}.", param="sort")
     if name == "name":
-        by_name = func.lower(keys.c.name)
+        by_name = by_bytes(func.lower(keys.c.name))
         return (by_name.desc() if is_turned else by_name.asc(), keys.c.id)
     column = keys.c.created_at_ms if name == "created" else keys.c.last_used_at_ms
     order = column.asc() if is_turned else column.desc()

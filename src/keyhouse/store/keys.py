@@ -75,15 +75,19 @@ def find_key(
     project_id: str | None = None,
     kinds: Collection[Kind] = PROJECT_KINDS,
     for_update: bool = False,
+    for_share: bool = False,
 ) -> ApiKey | None:
-    """The key with this id in this organization, and in this project if one is named, also a revoked one."""
+    """The key with this id in this organization, and in this project if one is named, also a revoked one.
+
+    With `for_share` nobody changes it until the transaction ends, with `for_update` nobody but this transaction.
+    """
     statement = select(keys).where(
         keys.c.id == key_id, keys.c.organization_id == organization_id, keys.c.kind.in_(kinds)
     )
     if project_id is not None:
         statement = statement.where(keys.c.project_id == project_id)
-    if for_update:
-        statement = statement.with_for_update()
+    if for_update or for_share:
+        statement = statement.with_for_update(read=not for_update, key_share=for_update)
     found = with_secrets(connection, connection.execute(statement).mappings().all())
     return found[0] if found else None
 
@@ -96,9 +100,18 @@ def get_key(
     project_id: str | None = None,
     kinds: Collection[Kind] = PROJECT_KINDS,
     for_update: bool = False,
+    for_share: bool = False,
 ) -> ApiKey:
     """The same; raises Refusal(NOT_FOUND)."""
-    key = find_key(connection, organization_id, key_id, project_id=project_id, kinds=kinds, for_update=for_update)
+    key = find_key(
+        connection,
+        organization_id,
+        key_id,
+        project_id=project_id,
+        kinds=kinds,
+        for_update=for_update,
+        for_share=for_share,
+    )
     if key is None:
         what = "admin key" if kinds == ADMIN_KINDS else "API key"
         where = "organization" if project_id is None else "project"
@@ -136,7 +149,7 @@ def list_keys(
         mark = connection.execute(select(created).where(key_id == after, *belonging)).scalar_one_or_none()
         if mark is None:
             raise Refusal(Code.PARAMETER_INVALID, f"There is no key {after} to continue after.", param="after")
-        here, there = tuple_(created, key_id), tuple_(literal(mark), literal(after))
+        here, there = tuple_(created, key_id), tuple_(literal(mark, BigInteger), literal(after))
         statement = statement.where(here < there if newest_first else here > there)
     order = (created.desc(), key_id.desc()) if newest_first else (created, key_id)
     rows = connection.execute(statement.order_by(*order).limit(limit)).mappings().all()

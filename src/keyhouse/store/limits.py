@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, 
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import Limit, LimitState, ScopeType, Span, Unit, Window, span_at
+from keyhouse.store.ordering import by_bytes
 from keyhouse.store.schema import limit_periods, limits
 
 Scope = tuple[ScopeType, str]
@@ -53,20 +54,20 @@ def find_like(connection: Connection, limit: Limit) -> Limit | None:
             func.coalesce(limits.c.model, "") == (limit.model or ""),
             limits.c.deleted_at_ms.is_(None),
         )
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     found = row.mappings().one_or_none()
     return None if found is None else _limit(found)
 
 
-def get_limit(connection: Connection, organization_id: str, limit_id: str) -> Limit:
+def get_limit(connection: Connection, organization_id: str, limit_id: str, *, for_update: bool = False) -> Limit:
     """The live limit with this id in this organization; raises Refusal(NOT_FOUND)."""
-    row = connection.execute(
-        select(limits).where(
-            limits.c.id == limit_id, limits.c.organization_id == organization_id, limits.c.deleted_at_ms.is_(None)
-        )
+    statement = select(limits).where(
+        limits.c.id == limit_id, limits.c.organization_id == organization_id, limits.c.deleted_at_ms.is_(None)
     )
-    found = row.mappings().one_or_none()
+    if for_update:
+        statement = statement.with_for_update(key_share=True)
+    found = connection.execute(statement).mappings().one_or_none()
     if found is None:
         raise _missing(limit_id)
     return _limit(found)
@@ -137,7 +138,7 @@ def _states(
         select(limits, limit_periods.c.settled, limit_periods.c.reserved)
         .outerjoin(limit_periods, and_(limit_periods.c.limit_id == limits.c.id, limit_periods.c.period == present))
         .where(limits.c.organization_id == organization_id, limits.c.deleted_at_ms.is_(None), *conditions)
-        .order_by(limits.c.scope_type, limits.c.scope_id, limits.c.created_at_ms, limits.c.id)
+        .order_by(by_bytes(limits.c.scope_type), by_bytes(limits.c.scope_id), limits.c.created_at_ms, limits.c.id)
     )
     return [_state(row, spans) for row in rows.mappings()]
 

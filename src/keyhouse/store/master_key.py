@@ -16,31 +16,55 @@ from keyhouse.store.installation import find_master_key_check, insert_master_key
 
 BYTES: Final = 32
 
+_SAME: Final = (
+    "Restore it from a backup, or copy it from another gateway of this database: all of them need the same file."
+)
+
 
 async def open_keyring(path: Path, database: Database, clock: Clock, entropy: Entropy) -> Keyring:
     """The keyring of this database. Raises CannotOpen if its master key is missing, malformed or another one."""
     known = await database.read(find_master_key_check)
-    keyring = derive(await asyncio.to_thread(_read_or_make, path, entropy, may_make=known is None))
+    is_made = known is None and await asyncio.to_thread(_make, path, entropy)
+    keyring = derive(await asyncio.to_thread(_read, path))
     if known is None:
-        await database.write(lambda connection: insert_master_key_check(connection, keyring.check, clock.now_ms()))
-    elif not hmac.compare_digest(known, keyring.check):
-        raise CannotOpen(f"{path} is not the master key this database was made with. Put the right file back.")
+        now_ms = clock.now_ms()
+        known = await database.write(lambda connection: insert_master_key_check(connection, keyring.check, now_ms))
+    if not hmac.compare_digest(known, keyring.check):
+        if is_made:
+            # Another gateway was first: what was made here a moment ago is no database's key.
+            await asyncio.to_thread(path.unlink)
+        raise CannotOpen(f"{path} is not the master key this database was made with. {_SAME}")
     return keyring
 
 
-def _read_or_make(path: Path, entropy: Entropy, *, may_make: bool) -> bytes:
-    if may_make and not path.exists():
-        _make(path, entropy)
-    return _read(path)
-
-
-def _make(path: Path, entropy: Entropy) -> None:
+def _make(path: Path, entropy: Entropy) -> bool:
+    """Make the file, unless there is one; it appears whole or not at all. Whether it was made."""
+    if path.exists():
+        return False
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(entropy(BYTES).hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    draft = path.with_name(f"{path.name}.{entropy(8).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(entropy(BYTES).hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    _sync_folder(path.parent)
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """A database must not be bound to a file that a power cut takes away."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> bytes:
@@ -48,7 +72,8 @@ def _read(path: Path) -> bytes:
         master_key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except FileNotFoundError:
         raise CannotOpen(
-            f"The master key {path} is missing. No API key can be recognized without it: restore it from a backup."
+            f"The master key {path} is missing, and this database has one already. No API key can be recognized "
+            f"without it. {_SAME}"
         ) from None
     except (OSError, ValueError) as error:
         raise CannotOpen(f"The master key {path} cannot be read: {error}.") from None

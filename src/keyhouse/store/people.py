@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Case, Connection, RowMapping, Select, case, insert, select, update
 
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.store.ordering import by_bytes
 from keyhouse.store.schema import memberships, organizations, users
 
 
@@ -66,11 +67,12 @@ def find_first_organization(connection: Connection) -> Organization | None:
     return None if row is None else Organization(**row)
 
 
-def get_organization(connection: Connection, organization_id: str) -> Organization:
+def get_organization(connection: Connection, organization_id: str, *, for_update: bool = False) -> Organization:
     """The organization with this id; raises Refusal(NOT_FOUND)."""
-    row = (
-        connection.execute(select(organizations).where(organizations.c.id == organization_id)).mappings().one_or_none()
-    )
+    statement = select(organizations).where(organizations.c.id == organization_id)
+    if for_update:
+        statement = statement.with_for_update(key_share=True)
+    row = connection.execute(statement).mappings().one_or_none()
     if row is None:
         raise Refusal(
             Code.NOT_FOUND, f"There is no organization {organization_id}.", hint="Check which organization you are in."
@@ -104,12 +106,17 @@ def insert_member(connection: Connection, member: Member, password_hash: str | N
     )
 
 
-def find_member(connection: Connection, organization_id: str, user_id: str) -> Member | None:
-    """This user as a member of this organization, also one that is gone; None if it never was one."""
-    row = connection.execute(
-        _members().where(memberships.c.organization_id == organization_id, memberships.c.user_id == user_id)
-    )
-    found = row.mappings().one_or_none()
+def find_member(
+    connection: Connection, organization_id: str, user_id: str, *, for_share: bool = False
+) -> Member | None:
+    """This user as a member of this organization, also one that is gone; None if it never was one.
+
+    With `for_share` nothing of that changes until the transaction ends.
+    """
+    statement = _members().where(memberships.c.organization_id == organization_id, memberships.c.user_id == user_id)
+    if for_share:
+        statement = statement.with_for_update(read=True)
+    found = connection.execute(statement).mappings().one_or_none()
     return None if found is None else _member(found)
 
 
@@ -118,21 +125,26 @@ def list_members(connection: Connection, organization_id: str) -> tuple[Member, 
     rows = connection.execute(
         _members()
         .where(memberships.c.organization_id == organization_id, gone_at_ms().is_(None))
-        .order_by(users.c.name, users.c.email)
+        .order_by(by_bytes(users.c.name), by_bytes(users.c.email))
     )
     return tuple(_member(row) for row in rows.mappings())
 
 
-def find_sign_in(connection: Connection, email: str) -> SignInRow | None:
-    """Who signs in with this address, in the organization it joined first; None if nobody may."""
-    rows = connection.execute(
+def find_sign_in(connection: Connection, email: str, *, for_update: bool = False) -> SignInRow | None:
+    """Who signs in with this address, in the organization it joined first; None if nobody may.
+
+    With `for_update` nobody else changes that until the transaction ends.
+    """
+    statement = (
         _members()
         .add_columns(users.c.password_hash)
         .where(users.c.email == email, gone_at_ms().is_(None))
         .order_by(memberships.c.added_at_ms, memberships.c.organization_id)
         .limit(1)
     )
-    row = rows.mappings().one_or_none()
+    if for_update:
+        statement = statement.with_for_update(key_share=True)
+    row = connection.execute(statement).mappings().one_or_none()
     return None if row is None else SignInRow(_member(row), row["password_hash"])
 
 

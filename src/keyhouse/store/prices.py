@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, insert, select
 
 from keyhouse.core.money import Price, Rate
 from keyhouse.store.schema import prices
+from keyhouse.store.turns import Turn, take_turn
 
 
 class _Figures(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -27,6 +28,7 @@ def get_price(connection: Connection, model: str, upstream: str, price: Price, s
 
     The id of `price` is ignored.
     """
+    take_turn(connection, Turn.PRICES)
     newest = (
         select(prices)
         .where(prices.c.model == model, prices.c.upstream == upstream)

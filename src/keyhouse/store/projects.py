@@ -36,7 +36,7 @@ def find_project(
     """The project with this id in this organization, also an archived one."""
     statement = select(projects).where(projects.c.id == project_id, projects.c.organization_id == organization_id)
     if for_update:
-        statement = statement.with_for_update()
+        statement = statement.with_for_update(key_share=True)
     row = connection.execute(statement).mappings().one_or_none()
     return None if row is None else _project(row)
 

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Table, bindparam, 
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import call_id
+from keyhouse.store.ordering import by_bytes
 from keyhouse.store.schema import calls, usage_hour, usage_minute
 
 ROWS_MAX: Final = 50_000
@@ -80,7 +81,7 @@ def list_spans(
         .where(*_chosen(usage_hour, selection))
         .group_by(*groups)
         .having(func.count() > 0)
-        .order_by(*groups)
+        .order_by(*map(by_bytes, groups))
         .limit(bindparam("rows_max"))
     )
     found: list[GroupSums] = []
@@ -118,7 +119,7 @@ def list_requests_by_secret(connection: Connection, organization_id: str, key_id
     statement = (
         select(calls.c.secret_version, func.count())
         .where(
-            calls.c.id >= call_id(max(0, since_ms), _FIRST_RANDOM),
+            by_bytes(calls.c.id) >= call_id(max(0, since_ms), _FIRST_RANDOM),
             calls.c.key_id == key_id,
             calls.c.organization_id == organization_id,
         )
@@ -135,7 +136,7 @@ def _by_slot(
         select(table.c.starts_at_ms, *groups, *_sums(table))
         .where(*_chosen(table, selection))
         .group_by(table.c.starts_at_ms, *groups)
-        .order_by(table.c.starts_at_ms, *groups)
+        .order_by(table.c.starts_at_ms, *map(by_bytes, groups))
         .limit(bindparam("rows_max"))
     )
     rows = connection.execute(statement, {"starts_ms": start_ms, "ends_ms": end_ms, "rows_max": rows_max + 1})
