@@ -1,7 +1,8 @@
 """The life of an API key: created, changed, rotated, disabled, enabled and, for good, revoked.
 
 A key is a stable object: whatever happens to its secrets, its id, limits and history stay. At most two of
-its secrets live at once. Every change is told to `on_change` by the key's id once it is durable.
+its secrets live at once. Every change is told to `on_change` by the key's id once it is durable, and announced
+to every other gateway.
 """
 
 from collections.abc import Callable
@@ -111,6 +112,7 @@ class Keys:
                 limits.insert_limit(change.connection, limit, actor.user_id)
             details = _described(issued.key) | {"limits": [describe(limit) for limit in made]}
             change.record(Event.API_KEY_CREATED, issued.key.id, project_id=project.id, details=details)
+            change.announce(issued.key.id)
             return issued
 
         return await act(self._database, actor, Task.API_KEYS, write, then=self._tell_issued)
@@ -158,6 +160,7 @@ class Keys:
             issued = issue_secret(connection, key, actor.user_id, now_ms, self._entropy, self._pepper)
             details = {"version": issued.key.current.version, "previous_secret_ends_at_ms": ends_at_ms}
             change.record(Event.API_KEY_ROTATED, key.id, project_id=key.project_id, details=details)
+            change.announce(key.id)
             after = rows.get_key(connection, actor.organization_id, key_id)
             return IssuedKey(after, issued.value, ends_at_ms)
 
@@ -222,6 +225,7 @@ class Keys:
             issued = issue_key(change.connection, new, change.now_ms, self._entropy, self._pepper)
             details = {"name": new.name, "expires_at_ms": new.expires_at_ms}
             change.record(Event.ADMIN_API_KEY_CREATED, issued.key.id, details=details)
+            change.announce(issued.key.id)
             return issued
 
         return await act(self._database, actor, Task.ADMIN_KEYS, write, then=self._tell_issued)
@@ -266,6 +270,7 @@ class Keys:
             after, details = alter(before, change)
             rows.update_key(change.connection, after)
             change.record(event, after.id, project_id=after.project_id, details=details | {"name": after.name})
+            change.announce(after.id)
             return after
 
         return await act(self._database, actor, task, write, then=self._tell)
@@ -285,6 +290,7 @@ class Keys:
             rows.update_secret_end(connection, key.id, previous.version, end_ms)
             details = {"version": previous.version, "ends_at_ms": {"from": previous.ends_at_ms, "to": end_ms}}
             change.record(event, key.id, project_id=key.project_id, details=details)
+            change.announce(key.id)
             return rows.get_key(connection, actor.organization_id, key_id)
 
         return await act(self._database, actor, Task.API_KEYS, write, then=self._tell)

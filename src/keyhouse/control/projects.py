@@ -97,6 +97,7 @@ class Projects:
             key_ids = keys.list_ids(change.connection, actor.organization_id, project_id)
             details = {"name": after.name, "keys": len(key_ids)}
             change.record(Event.PROJECT_ARCHIVED, after.id, project_id=after.id, details=details)
+            change.announce(*key_ids)
             return after, key_ids
 
         project, _ = await act(self._database, actor, Task.PROJECTS, write, then=self._tell)

@@ -3,7 +3,7 @@
 Shape and checksum are checked before anything else, so garbage costs no question to the database. What a
 secret stands for is then remembered by its full digest for a few seconds. The memory may be late by as much
 for changes made elsewhere, which is safe: the ledger reads the key again in the transaction that reserves.
-Changes made in this process are not late at all, by `forget`.
+Changes made in this process are not late at all, and those of other gateways hardly, by `forget`.
 """
 
 import hmac
@@ -105,6 +105,12 @@ class Authenticator:
         self._forgettings += 1
         for found in self._digests_of.pop(key_id, ()):
             self._remembered.pop(found, None)
+
+    def forget_all(self) -> None:
+        """Read every key anew when it is used next: what was changed elsewhere may have gone unheard."""
+        self._forgettings += 1
+        self._remembered.clear()
+        self._digests_of.clear()
 
     async def _look_up(self, found: bytes, text: str) -> _Remembered:
         forgettings = self._forgettings
