@@ -65,7 +65,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/books.py",  # tests/ledger
         "store/books_postgres.py",
         "store/books_sqlite.py",
-        "store/evidence.py",  # tests/ledger/test_book.py
         "store/installation.py",  # tests/store/test_master_key.py
         "store/prices.py",  # tests/test_catalog.py
         "store/projects.py",  # e2e and faults
