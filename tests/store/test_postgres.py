@@ -168,7 +168,7 @@ async def test_of_two_that_deadlock_both_are_done(database: PostgresDatabase) ->
         return step
 
     await asyncio.gather(database.write(rename("org-a", "org-b")), database.write(rename("org-b", "org-a")))
-    assert len(tries) == 3
+    assert len(tries) >= 3
     assert len(set(await database.read(names))) == 1
 
 

@@ -33,6 +33,9 @@ POOL_TIMEOUT_SECONDS: Final = 5.0
 
 SERVER_VERSION_MIN: Final = 15
 TRIES: Final = 3
+PAUSE_SECONDS: Final = 0.02
+"""How long to wait before a transaction is tried again, twice as long the second time."""
+
 ANNOUNCED_MAX: Final = 100
 """More keys than this are announced as everything."""
 
@@ -126,6 +129,8 @@ class PostgresDatabase:
                 is_undone = kind is Kind.AGAIN or (kind is Kind.LOST and not attempt.is_committing)
                 if not is_undone or tries == TRIES:
                     raise translated(error) from error
+                # Whoever won needs a moment to get what was let go of.
+                await asyncio.sleep(tries * PAUSE_SECONDS)
                 tries += 1
 
 

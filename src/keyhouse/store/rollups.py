@@ -119,7 +119,7 @@ def list_requests_by_secret(connection: Connection, organization_id: str, key_id
     statement = (
         select(calls.c.secret_version, func.count())
         .where(
-            by_bytes(calls.c.id) >= call_id(max(0, since_ms), _FIRST_RANDOM),
+            calls.c.id >= call_id(max(0, since_ms), _FIRST_RANDOM),
             calls.c.key_id == key_id,
             calls.c.organization_id == organization_id,
         )
