@@ -46,6 +46,8 @@ class Limits:
 
         def write(change: Change) -> LimitState:
             connection, organization_id = change.connection, actor.organization_id
+            # Locked, so that of those who set the same limit at once the second finds the first one's.
+            zone = people.get_organization(connection, organization_id, for_update=True).time_zone
             project_id = _project_of(connection, organization_id, scope_type, scope_id)
             limit = new_limit(draft, organization_id, scope_type, scope_id, change.now_ms, self._entropy)
             found = rows.find_like(connection, limit)
@@ -58,7 +60,6 @@ class Limits:
                 "previous_amount": None if found is None else format_amount(found.unit, found.amount)
             }
             change.record(Event.LIMIT_SET, limit.id, project_id=project_id, details=details)
-            zone = people.get_organization(connection, organization_id).time_zone
             return rows.get_state(connection, organization_id, zone, change.now_ms, limit.id)
 
         return await act(self._database, actor, Task.LIMITS, write)
@@ -67,7 +68,7 @@ class Limits:
         """Take a limit out of force, at once. Raises Refusal(NOT_FOUND, NOT_PERMITTED)."""
 
         def write(change: Change) -> None:
-            limit = rows.get_limit(change.connection, actor.organization_id, limit_id)
+            limit = rows.get_limit(change.connection, actor.organization_id, limit_id, for_update=True)
             rows.delete_limit(change.connection, limit.id, change.now_ms)
             change.record(
                 Event.LIMIT_DELETED,
