@@ -4,23 +4,34 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from bench import gateways, ledger, scale
 from bench import report as reports
 from bench.measure import Bench
+from bench.postgres import postgres
 from bench.processes import CannotRun, allow_many_files, busy_share
 from bench.servers import LOAD_CORE, SERVER_CORE, field, verify
+
+PARTS: Final = ("chat", "ledger", "gateways", "scale")
+REQUESTS_TOGETHER: Final = 24_000
+REQUESTS_SCALE: Final = 6_000
 
 
 def main() -> int:
     """Run it; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; default all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each kind of call (default 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each kind of load (default 3)")
     parser.add_argument("--seconds", type=float, default=3.0, help="about how long one load lasts (default 3)")
     given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     try:
-        report = run(given.rounds, given.seconds)
+        report = run(given.parts or PARTS, given.rounds, given.seconds)
     except CannotRun as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -30,29 +41,50 @@ def main() -> int:
     return 1 if report.problems else 0
 
 
-def run(rounds: int, seconds: float) -> reports.Report:
+def run(parts: Sequence[str], rounds: int, seconds: float) -> reports.Report:
     """Start everything, measure, check the books, stop everything. Raises CannotRun."""
     cores = os.sched_getaffinity(0)
     if not {SERVER_CORE, LOAD_CORE} <= cores:
         raise CannotRun(f"cores {SERVER_CORE} and {LOAD_CORE} are needed; this process may use {sorted(cores)}")
     allow_many_files()
     others = busy_share()
-    print(
-        f"The server under test has core {SERVER_CORE} to itself; load generator and mock upstream share core "
-        f"{LOAD_CORE}.\nEverything is on: key, three limits, a ledger synced to disk before each call is forwarded."
-    )
-    with tempfile.TemporaryDirectory(prefix="keyhouse-bench-") as folder, field(Path(folder)) as running:
-        bench = Bench(running, rounds=rounds, seconds=seconds, say=lambda line: print(line, file=sys.stderr))
+    print("Everything is on: key, limits, a ledger synced to disk before each call is forwarded.")
+    with tempfile.TemporaryDirectory(prefix="keyhouse-bench-") as name:
+        folder = Path(name)
+        chat = _chat(folder, rounds, seconds) if "chat" in parts else None
+        paces = _ledger(folder, seconds) if "ledger" in parts else []
+        together: list[gateways.Together] = []
+        problems: list[str] = []
+        if "gateways" in parts:
+            together, problems = gateways.measure(folder, rounds, REQUESTS_TOGETHER, _say)
+        flatness = scale.measure(folder, 2 * rounds, REQUESTS_SCALE, _say) if "scale" in parts else []
+    return reports.Report(others, chat, tuple(paces), tuple(together), tuple(flatness), tuple(problems))
+
+
+def _chat(folder: Path, rounds: int, seconds: float) -> reports.Chat:
+    with field(folder) as running:
+        bench = Bench(running, rounds=rounds, seconds=seconds, say=_say)
         results = [*bench.run("plain"), *bench.run("stream")]
-        return reports.Report(
+        return reports.Chat(
             results=tuple(results),
             start_ms=running.start_ms,
             idle_mb=running.idle_mb,
             loaded_mb=running.keyhouse.resident_mb,
             answers=bench.keyhouse_answers,
-            problems=tuple(verify(running.data, bench.keyhouse_answers)),
-            others_busy=others,
+            problems=tuple(verify(running.house, bench.keyhouse_answers)),
         )
+
+
+def _ledger(folder: Path, seconds: float) -> list[ledger.Pace]:
+    _say("ledger on SQLite")
+    paces = ledger.measure(folder / "ledger-sqlite", seconds)
+    _say("ledger on PostgreSQL")
+    with postgres() as url:
+        return paces + ledger.measure(folder / "ledger-postgres", seconds, url)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

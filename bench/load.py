@@ -28,14 +28,15 @@ class Load(msgspec.Struct, frozen=True):
         return self.times_us[min(len(self.times_us) - 1, int(share * len(self.times_us)))] / 1000
 
 
-def drive(core: int, url: str, body: Path, headers: dict[str, str], *, clients: int, requests: int) -> Load:
+def drive(core: int | None, url: str, body: Path, headers: dict[str, str], *, clients: int, requests: int) -> Load:
     """Make exactly `requests` calls with `clients` connections. Raises CannotRun unless every answer is a 200."""
     log = body.with_name("load.log")
     log.unlink(missing_ok=True)
     lines = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     ended = subprocess.run(
         [
-            *(program("taskset"), "-c", str(core), program("h2load"), "--h1", "-t", "1"),
+            *(() if core is None else (program("taskset"), "-c", str(core))),
+            *(program("h2load"), "--h1", "-t", "1"),
             *("-c", str(clients), "-n", str(requests), "-d", str(body), f"--log-file={log}", *lines, url),
         ],
         capture_output=True,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 START_SECONDS: Final = 20.0
 TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
@@ -22,22 +22,28 @@ class CannotRun(Exception):  # noqa: N818  it is an answer, not a fault
 
 
 class Pinned:
-    """A process on one core. Use it as a context manager: it ends with the block."""
+    """A process on one core, or on any if that is None. Use it as a context manager: it ends with the block."""
 
     def __init__(
-        self, core: int, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+        self,
+        core: int | None,
+        arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
         self._log = log
         self._name = Path(arguments[0]).name
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [program("taskset"), "-c", str(core), *arguments],
+                [*(() if core is None else (program("taskset"), "-c", str(core))), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=None if environment is None else dict(environment),
                 cwd=log.parent,
                 start_new_session=True,
+                **({} if identity is None else identity),
             )
 
     def __enter__(self) -> Self:

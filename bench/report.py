@@ -4,7 +4,11 @@ from typing import Any, Final
 
 import msgspec
 
+from bench.gateways import Together
+from bench.ledger import Pace
 from bench.measure import Result
+from bench.scale import FLAT, Flatness
+from bench.servers import LOAD_CORE, SERVER_CORE
 from bench.stream_mock import PIECES
 
 QUIET: Final = 0.1
@@ -14,10 +18,8 @@ BOTTLENECK: Final = 0.9
 """A server that uses less of its core than this was held back by something else."""
 
 
-class Report(msgspec.Struct, frozen=True):
-    """One run. `problems` is empty if the books agree with the answers. `others_busy` is the share of the
-    machine's processor time that other processes used just before.
-    """
+class Chat(msgspec.Struct, frozen=True):
+    """Keyhouse beside nginx. `problems` is empty if the books agree with the answers."""
 
     results: tuple[Result, ...]
     start_ms: float
@@ -25,7 +27,6 @@ class Report(msgspec.Struct, frozen=True):
     loaded_mb: float
     answers: int
     problems: tuple[str, ...]
-    others_busy: float
 
     def find(self, target: str, kind: str) -> Result:
         """The result of one target and kind of call."""
@@ -46,6 +47,29 @@ class Report(msgspec.Struct, frozen=True):
         return ours.p50_ms - direct.p50_ms, ours.p99_ms - direct.p99_ms
 
 
+class Report(msgspec.Struct, frozen=True):
+    """One run; parts that were not asked for are empty. `others_busy` is the share of the machine's processor time
+    that other processes used just before.
+    """
+
+    others_busy: float
+    chat: Chat | None
+    paces: tuple[Pace, ...]
+    together: tuple[Together, ...]
+    flatness: tuple[Flatness, ...]
+    gateway_problems: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the books, and what is not as flat as it should be."""
+        found = self.gateway_problems if self.chat is None else self.chat.problems + self.gateway_problems
+        return found + tuple(
+            f"a call with {one.name} costs {one.cpu_ratio:.2f} times what it should"
+            for one in self.flatness
+            if one.cpu_ratio > 1 + FLAT
+        )
+
+
 def text(report: Report) -> str:
     """The report for people."""
     lines = []
@@ -55,18 +79,44 @@ def text(report: Report) -> str:
             f"NOT A QUIET MACHINE: other processes kept {report.others_busy:.0%} of its cores busy before the run,",
             "which hits whatever is measured. The processor time a call holds better than the rest.",
         ]
-    for kind, title in (("plain", "Chat, plain"), ("stream", f"Chat, streamed ({PIECES} pieces as fast as they come)")):
-        lines += ["", title, *_table(report, kind)]
-    memory = f"{report.idle_mb:.0f} MB when idle, {report.loaded_mb:.0f} MB after the load"
-    lines += ["", f"Keyhouse: ready {report.start_ms:.0f} ms after its start; {memory}"]
+    if report.chat is not None:
+        lines += _chat(report.chat)
+    if report.paces:
+        lines += ["", "The ledger alone, reservations and settlements a second on three limits, by size of a batch"]
+        lines += [
+            f"  {one.engine:12}{one.size:>5}{one.operations_per_second:>12,.0f} a second{one.batch_ms:>10.2f} ms each"
+            for one in report.paces
+        ]
+    if report.together:
+        lines += ["", "Gateways on one PostgreSQL, 64 clients each, everything on this machine's cores"]
+        lines += [
+            f"  {one.gateways} {'gateway ' if one.gateways == 1 else 'gateways'}{one.rate:>12,.0f} calls/s"
+            for one in report.together
+        ]
+    if report.flatness:
+        lines += ["", "A call as the house fills up, beside the first line (SQLite, 64 clients)"]
+        lines += [
+            f"  {one.name:38}{one.cpu_us:>7.0f} us{one.cpu_ratio:>8.2f} of its cost{one.rate_ratio:>8.2f} of its time"
+            for one in report.flatness
+        ]
     if report.problems:
-        lines += ["THE BOOKS ARE WRONG:", *(f"  {problem}" for problem in report.problems)]
-    else:
-        lines.append(f"Books: {report.answers:,} answers, as many rows, all settled; keyhouse ledger verify passes")
+        lines += ["", "WRONG:", *(f"  {problem}" for problem in report.problems)]
     return "\n".join(lines)
 
 
-def _table(report: Report, kind: str) -> list[str]:
+def _chat(chat: Chat) -> list[str]:
+    cores = f"core {SERVER_CORE} to itself; load generator and mock share core {LOAD_CORE}."
+    lines = ["", f"Beside nginx: the server under test has {cores}"]
+    for kind, title in (("plain", "Chat, plain"), ("stream", f"Chat, streamed ({PIECES} pieces as fast as they come)")):
+        lines += ["", title, *_table(chat, kind)]
+    memory = f"{chat.idle_mb:.0f} MB when idle, {chat.loaded_mb:.0f} MB after the load"
+    lines += ["", f"Keyhouse: ready {chat.start_ms:.0f} ms after its start; {memory}"]
+    if not chat.problems:
+        lines.append(f"Books: {chat.answers:,} answers, as many rows, all settled; keyhouse ledger verify passes")
+    return lines
+
+
+def _table(report: Chat, kind: str) -> list[str]:
     alone = f"{'1 client p50':>15}{'p99':>10}"
     loaded = f"{'64 clients p50':>17}{'p99':>11}"
     lines = [f"  {'':10}{'calls/s':>10}{'of nginx':>10}{'cpu/call':>11}{'core used':>11}{loaded}{alone}"]
@@ -95,12 +145,14 @@ def _table(report: Report, kind: str) -> list[str]:
 def as_json(report: Report) -> bytes:
     """The report for programs."""
     body: dict[str, Any] = msgspec.to_builtins(report)
-    for kind in ("plain", "stream"):
-        p50, p99 = report.added_ms(kind)
-        body[kind] = {
-            "of_nginx": report.ratio(kind),
-            "of_nginx_by_cpu": report.cpu_ratio(kind),
-            "added_p50_ms": p50,
-            "added_p99_ms": p99,
-        }
+    chat = report.chat
+    if chat is not None:
+        for kind in ("plain", "stream"):
+            p50, p99 = chat.added_ms(kind)
+            body["chat"][kind] = {
+                "of_nginx": chat.ratio(kind),
+                "of_nginx_by_cpu": chat.cpu_ratio(kind),
+                "added_p50_ms": p50,
+                "added_p99_ms": p99,
+            }
     return msgspec.json.format(msgspec.json.encode(body), indent=2)

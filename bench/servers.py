@@ -1,25 +1,21 @@
 """What is measured and what it is measured with: the mocks, nginx in front of them, and Keyhouse in front of them."""
 
 import json
-import os
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.request import Request, urlopen
 
 import msgspec
 
-from bench.processes import CannotRun, Pinned, free_port, program
+from bench.keyhouse import Keyhouse
+from bench.processes import Pinned, free_port, program
 
 SERVER_CORE: Final = 0
 LOAD_CORE: Final = 1
-KEYHOUSE: Final = (sys.executable, "-m", "keyhouse.cli.main")
-READY: Final = b"GET /readyz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n"
 HERE: Final = Path(__file__).resolve().parent
 
 _ANSWER: Final = json.dumps(
@@ -52,22 +48,6 @@ _PROXY: Final = """
     location / {{ proxy_pass http://mock_{port}; proxy_http_version 1.1; proxy_set_header Connection ""; {more} }}
   }}
 """
-_CONFIGURATION: Final = """
-[[upstreams]]
-name = "{name}"
-base_url = "http://127.0.0.1:{port}/v1"
-allow_private = true
-
-[[models]]
-name = "bench-{name}"
-upstreams = ["{name}"]
-upstream_model = "bench-1"
-input_usd_per_million = "1.00"
-output_usd_per_million = "2.00"
-max_output_tokens = 512
-"""
-
-_DROPPED: Final = ("KEYHOUSE_", "OPENAI_", "PYTHONDONTWRITEBYTECODE")
 _COUNTED: Final = """
 SELECT count(*), count(*) FILTER (WHERE state = 'settled' AND basis = 'upstream' AND charged_nano_usd > 0),
   count(*) FILTER (WHERE state = 'held')
@@ -89,7 +69,7 @@ class Field(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
     headers: dict[str, str]
     bodies: dict[str, Path]
-    data: Path
+    house: Keyhouse
     start_ms: float
     idle_mb: float
     keyhouse: Pinned
@@ -100,8 +80,7 @@ def field(folder: Path) -> Iterator[Field]:
     """Start it all, and stop it again."""
     with ExitStack() as running:
         upstreams = {"plain": free_port(), "stream": free_port()}
-        mock = _MOCK.format(port=upstreams["plain"], answer=_ANSWER)
-        running.enter_context(nginx(folder / "mock", LOAD_CORE, mock, [upstreams["plain"]]))
+        running.enter_context(mock(folder / "mock", upstreams["plain"]))
         streams = running.enter_context(
             Pinned(
                 LOAD_CORE,
@@ -118,22 +97,28 @@ def field(folder: Path) -> Iterator[Field]:
             for kind in proxies
         )
         proxy = running.enter_context(nginx(folder / "proxy", SERVER_CORE, servers, list(proxies.values())))
-        keyhouse, port, start_ms, established = running.enter_context(_keyhouse(folder, upstreams))
-        idle_mb = keyhouse.resident_mb
-        key = _key_with_three_limits(port, established)
+        keyhouse = Keyhouse(folder / "keyhouse", upstreams)
+        serving = running.enter_context(keyhouse.serving(SERVER_CORE))
+        idle_mb = serving.process.resident_mb
+        key = keyhouse.make_key(serving)
         yield Field(
             targets=(
                 Target("direct", _urls(upstreams), None),
                 Target("nginx", _urls(proxies), proxy),
-                Target("keyhouse", _urls({"plain": port, "stream": port}), keyhouse),
+                Target("keyhouse", _urls({"plain": serving.port, "stream": serving.port}), serving.process),
             ),
             headers={"content-type": "application/json", "authorization": f"Bearer {key}"},
-            bodies={kind: _body(folder, kind) for kind in upstreams},
-            data=folder / "data",
-            start_ms=start_ms,
+            bodies={kind: body_file(folder, kind) for kind in upstreams},
+            house=keyhouse,
+            start_ms=serving.start_ms,
             idle_mb=idle_mb,
-            keyhouse=keyhouse,
+            keyhouse=serving.process,
         )
+
+
+def mock(folder: Path, port: int) -> AbstractContextManager[Pinned]:
+    """The mock upstream on this port: always the same answer."""
+    return nginx(folder, LOAD_CORE, _MOCK.format(port=port, answer=_ANSWER), [port])
 
 
 @contextmanager
@@ -150,69 +135,11 @@ def nginx(folder: Path, core: int, servers: str, ports: list[int]) -> Iterator[P
         yield server
 
 
-@contextmanager
-def _keyhouse(folder: Path, upstreams: dict[str, int]) -> Iterator[tuple[Pinned, int, float, dict[str, str]]]:
-    inherited = os.environ.items()  # noqa: TID251  this is a command of its own
-    environment = {name: value for name, value in inherited if not name.startswith(_DROPPED)}
-    # An installed program has its bytecode; what is measured here must not be Python's compiler.
-    subprocess.run([sys.executable, "-c", "import keyhouse.cli.serve"], env=environment, check=True, timeout=60)
-    file = folder / "keyhouse.toml"
-    file.write_text(
-        "".join(_CONFIGURATION.format(name=kind, port=port) for kind, port in upstreams.items()), encoding="utf-8"
-    )
-    place = ["--data", str(folder / "data"), "--config", str(file)]
-    made = subprocess.run(
-        [
-            *(*KEYHOUSE, "init", *place, "--email", "bench@example.com", "--organization", "Bench"),
-            *("--password-stdin", "--json"),
-        ],
-        input="a long passphrase for the benchmark\n",
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=60,
-        check=False,
-    )
-    if made.returncode != 0:
-        raise CannotRun(f"keyhouse init: {made.stderr}")
-    established = json.loads(made.stdout)
-    port = free_port()
-    began = time.perf_counter()
-    serve = [*KEYHOUSE, "serve", "--host", "127.0.0.1", "--port", str(port), *place]
-    with Pinned(SERVER_CORE, serve, folder / "keyhouse.log", environment) as server:
-        server.wait_for_port(port, READY)
-        yield server, port, (time.perf_counter() - began) * 1000, established
-
-
-def _key_with_three_limits(port: int, established: dict[str, str]) -> str:
-    """A key with a budget a month, in a project with a rate limit, in an organization with a daily one."""
-    admin_key, project_id = established["admin_key"], established["project_id"]
-
-    def ask(path: str, body: dict[str, Any]) -> Any:
-        request = Request(
-            f"http://127.0.0.1:{port}/v1/organization{path}",
-            json.dumps(body).encode(),
-            {"authorization": f"Bearer {admin_key}", "content-type": "application/json"},
-        )
-        with urlopen(request, timeout=30) as answer:  # noqa: S310  loopback
-            return json.load(answer)
-
-    key = ask(
-        f"/projects/{project_id}/api_keys",
-        {"name": "bench", "limits": [{"unit": "usd", "window": "month", "amount": "100000"}]},
-    )
-    project = {"type": "project", "id": project_id}
-    ask("/limits", {"scope": project, "unit": "requests", "window": "minute", "amount": "10000000"})
-    organization = {"type": "organization", "id": established["organization_id"]}
-    ask("/limits", {"scope": organization, "unit": "tokens", "window": "day", "amount": "1000000000000"})
-    return str(key["value"])
-
-
 def _urls(ports: dict[str, int]) -> dict[str, str]:
     return {kind: f"http://127.0.0.1:{port}/v1/chat/completions" for kind, port in ports.items()}
 
 
-def _body(folder: Path, kind: str) -> Path:
+def body_file(folder: Path, kind: str) -> Path:
     """A request's body in a file."""
     body: dict[str, Any] = {
         "model": f"bench-{kind}",
@@ -226,12 +153,12 @@ def _body(folder: Path, kind: str) -> Path:
     return file
 
 
-def verify(data: Path, answers: int) -> list[str]:
+def verify(house: Keyhouse, answers: int) -> list[str]:
     """What is wrong with the books: a row for each answer, every row settled and charged, `ledger verify` passes."""
     deadline = time.perf_counter() + 10
     found: list[str] = []
     while time.perf_counter() < deadline:
-        with closing(sqlite3.connect(f"file:{data / 'keyhouse.db'}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"file:{house.data / 'keyhouse.db'}?mode=ro", uri=True)) as connection:
             rows, settled, held = connection.execute(_COUNTED).fetchone()
         if not held:
             break
@@ -240,9 +167,4 @@ def verify(data: Path, answers: int) -> list[str]:
         found.append(f"{rows} rows in the ledger for {answers} answers")
     if settled != rows:
         found.append(f"only {settled} of {rows} rows are settled with what the upstream reported")
-    ended = subprocess.run(
-        [*KEYHOUSE, "ledger", "verify", "--data", str(data)], capture_output=True, text=True, timeout=120, check=False
-    )
-    if ended.returncode != 0:
-        found.append(f"keyhouse ledger verify: {ended.stdout}{ended.stderr}")
-    return found
+    return found + house.verify()

@@ -1,0 +1,67 @@
+"""A PostgreSQL server of the benchmark's own, as durable as it comes: thrown away afterwards."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from bench.processes import CannotRun, Pinned, free_port
+
+USER: Final = "postgres"
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A running server with an empty database; its address. It runs as `postgres` where root runs the benchmark."""
+    binaries = _programs()
+    folder = Path(tempfile.mkdtemp(prefix="keyhouse-bench-postgres-"))
+    identity: dict[str, Any] = {}
+    if os.getuid() == 0:
+        user = pwd.getpwnam(USER)
+        identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        shutil.chown(folder, USER, USER)
+    port = free_port()
+    data = folder / "data"
+    try:
+        made = subprocess.run(
+            [
+                binaries / "initdb",
+                "--pgdata",
+                data,
+                "--username",
+                USER,
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            **identity,
+        )
+        if made.returncode != 0:
+            raise CannotRun(f"initdb: {made.stderr}")
+        server = [
+            *(str(binaries / "postgres"), "-D", str(data), "-p", str(port)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"),
+        ]
+        with Pinned(None, server, folder / "log", identity=identity) as running:
+            running.wait_for_port(port)
+            yield f"postgresql://{USER}@127.0.0.1:{port}/postgres"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs() -> Path:
+    if (found := shutil.which("initdb")) is not None:
+        return Path(found).resolve().parent
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if not folders:
+        raise CannotRun("PostgreSQL is not installed: run bench/setup")
+    return folders[-1]

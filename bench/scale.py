@@ -1,0 +1,126 @@
+"""What a call costs as the house fills up: more limits on its way, more keys beside it, more calls behind it.
+
+Each variant is a Keyhouse of its own on SQLite, all of them running, idle but for the one that is measured. Rounds
+are interleaved, and each figure is a median of ratios of the same round, so that what the machine does besides
+hits both sides alike.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import msgspec
+
+from bench.keyhouse import THREE_LIMITS, Keyhouse, Limit, Serving
+from bench.load import drive
+from bench.processes import free_port
+from bench.servers import LOAD_CORE, SERVER_CORE, body_file, mock
+
+FLAT: Final = 0.15
+"""How much dearer a call may become."""
+
+CLIENTS: Final = 64
+FEW_KEYS: Final = 1_000
+MANY_KEYS: Final = 1_000_000
+MANY_CALLS: Final = 10_000_000
+
+ONE_LIMIT: Final = THREE_LIMITS[:1]
+TWELVE_LIMITS: Final = (
+    *THREE_LIMITS,
+    Limit("key", "usd", "day"),
+    Limit("key", "requests", "minute"),
+    Limit("key", "tokens", "minute"),
+    Limit("user", "usd", "month"),
+    Limit("user", "requests", "day"),
+    Limit("project", "usd", "week"),
+    Limit("project", "tokens", "minute"),
+    Limit("organization", "usd", "month"),
+    Limit("organization", "requests", "minute"),
+)
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """One way the house can be filled."""
+
+    name: str
+    limits: tuple[Limit, ...] = THREE_LIMITS
+    keys: int = FEW_KEYS
+    calls: int = 0
+
+
+class Flatness(msgspec.Struct, frozen=True):
+    """What one variant costs beside the plain one, as ratios; `cpu_us` is the server's processor time a call."""
+
+    name: str
+    cpu_us: float
+    cpu_ratio: float
+    rate_ratio: float
+
+
+PLAIN: Final = Variant("3 limits, 1,000 keys, no past calls")
+VARIANTS: Final = (
+    PLAIN,
+    Variant("1 limit", limits=ONE_LIMIT),
+    Variant("12 limits", limits=TWELVE_LIMITS),
+    Variant("1,000,000 keys", keys=MANY_KEYS),
+    Variant("10,000,000 past calls", calls=MANY_CALLS),
+)
+
+
+def measure(folder: Path, rounds: int, requests: int, say: Callable[[str], None]) -> list[Flatness]:
+    """All variants beside the plain one."""
+    with _running(folder, say) as (body, running):
+        for serving, key in running:
+            _drive(serving, key, body, requests)
+        rates: list[list[float]] = [[] for _ in running]
+        costs: list[list[float]] = [[] for _ in running]
+        for number in range(rounds):
+            say(f"scale, round {number + 1} of {rounds}")
+            for place, (serving, key) in enumerate(running):
+                before = serving.process.cpu_seconds
+                rates[place].append(_drive(serving, key, body, requests))
+                costs[place].append((serving.process.cpu_seconds - before) / requests * 1e6)
+    return [
+        Flatness(
+            variant.name,
+            median(costs[place]),
+            median(mine / plain for mine, plain in zip(costs[place], costs[0], strict=True)),
+            median(plain / mine for mine, plain in zip(rates[place], rates[0], strict=True)),
+        )
+        for place, variant in enumerate(VARIANTS)
+    ]
+
+
+@contextmanager
+def _running(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Path, list[tuple[Serving, str]]]]:
+    with ExitStack() as stack:
+        port = free_port()
+        stack.enter_context(mock(folder / "scale-mock", port))
+        running = []
+        for place, variant in enumerate(VARIANTS):
+            house = Keyhouse(folder / f"scale-{place}", {"plain": port})
+            began = time.perf_counter()
+            fill(house.data / "keyhouse.db", variant.keys, variant.calls)
+            say(f"{variant.name}: filled in {time.perf_counter() - began:.0f} s")
+            serving = stack.enter_context(house.serving(SERVER_CORE))
+            running.append((serving, house.make_key(serving, variant.limits)))
+        yield body_file(folder, "plain"), running
+
+
+def _drive(serving: Serving, key: str, body: Path, requests: int) -> float:
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+    return drive(LOAD_CORE, serving.url, body, headers, clients=CLIENTS, requests=requests).rate
+
+
+def fill(database: Path, keys: int, calls: int) -> None:
+    """Rows as Keyhouse would have written them: keys with a secret each, and settled calls with their rollups."""
+    statements = Path(__file__).with_name("fill.sql").read_text(encoding="utf-8").split(";\n")
+    with closing(sqlite3.connect(database)) as connection:
+        for statement in statements:
+            connection.execute(statement, {"keys": keys, "calls": calls})
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
