@@ -58,6 +58,8 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
             UPSTREAM + "[[models]]\nname = 'm'\nupstreams = ['local']\ninput_usd_per_million = '1'\n",
             "both input_usd_per_million and output_usd_per_million",
         ),
+        ("[retention]\ncalls_days = 0\n", "retention.calls_days: expected 1"),
+        ("[retention]\nminutes_days = 'week'\n", "retention.minutes_days"),
         ("[server\n", "not valid TOML"),
     ],
 )

@@ -11,6 +11,8 @@ from keyhouse.doors import ASGIApp, Doors, Receive, Scope, Send
 def a_door(name: str, seen: list[tuple[str, str]]) -> ASGIApp:
     async def door(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append((name, scope["client"][0]))
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
     return door
 
@@ -22,6 +24,7 @@ async def ask(
     forwarded: str | None = None,
     trusted: tuple[str, ...] = (),
     ready: bool = True,
+    statuses: dict[tuple[str, int], int] | None = None,
 ) -> tuple[list[tuple[str, str]], list[MutableMapping[str, Any]]]:
     seen: list[tuple[str, str]] = []
     sent: list[MutableMapping[str, Any]] = []
@@ -30,6 +33,8 @@ async def ask(
         admin=a_door("admin", seen),
         console=a_door("console", seen),
         is_ready=lambda: ready,
+        metrics=lambda: b"keyhouse_ledger_is_well 1\n",
+        statuses={} if statuses is None else statuses,
         trusted_proxies=trusted,
     )
 
@@ -82,9 +87,18 @@ async def test_only_a_trusted_proxy_is_believed(client: str, forwarded: str | No
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("path", "ready", "status"), [("/healthz", False, 200), ("/readyz", True, 200), ("/readyz", False, 503)]
+    ("path", "ready", "status"),
+    [("/healthz", False, 200), ("/readyz", True, 200), ("/readyz", False, 503), ("/metrics", False, 200)],
 )
 async def test_operators_can_ask_how_it_is(path: str, ready: bool, status: int) -> None:
     seen, sent = await ask(path, ready=ready)
     assert seen == []
     assert sent[0]["status"] == status
+
+
+@pytest.mark.asyncio
+async def test_answers_are_counted_by_door_and_class_of_status() -> None:
+    statuses: dict[tuple[str, int], int] = {}
+    for path in ("/v1/models", "/v1/models", "/v1/organization", "/", "/healthz", "/metrics"):
+        await ask(path, statuses=statuses)
+    assert statuses == {("gateway", 4): 2, ("admin", 4): 1, ("console", 4): 1}

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -36,8 +37,13 @@ from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
 from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.commit import GroupCommit
+from keyhouse.ledger.housekeeping import SWEEP_SECONDS, Housekeeping, Kept
 from keyhouse.ledger.instances import Instances
 from keyhouse.ledger.orphans import close_orphans
+from keyhouse.ledger.rounds import repeat
+from keyhouse.ledger.tally import Tally
+from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
+from keyhouse.metrics import Metrics, Sources
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
@@ -142,7 +148,10 @@ async def open_house(
     database, clock, entropy = ground.database, ground.clock, ground.entropy
     client = UpstreamClient(clock)
     catalog = await load_catalog(settings, environment, database, clock, client)
-    ledger, finish_books = await _open_ledger(ground, say)
+    books = await _open_ledger(ground, say)
+    ledger = books.ledger
+    watch, housekeeping, finish_rounds = _begin_rounds(ground, settings.retention)
+    statuses: dict[tuple[str, int], int] = {}
 
     def print_setup_link() -> None:
         token = ground.setup.new_link_token()
@@ -170,20 +179,33 @@ async def open_house(
             "ASGIApp", console.build(_desk(ground, keys, catalog, settings.server.public_url, print_setup_link))
         ),
         is_ready=lambda: ledger.is_well,
+        metrics=Metrics(Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses)).page,
+        statuses=statuses,
         trusted_proxies=settings.server.trusted_proxies,
     )
-    return House(doors, ground, ledger, print_setup_link, (client.close, finish_books, ground.close))
+    return House(doors, ground, ledger, print_setup_link, (client.close, finish_rounds, books.finish, ground.close))
 
 
-async def _open_ledger(ground: Ground, say: Say) -> tuple[Ledger, Callable[[], Awaitable[None]]]:
-    """The ledger, with what dead gateways left closed, and how to end it."""
+@dataclass(frozen=True)
+class _OpenLedger:
+    """A ledger, what it counts, and how to end it."""
+
+    ledger: Ledger
+    tally: Tally
+    orphans: Callable[[], int]
+    finish: Callable[[], Awaitable[None]]
+
+
+async def _open_ledger(ground: Ground, say: Say) -> _OpenLedger:
+    """The ledger, with what dead gateways left closed."""
     books = open_books(ground.database, ground.clock)
     await books.begin()
     if orphans := await close_orphans(books):
         say(f"{orphans} calls were cut off when Keyhouse last stopped; they are charged what they had reserved.")
     commit = GroupCommit(books, _report)
+    instances = Instances(books, commit, _report)
     committing = asyncio.create_task(commit.run())
-    beating = asyncio.create_task(Instances(books, commit, _report).run())
+    beating = asyncio.create_task(instances.run())
 
     async def finish() -> None:
         beating.cancel()
@@ -192,7 +214,28 @@ async def _open_ledger(ground: Ground, say: Say) -> tuple[Ledger, Callable[[], A
         await books.end()
 
     prices = {price.id: price for price in await ground.database.read(list_prices)}
-    return Ledger(commit, ground.clock, prices), finish
+    ledger = Ledger(commit, ground.clock, prices)
+    return _OpenLedger(ledger, commit.tally, lambda: orphans + instances.orphans, finish)
+
+
+def _begin_rounds(
+    ground: Ground, retention: config.Retention
+) -> tuple[Watch, Housekeeping, Callable[[], Awaitable[None]]]:
+    """The auditor and housekeeping, at work in the background, and how to end them."""
+    watch = Watch(ground.database, ground.clock, _tell)
+    kept = Kept(retention.minutes_days, retention.calls_days)
+    housekeeping = Housekeeping(ground.database, ground.clock, kept)
+    rounds = {
+        asyncio.create_task(repeat(watch.round, AUDIT_SECONDS, partial(_report, "the books could not be audited"))),
+        asyncio.create_task(repeat(housekeeping.round, SWEEP_SECONDS, partial(_report, "housekeeping has failed"))),
+    }
+
+    async def finish() -> None:
+        for task in rounds:
+            task.cancel()
+        await asyncio.wait(rounds)
+
+    return watch, housekeeping, finish
 
 
 def open_books(database: Database, clock: Clock) -> Books:
@@ -247,3 +290,11 @@ def _desk(
 
 def _report(message: str, error: BaseException) -> None:
     structlog.get_logger("keyhouse.ledger").error("ledger", message=message, error=repr(error))
+
+
+def _tell(disagreements: tuple[str, ...]) -> None:
+    log = structlog.get_logger("keyhouse.ledger")
+    if disagreements:
+        log.error("ledger", message="the books disagree", disagreements=disagreements)
+    else:
+        log.info("ledger", message="the books agree again")

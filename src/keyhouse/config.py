@@ -17,6 +17,7 @@ import msgspec
 from keyhouse.core.money import parse_price, parse_usd
 
 DEFAULT_FILE: Final = Path("keyhouse.toml")
+RETENTION_DAYS_MAX: Final = 36_500
 _PREFIX: Final = "KEYHOUSE_"
 _NOT_FIELDS: Final = frozenset({"KEYHOUSE_CONFIG", "KEYHOUSE_URL", "KEYHOUSE_ADMIN_KEY", "KEYHOUSE_ADMIN_KEY_FILE"})
 """What the command itself reads, beside names without `__`."""
@@ -49,6 +50,15 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the master key is; left out, it is master.key in the data folder."""
 
     master_key_file: str | None = None
+
+
+class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many days things are kept: usage by the minute, and calls with all they say; left out, calls are kept for
+    ever. Usage by the hour, what counts on limits and the audit log are kept for ever in any case.
+    """
+
+    minutes_days: int = 7
+    calls_days: int | None = None
 
 
 class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,6 +129,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: Server = Server()
     database: Database = Database()
     secrets: Secrets = Secrets()
+    retention: Retention = Retention()
     upstreams: tuple[Upstream, ...] = ()
     models: tuple[Model, ...] = ()
 
@@ -168,7 +179,7 @@ def read_secret_file(path: str, field: str) -> str:
 
 
 def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
-    sections = {"server": Server, "database": Database, "secrets": Secrets}
+    sections = {"server": Server, "database": Database, "secrets": Secrets, "retention": Retention}
     for name, value in environment.items():
         if not name.startswith(_PREFIX) or name in _NOT_FIELDS or "__" not in name:
             continue
@@ -204,6 +215,10 @@ def _require_sense(settings: Settings) -> None:
     url = settings.database.url
     if url is not None and not url.startswith("sqlite:///"):
         raise BadConfiguration(f"database.url: expected sqlite:///path/to/keyhouse.db, not {url.split('@')[-1]!r}.")
+    for name in Retention.__struct_fields__:
+        days = getattr(settings.retention, name)
+        if days is not None and not 1 <= days <= RETENTION_DAYS_MAX:
+            raise BadConfiguration(f"retention.{name}: expected 1 to {RETENTION_DAYS_MAX} days, not {days}.")
     names: set[str] = set()
     for place, upstream in enumerate(settings.upstreams):
         _require_upstream(f"upstreams[{place}]", upstream, names)

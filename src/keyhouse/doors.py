@@ -4,6 +4,7 @@ Model calls go to the gateway before any framework has touched them. Behind a tr
 address is taken from `X-Forwarded-For` here, once for all doors, and from nobody else.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -17,7 +18,10 @@ _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"
 
 
 class Doors:
-    """The whole application. `is_ready` says whether calls can be served right now."""
+    """The whole application. `is_ready` says whether calls can be served right now, `metrics` is their page.
+
+    Into `statuses` the answers are counted by door and class of status: `("gateway", 2)`.
+    """
 
     def __init__(
         self,
@@ -26,12 +30,16 @@ class Doors:
         admin: ASGIApp,
         console: ASGIApp,
         is_ready: Callable[[], bool],
+        metrics: Callable[[], bytes],
+        statuses: dict[tuple[str, int], int],
         trusted_proxies: Iterable[str] = (),
     ) -> None:
         self._gateway = gateway
         self._admin = admin
         self._console = console
         self._is_ready = is_ready
+        self._metrics = metrics
+        self._statuses = statuses
         self._trusted = [ip_network(network) for network in trusted_proxies]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,14 +56,32 @@ class Doors:
         path: str = scope["path"]
         if path.startswith("/v1/"):
             is_admin = path.startswith("/v1/organization/") or path == "/v1/organization"
-            await (self._admin if is_admin else self._gateway)(scope, receive, send)
+            if is_admin:
+                await self._admin(scope, receive, self._counting("admin", send))
+            else:
+                await self._gateway(scope, receive, self._counting("gateway", send))
         elif path == "/healthz":
             await _say(send, 200, b"ok\n")
         elif path == "/readyz":
             is_ready = self._is_ready()
             await _say(send, 200 if is_ready else 503, b"ready\n" if is_ready else b"the ledger cannot be written\n")
+        elif path == "/metrics":
+            # On a thread: what it is made with is slow to load.
+            await _say(send, 200, await asyncio.to_thread(self._metrics))
         else:
-            await self._console(scope, receive, send)
+            await self._console(scope, receive, self._counting("console", send))
+
+    def _counting(self, door: str, send: Send) -> Send:
+        """`send` that counts the answer by its status. It is called for every piece of a stream, so it does no more."""
+        statuses = self._statuses
+
+        def counting(message: MutableMapping[str, Any]) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                answer = (door, message["status"] // 100)
+                statuses[answer] = statuses.get(answer, 0) + 1
+            return send(message)
+
+        return counting
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -20,6 +20,7 @@ SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "[server]": config.Server,
     "[database]": config.Database,
     "[secrets]": config.Secrets,
+    "[retention]": config.Retention,
     "[[upstreams]]": config.Upstream,
     "[[models]]": config.Model,
     "[[models.rates]]": config.Rate,

@@ -14,6 +14,7 @@ from typing import Final
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Admitted, Operation, Reserve, Verdict
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.ledger.tally import Tally
 from keyhouse.store.books import Books
 from keyhouse.store.engine import Unavailable
 
@@ -27,7 +28,7 @@ does not take every batch with it; its call stays held, and is closed at the nex
 
 
 class GroupCommit:
-    """The one queue into the books. `report` is told, in words for the log, what failed."""
+    """The one queue into the books. `report` is told, in words for the log, what failed; `tally` counts."""
 
     def __init__(
         self, books: Books, report: Callable[[str, BaseException], None], pause_seconds: float = PAUSE_SECONDS
@@ -42,6 +43,7 @@ class GroupCommit:
         self._tries: dict[str, int] = {}
         self._stopping = False
         self.is_well = True
+        self.tally = Tally()
 
     def submit(self, reserve: Reserve) -> asyncio.Future[Verdict]:
         """Queue a reservation. The future has its verdict once that is durable; it raises Refusal if it cannot be."""
@@ -61,6 +63,7 @@ class GroupCommit:
 
     async def run(self) -> None:
         """Commit batches until `stop`, and then what is left."""
+        time = asyncio.get_running_loop().time
         while not (self._stopping and not self._queue):
             if not self._queue:
                 self._idle.set()
@@ -68,14 +71,17 @@ class GroupCommit:
                 await self._arrived.wait()
                 continue
             batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
+            operations = [operation for operation, _ in batch]
+            began = time()
             try:
-                decision = await self._books.run([operation for operation, _ in batch])
+                decision = await self._books.run(operations)
             except Exception as error:  # noqa: BLE001  whatever it was, callers are waiting and closings must not be lost
                 self._failed(batch, error)
                 await asyncio.sleep(self._pause_seconds)
                 continue
             self.is_well = True
             self._tries.clear()
+            self.tally.committed(operations, decision.verdicts, time() - began)
             for (operation, future), verdict in zip(batch, decision.verdicts, strict=True):
                 self._answer(operation, future, verdict)
 
@@ -104,6 +110,7 @@ class GroupCommit:
 
     def _failed(self, batch: list[tuple[Operation, asyncio.Future[Verdict] | None]], error: Exception) -> None:
         self.is_well = False
+        self.tally.failed_batches += 1
         self._report("a batch was not committed", error)
         for operation, future in batch:
             if isinstance(operation, Closing):
@@ -124,6 +131,7 @@ class GroupCommit:
         tries = self._tries.get(closing.call_id, 0) + (not isinstance(error, Unavailable))
         if tries >= CLOSING_TRIES:
             self._tries.pop(closing.call_id, None)
+            self.tally.lost_closings += 1
             self._report(f"call {closing.call_id} could not be closed and stays held until the next start", error)
             if future is not None:
                 future.cancel()

@@ -21,7 +21,7 @@ from keyhouse.store.engine import Connection, Database
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
 
-EVERY_SECONDS: Final = 300.0
+SWEEP_SECONDS: Final = 300.0
 AT_ONCE: Final = 1_000
 """How many rows go in one transaction: a batch of calls that waits behind it waits some milliseconds."""
 

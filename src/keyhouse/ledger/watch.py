@@ -27,6 +27,9 @@ from keyhouse.store import watch as rows
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.evidence import Evidence, PeriodEvidence, RollupEvidence, Totals
 
+AUDIT_SECONDS: Final = 60.0
+"""Rest between two rounds."""
+
 DISTANCE_MS: Final = 5 * MINUTE_MS
 """How far the watermark stays behind the present."""
 
