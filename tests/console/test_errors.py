@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from console.given_console import Console
+from keyhouse.store.engine import Unavailable
 
 pytestmark = pytest.mark.asyncio
 
@@ -43,3 +44,16 @@ async def test_a_mistake_of_ours_is_logged_and_told_without_its_inside(at_home: 
     assert "Keyhouse made a mistake" in answer.text
     assert "inside of the house" not in answer.text
     assert [line["event"] for line in logs] == ["console_fault"]
+
+
+async def test_a_database_that_does_not_answer_is_told_as_such_and_logged(at_home: Console) -> None:
+    async def gone(*_: Any) -> None:
+        raise Unavailable("the disk is on fire")
+
+    object.__setattr__(at_home.desk.sessions._database, "read", gone)
+    with capture_logs() as logs:
+        answer = await at_home.browser.get("/api-keys")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "The database cannot be used right now." in answer.text
+    assert "fire" not in answer.text
+    assert [line["internal"] for line in logs] == ["the disk is on fire"]

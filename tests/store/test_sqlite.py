@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from given import NOON, FakeClock, a_database, seeded_entropy
 from keyhouse.store import schema
 from keyhouse.store.audit import Event
-from keyhouse.store.engine import Actor, CannotOpen, Change
+from keyhouse.store.engine import Actor, CannotOpen, Change, Unavailable
 from keyhouse.store.sqlite import LOG_BYTES, open_sqlite, read_only
 
 ACTOR = Actor("session", "org-1", "user-1", "ada@example.com", "owner")
@@ -200,3 +200,30 @@ async def test_the_log_is_folded_into_the_file_and_stays_short(tmp_path: Path) -
     assert log.stat().st_size < 2 * LOG_BYTES
     await database.close()
     assert not log.exists() or log.stat().st_size == 0
+
+
+@pytest.mark.asyncio
+async def test_a_full_disk_is_unavailable_and_later_it_works_again(tmp_path: Path) -> None:
+    database = a_database(tmp_path)
+    pages = database.driver.execute("PRAGMA page_count").fetchone()[0]
+    database.driver.execute(f"PRAGMA max_page_count = {pages}")
+    large = an_organization() | {"name": "x" * 100_000}
+    for _ in range(2):
+        with pytest.raises(Unavailable) as caught:
+            await database.write(lambda connection: connection.execute(insert(schema.organizations), large).rowcount)
+        assert "full" in caught.value.internal
+    database.driver.execute("PRAGMA max_page_count = 1000000")
+    await database.write(lambda connection: connection.execute(insert(schema.organizations), large).rowcount)
+    await database.close()
+
+
+@pytest.mark.asyncio
+async def test_a_disk_that_became_read_only_is_unavailable_and_a_mistake_of_ours_is_not(tmp_path: Path) -> None:
+    database = a_database(tmp_path)
+    await database.on_writer(lambda: database.driver.execute("PRAGMA query_only = ON"))
+    with pytest.raises(Unavailable):
+        await database.write(lambda c: c.execute(insert(schema.organizations), an_organization()).rowcount)
+    await database.on_writer(lambda: database.driver.execute("PRAGMA query_only = OFF"))
+    with pytest.raises(OperationalError, match="no such table"):
+        await database.write(lambda c: c.execute(text("SELECT * FROM nowhere")).rowcount)
+    await database.close()

@@ -8,6 +8,7 @@
 import re
 from typing import Any, Final
 
+import structlog
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -42,6 +43,10 @@ class Door:
             _require_plain_host(scope)
             actor = await self._office.admin_keys.authenticate(_authorization(scope), _address(scope))
         except Refusal as refusal:
+            if refusal.internal:
+                structlog.get_logger("keyhouse.admin").warning(
+                    "admin_refusal", code=str(refusal.code), internal=refusal.internal, request_id=request_id
+                )
             await _send(stamped, *answer(refusal, request_id))
             return
         except Exception:

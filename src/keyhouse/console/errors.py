@@ -18,6 +18,7 @@ from keyhouse.core.errors import Code, Refusal
 _STATUS: Final[Mapping[Code, int]] = {
     Code.CONFLICT: HTTPStatus.CONFLICT,
     Code.CROSS_SITE: HTTPStatus.FORBIDDEN,
+    Code.LEDGER_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Code.NOT_PERMITTED: HTTPStatus.FORBIDDEN,
     Code.PARAMETER_INVALID: HTTPStatus.BAD_REQUEST,
@@ -47,7 +48,10 @@ class Errors:
         status = _STATUS.get(refusal.code, HTTPStatus.INTERNAL_SERVER_ERROR)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR or refusal.internal:
             self._log.warning("console_refusal", code=str(refusal.code), internal=refusal.internal)
-        return self._page(request, status, refusal.message, refusal.hint)
+        page = self._page(request, status, refusal.message, refusal.hint)
+        if refusal.retry_after_ms is not None:
+            page.headers["retry-after"] = str(-(-refusal.retry_after_ms // 1_000))
+        return page
 
     def wrong_request(self, request: Visit, fault: HTTPException) -> Response[Any]:
         """The answer to what is no page, or no request to one."""
