@@ -88,3 +88,23 @@ def test_a_secret_can_be_in_the_environment_or_a_file_and_is_never_empty(tmp_pat
     file.write_text("\n")
     with pytest.raises(BadConfiguration, match="A_KEY_FILE"):
         read_secret("A_KEY", {"A_KEY_FILE": str(file)})
+
+
+def an_empty_file(folder: Path) -> Path:
+    (folder / "keyhouse.toml").write_text("")
+    return folder / "keyhouse.toml"
+
+
+@pytest.mark.parametrize("url", ["sqlite:///data/keyhouse.db", "postgresql://ada@db/keyhouse", "postgres:///keyhouse"])
+def test_a_database_is_named_by_its_address(tmp_path: Path, url: str) -> None:
+    assert load(an_empty_file(tmp_path), {"KEYHOUSE_DATABASE__URL": url}).database.url == url
+
+
+def test_a_databases_password_is_in_no_message(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://ada:hunter2@db/keyhouse\n")
+    settings = load(an_empty_file(tmp_path), {"KEYHOUSE_DATABASE__URL_FILE": str(tmp_path / "url")})
+    assert settings.database.url == "postgresql://ada:hunter2@db/keyhouse"
+    assert "hunter2" not in repr(settings) + str(settings)
+    with pytest.raises(BadConfiguration, match=r"database\.url") as caught:
+        load(an_empty_file(tmp_path), {"KEYHOUSE_DATABASE__URL": "mysql://ada:hunter2@db/keyhouse"})
+    assert "hunter2" not in str(caught.value)

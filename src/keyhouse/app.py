@@ -55,9 +55,10 @@ from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.engine import Database
 from keyhouse.store.master_key import open_keyring
+from keyhouse.store.opening import address_of, open_database
 from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.store.prices import list_prices
-from keyhouse.store.sqlite import SqliteDatabase, open_sqlite
+from keyhouse.store.sqlite import SqliteDatabase
 
 HASHING_THREADS: Final = 2
 """Passwords take 64 MiB each while they are hashed; two at a time are enough for people who sign in."""
@@ -81,7 +82,7 @@ class SystemClock:
 class Ground:
     """What everything stands on: an open database, its keys, and how it is set up."""
 
-    database: SqliteDatabase
+    database: Database
     clock: Clock
     entropy: Entropy
     keyring: Keyring
@@ -96,9 +97,7 @@ class Ground:
 async def open_ground(settings: config.Settings, data: Path) -> Ground:
     """Open the database and its master key. Raises CannotOpen, with everything untouched."""
     clock, entropy = SystemClock(), os.urandom
-    url = settings.database.url
-    path = data / "keyhouse.db" if url is None else Path(url.removeprefix("sqlite:///"))
-    database = await asyncio.to_thread(open_sqlite, path, clock, entropy)
+    database = await open_database(settings.database.url or address_of(data), clock, entropy)
     try:
         key_file = settings.secrets.master_key_file
         keyring = await open_keyring(Path(key_file) if key_file else data / "master.key", database, clock, entropy)
@@ -158,6 +157,7 @@ async def open_house(
         say(f"set up the first account within 15 minutes: {url}/set-up/{token}")
 
     authenticator = Authenticator(database, ground.keyring.pepper, clock)
+    database.listen(authenticator.forget, authenticator.forget_all)
     lobby = gateway.build(
         GatewayHouse(
             authenticator=authenticator,

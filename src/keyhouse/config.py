@@ -17,6 +17,7 @@ import msgspec
 from keyhouse.core.money import parse_price, parse_usd
 
 DEFAULT_FILE: Final = Path("keyhouse.toml")
+DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://")
 RETENTION_DAYS_MAX: Final = 36_500
 _PREFIX: Final = "KEYHOUSE_"
 _NOT_FIELDS: Final = frozenset({"KEYHOUSE_CONFIG", "KEYHOUSE_URL", "KEYHOUSE_ADMIN_KEY", "KEYHOUSE_ADMIN_KEY_FILE"})
@@ -41,9 +42,16 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the books are. `url` is `sqlite:///path/to/keyhouse.db`; left out, it is keyhouse.db in the data folder."""
+    """Where the books are.
+
+    `url` is `sqlite:///path/to/keyhouse.db`, or `postgresql://user:password@host:port/name` for many gateways on
+    one database; left out, it is keyhouse.db in the data folder.
+    """
 
     url: str | None = None
+
+    def __repr__(self) -> str:
+        return "Database(...)"
 
 
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -213,8 +221,9 @@ def _require_sense(settings: Settings) -> None:
         except ValueError as error:
             raise BadConfiguration(f"server.trusted_proxies: {error}.") from None
     url = settings.database.url
-    if url is not None and not url.startswith("sqlite:///"):
-        raise BadConfiguration(f"database.url: expected sqlite:///path/to/keyhouse.db, not {url.split('@')[-1]!r}.")
+    if url is not None and not url.startswith(DATABASES):
+        # Whatever it is, it may hold a password.
+        raise BadConfiguration("database.url: expected sqlite:///path/to/keyhouse.db or postgresql://user@host/name.")
     for name in Retention.__struct_fields__:
         days = getattr(settings.retention, name)
         if days is not None and not 1 <= days <= RETENTION_DAYS_MAX:

@@ -65,3 +65,16 @@ def test_a_bad_configuration_stops_init_with_the_fields_name(tmp_path: Path) -> 
     ended = command([*INIT, "--config", "bad.toml"], tmp_path, PASSWORD)
     assert ended.returncode == 1
     assert "colour" in ended.stderr
+
+
+def test_init_works_on_postgresql_and_the_master_key_stays_a_file(tmp_path: Path, postgres_url: str) -> None:
+    url = {"KEYHOUSE_DATABASE__URL": postgres_url}
+    first = command([*INIT, "--json"], tmp_path, PASSWORD, url)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert [path.name for path in (tmp_path / "books").iterdir()] == ["master.key"]
+    assert command(INIT, tmp_path, PASSWORD, url).returncode == 5
+    # Another gateway needs the same key, and does not make one of its own.
+    elsewhere = command(["init", "--data", "elsewhere", *INIT[3:]], tmp_path, PASSWORD, url)
+    assert elsewhere.returncode == 1
+    assert "copy it from another gateway" in elsewhere.stderr
+    assert not (tmp_path / "elsewhere").exists()

@@ -87,5 +87,7 @@ def _status(refusal: Refusal) -> Exit:
             return Exit.CONFLICT
         case Code.PARAMETER_INVALID:
             return Exit.USAGE
+        case Code.LEDGER_UNAVAILABLE:
+            return Exit.TRY_AGAIN
         case _:
             return Exit.ERROR

@@ -1,15 +1,13 @@
 """`keyhouse ledger`: questions to the books that need no running server."""
 
-import sys
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 from cyclopts import App, Parameter
 
+from keyhouse.cli.place import Data, Database, database_url, wait_for
 from keyhouse.ledger.auditor import Report, audit
-from keyhouse.store.engine import CannotOpen
-from keyhouse.store.sqlite import read_only
+from keyhouse.store.opening import look
 
 ledger_app: Final = App(name="ledger", help="Check the books.")
 
@@ -17,8 +15,8 @@ ledger_app: Final = App(name="ledger", help="Check the books.")
 @ledger_app.command
 def verify(
     *,
-    data: Annotated[Path | None, Parameter(help="Folder of the database.")] = None,
-    database: Annotated[str | None, Parameter(help="Address of the database, sqlite:///path/to/keyhouse.db.")] = None,
+    data: Data = None,
+    database: Database = None,
     json: Annotated[bool, Parameter(negative="", help="Print the report as JSON.")] = False,
 ) -> int:
     """Add the books up again from the calls; exit 1 with what disagrees. It only reads, also beside a running server.
@@ -28,24 +26,10 @@ def verify(
         keyhouse ledger verify --data data
 
         keyhouse ledger verify --database sqlite:////var/lib/keyhouse/keyhouse.db --json
+
+        keyhouse ledger verify --database postgresql://keyhouse@db.example.com/keyhouse
     """
-    if (data is None) == (database is None):
-        print("keyhouse: name the books by either --data or --database", file=sys.stderr)
-        return 2
-    if database is not None and not database.startswith("sqlite:///"):
-        print("keyhouse: --database: expected sqlite:///path/to/keyhouse.db", file=sys.stderr)
-        return 2
-    path = Path(database.removeprefix("sqlite:///")) if database is not None else (data or Path()) / "keyhouse.db"
-    try:
-        engine = read_only(path)
-    except CannotOpen as error:
-        print(f"keyhouse: {error}", file=sys.stderr)
-        return 1
-    try:
-        with engine.connect() as connection:
-            report = audit(connection)
-    finally:
-        engine.dispose()
+    report = wait_for(look(database_url(data, database), audit))
     _print(report, as_json=json)
     return 0 if report.passes else 1
 

@@ -65,6 +65,7 @@ app.command("keyhouse.cli.limits:limits_app", name="limits", help="Budgets and r
 app.command("keyhouse.cli.usage:usage", name="usage", help=_USAGE)
 app.command("keyhouse.cli.usage:costs", name="costs", help=_COSTS)
 app.command("keyhouse.cli.ledger:ledger_app", name="ledger", help="Check the books.")
+app.command("keyhouse.cli.db:db_app", name="db", help="The database's schema.")
 
 
 def run() -> None:

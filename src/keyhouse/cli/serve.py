@@ -17,8 +17,9 @@ from granian.server.embed import Server
 
 from keyhouse import __version__, config
 from keyhouse.app import House, open_house
+from keyhouse.cli.talk import Exit
 from keyhouse.log import Lines, open_log
-from keyhouse.store.engine import CannotOpen
+from keyhouse.store.engine import CannotOpen, Unavailable
 
 BACKLOG: Final = 2_048
 CONNECTIONS_MAX: Final = 50_000
@@ -45,7 +46,10 @@ def serve(
         return uvloop.run(_serve(settings, data, *address, lines))
     except (config.BadConfiguration, CannotOpen, OSError) as error:
         _say(str(error))
-        return 1
+        return Exit.ERROR
+    except Unavailable as error:
+        _say(f"{error.text} ({error.internal})")
+        return Exit.TRY_AGAIN
 
 
 async def _serve(settings: config.Settings, data: Path, host: str, port: int, lines: Lines) -> int:
