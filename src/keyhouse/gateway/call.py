@@ -16,19 +16,17 @@ from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.identifiers import call_id
 from keyhouse.core.key import Credential
 from keyhouse.core.money import Counts
-from keyhouse.core.permissions import Access, Resource
+from keyhouse.core.permissions import Access
 from keyhouse.core.secret import Kind
 from keyhouse.gateway.authenticate import Authenticator, require_model, require_permission
 from keyhouse.gateway.demo import Demo
+from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.relay import Relay
 from keyhouse.gateway.request import BODY_BYTES_MAX, BODY_SECONDS_MAX, Request
 from keyhouse.gateway.routing import Model, Routing, Upstream
 from keyhouse.gateway.upstream import Answer, Unanswered, Unsent, UpstreamClient
 from keyhouse.ledger.book import Ledger
 from keyhouse.wire import errors
-from keyhouse.wire.chat import read_chat
-
-CHAT = "/chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +45,18 @@ class House:
     def forward(self, upstream: Upstream, path: str, body: bytes, call_id: str) -> Answer:
         """What this upstream answers; the demo lives in this process, every other one behind HTTP."""
         if upstream.is_demo:
-            return Demo(self.clock).forward(body)
+            return Demo(self.clock).forward(path, body)
         return self.client.forward(upstream, path, body, call_id)
 
 
-async def complete_chat(request: Request, house: House) -> None:
+async def serve_call(request: Request, house: House, metered: Metered) -> None:
     """Serve one call: who asks, what for, may it, does it fit; forward, relay, settle."""
     # 1. who asks; and may it ask this at all, before its body is read
     credential = await identify(request, house)
-    require_permission(credential, Resource.CHAT_COMPLETIONS, Access.WRITE)
+    require_permission(credential, metered.resource, Access.WRITE)
     # 2. what is asked
-    chat = read_chat(await request.body(house.body_bytes_max, house.body_seconds_max))
-    ask = chat.ask
+    asked = metered.read(await request.body(house.body_bytes_max, house.body_seconds_max))
+    ask = asked.ask
     request.model, request.is_streamed = ask.model[:200], ask.stream
     # 3. may it
     require_model(credential, ask.model)
@@ -67,13 +65,13 @@ async def complete_chat(request: Request, house: House) -> None:
     # 5. does it fit: from here on the call is in the books
     need = worst_case(ask, model.price, model.ceilings)
     async with house.ledger.hold(_opening(request, credential, model, house), need) as hold:
-        body = chat.written(model.upstream_model, hold.admitted.output_tokens_max)
+        body = asked.written(model.upstream_model, hold.admitted.output_tokens_max)
         # 6. forward
         hold.sent()
         try:
-            async with house.forward(model.upstream, CHAT, body, hold.call_id) as answer:
+            async with house.forward(model.upstream, metered.path, body, hold.call_id) as answer:
                 # 7. relay, and 8. settle
-                await Relay(request, answer, hold, ask, need, model.upstream, house.clock).run()
+                await Relay(request, answer, hold, metered, ask, need, model.upstream, house.clock).run()
         except Unsent as refusal:
             hold.release(status=errors.form(refusal).status)
             raise

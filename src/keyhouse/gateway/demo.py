@@ -9,9 +9,11 @@ from typing import Final, Self
 import msgspec
 
 from keyhouse.core.clock import Clock
+from keyhouse.core.errors import Code
 from keyhouse.gateway.routing import Upstream
-from keyhouse.gateway.upstream import Answer
+from keyhouse.gateway.upstream import Answer, Unsent
 
+CHAT: Final = "/chat/completions"
 MODEL: Final = "keyhouse-demo"
 UPSTREAM: Final = Upstream("demo", "", is_demo=True)
 
@@ -44,8 +46,15 @@ class Demo:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def forward(self, body: bytes) -> "DemoAnswer":
-        """Answer a chat request."""
+    def forward(self, path: str, body: bytes) -> "DemoAnswer":
+        """Answer a chat request. Raises Unsent for any other."""
+        if path != CHAT:
+            raise Unsent(
+                Code.PARAMETER_INVALID,
+                f"The demo model answers /v1{CHAT} only.",
+                hint="Connect an upstream to use the other endpoints.",
+                param="model",
+            )
         return DemoAnswer(_pieces(_ASKED.decode(body), self._clock.now_ms()))
 
 

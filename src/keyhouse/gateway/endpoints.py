@@ -1,6 +1,7 @@
 """Every address of the gateway: method and path, and what serves it."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 from urllib.parse import unquote
 
@@ -9,7 +10,8 @@ import msgspec
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway.authenticate import require_model, require_permission
-from keyhouse.gateway.call import House, complete_chat, identify
+from keyhouse.gateway.call import House, identify, serve_call
+from keyhouse.gateway.metered import METERED
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Model
 
@@ -40,7 +42,7 @@ def _shown(model: Model) -> dict[str, object]:
 
 
 _ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
-    "/v1/chat/completions": ("POST", complete_chat),
+    **{f"/v1{metered.path}": ("POST", partial(serve_call, metered=metered)) for metered in METERED},
     "/v1/models": ("GET", list_models),
 }
 
@@ -59,7 +61,7 @@ def find(raw_path: bytes, request: Request) -> Serve:
         raise Refusal(
             Code.ENDPOINT_UNKNOWN,
             f"Invalid URL ({request.method} {path[:200]}).",
-            hint="Keyhouse serves /v1/chat/completions and /v1/models.",
+            hint=f"Keyhouse serves {', '.join(_ENDPOINTS)}.",
         )
     method, serve = endpoint
     if request.method != method:

@@ -15,14 +15,15 @@ from keyhouse.core.call import Basis
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import DEFAULT_TIER, Counts, format_usd
+from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
 from keyhouse.gateway.upstream import Answer
 from keyhouse.ledger.book import Hold, stopping
 from keyhouse.wire import errors
 from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS, Headers, rate_limits
-from keyhouse.wire.meter import ChatMeter
-from keyhouse.wire.usage import Reading, counted, output_tokens_in, read_answer
+from keyhouse.wire.meter import StreamMeter
+from keyhouse.wire.usage import Reading, counted, output_tokens_in
 
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 """What a plain answer may weigh; it is held in memory, because its cost goes into its headers."""
@@ -36,14 +37,34 @@ _REMOVED: Final = b"[removed]"
 class Relay:
     """The second half of one call: an answer that has begun, a hold that is entered, a client that waits."""
 
-    __slots__ = ("_answer", "_ask", "_clock", "_hold", "_is_cut", "_need", "_request", "_secret", "_upstream")
+    __slots__ = (
+        "_answer",
+        "_ask",
+        "_clock",
+        "_hold",
+        "_is_cut",
+        "_metered",
+        "_need",
+        "_request",
+        "_secret",
+        "_upstream",
+    )
 
     def __init__(
-        self, request: Request, answer: Answer, hold: Hold, ask: Ask, need: Need, upstream: Upstream, clock: Clock
+        self,
+        request: Request,
+        answer: Answer,
+        hold: Hold,
+        metered: Metered,
+        ask: Ask,
+        need: Need,
+        upstream: Upstream,
+        clock: Clock,
     ) -> None:
         self._request = request
         self._answer = answer
         self._hold = hold
+        self._metered = metered
         self._ask = ask
         self._need = need
         self._upstream = upstream
@@ -74,7 +95,7 @@ class Relay:
             self._settle(counted(None, self._need.input_tokens, made), errors.form(refusal).status, "upstream_cut")
             raise
         content = self._without_secret(bytes(body))
-        reading = read_answer(content)
+        reading = self._metered.read_answer(content)
         if reading is not None and not reading.is_clamped:
             charged = self._settle(reading.counts, status, "", Basis.UPSTREAM, reading.tier)
         else:
@@ -104,7 +125,9 @@ class Relay:
         await request.answer(status, headers, content)
 
     async def _stream(self, status: int) -> None:
-        meter = ChatMeter(wants_usage=self._ask.wants_usage, input_tokens=self._need.input_tokens, secret=self._secret)
+        meter = self._metered.meter(
+            wants_usage=self._ask.wants_usage, input_tokens=self._need.input_tokens, secret=self._secret
+        )
         headers = self._headers(DOWNWARDS, b"text/event-stream")
         # For proxies in between: nothing of a stream may be kept back or kept.
         headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
@@ -121,7 +144,7 @@ class Relay:
             rest = errors.event(failure)
         await self._request.end(rest)
 
-    async def _pump(self, meter: ChatMeter) -> Refusal | None:
+    async def _pump(self, meter: StreamMeter) -> Refusal | None:
         """Pass pieces on until the stream ends, and say why if it ended badly. Returns at once if the client leaves."""
         request, answer, loop = self._request, self._answer, asyncio.get_running_loop()
         patience = self._upstream.idle_timeout_ms / 1000
@@ -173,7 +196,7 @@ class Relay:
         if not deadline.expired():
             deadline.reschedule(0)
 
-    def _settle_stream(self, reading: Reading | None, meter: ChatMeter, status: int) -> None:
+    def _settle_stream(self, reading: Reading | None, meter: StreamMeter, status: int) -> None:
         if reading is not None and not reading.is_clamped:
             self._settle(reading.counts, status, "", Basis.UPSTREAM, reading.tier)
         else:

@@ -1,10 +1,4 @@
-r"""The reader of `POST /v1/chat/completions`: what a request asks for, as far as the gateway must know it.
-
-Only what bears on cost, model and streaming is decoded; every value's bytes go upstream as they came. The
-object around them is written anew, which settles three things: names that appear twice, names in disguise
-(`"mod\u0065l"`), and what has to be changed. So an upstream never sees another value than the one read here.
-Names that some upstreams take for the ones read here (other case, other spelling) are refused.
-"""
+"""The reader of `POST /v1/chat/completions`: what a request asks for, as far as the gateway must know it."""
 
 from typing import Final
 
@@ -12,19 +6,8 @@ import msgspec
 
 from keyhouse.core.bound import Ask
 from keyhouse.core.errors import Code, Refusal
-
-CHOICES_MAX: Final = 128
-"""OpenAI's own maximum of `n`."""
-
-OUTPUT_TOKENS_MAX: Final = 10_000_000
-"""No model writes more; larger numbers are mistakes, and would only make bounds absurd."""
-
-_Object = dict[str, msgspec.Raw]
-_ABSENT: Final = msgspec.Raw()
-
-
-class _StreamOptions(msgspec.Struct, gc=False):
-    include_usage: bool | None = None
+from keyhouse.wire import body as bodies
+from keyhouse.wire.body import ABSENT, CHOICES_MAX, OUTPUT_TOKENS_MAX, Asked, Object, is_given
 
 
 class _Tool(msgspec.Struct, gc=False):
@@ -33,32 +16,25 @@ class _Tool(msgspec.Struct, gc=False):
 
 class _Chat(msgspec.Struct, gc=False):
     model: str
-    messages: list[_Object]
+    messages: list[Object]
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: bodies.StreamOptions | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     n: int | None = None
     tools: list[_Tool] | None = None
     functions: list[msgspec.Raw] | None = None
-    prediction: msgspec.Raw = _ABSENT
+    prediction: msgspec.Raw = ABSENT
     modalities: list[str] | None = None
-    audio: msgspec.Raw = _ABSENT
-    web_search_options: msgspec.Raw = _ABSENT
+    audio: msgspec.Raw = ABSENT
+    web_search_options: msgspec.Raw = ABSENT
     service_tier: str | None = None
 
 
 _CHAT: Final = msgspec.json.Decoder(_Chat)
-_OBJECT: Final = msgspec.json.Decoder(_Object)
-_PARTS: Final = msgspec.json.Decoder(list[_Object])
-_ENCODE: Final = msgspec.json.Encoder().encode
+_PARTS: Final = msgspec.json.Decoder(list[Object])
 
 _READ: Final = frozenset(_Chat.__struct_fields__)
-_TRUE: Final = msgspec.Raw(b"true")
-_WITH_USAGE: Final = msgspec.Raw(b'{"include_usage":true}')
-
-_OTHER_MAXIMA: Final = frozenset({"max_new_tokens", "max_output_tokens", "n_predict", "num_predict"})
-"""What some servers take for the maximum, over the one that OpenAI's API knows: it would undo the bound."""
 
 _UNBOUNDED: Final = ("best_of", "use_beam_search", "chat_template", "plugins", "mm_processor_kwargs")
 """Extensions of some servers that make a request cost more than its text and its maximum."""
@@ -78,63 +54,30 @@ _MODALITIES: Final = frozenset({"text", "audio"})
 _RISKY_MESSAGE_FIELDS: Final = frozenset({"content", "audio", "images", "videos", "files"})
 
 
-class ChatRequest:
-    """A request that was read: what it asks for, and how to write it for an upstream."""
+class ChatRequest(Asked):
+    """A chat request that was read."""
 
-    __slots__ = ("_fields", "ask")
+    __slots__ = ()
 
-    def __init__(self, ask: Ask, fields: _Object) -> None:
-        self.ask = ask
-        self._fields = fields
+    def _write_maximum(self, output_tokens_max: int) -> None:
+        name = "max_completion_tokens"
+        if is_given(self._fields.get("max_tokens")) and not is_given(self._fields.get(name)):
+            name = "max_tokens"
+        self._fields[name] = msgspec.Raw(b"%d" % output_tokens_max)
 
-    def written(self, upstream_model: str, output_tokens_max: int | None) -> bytes:
-        """The body for the upstream: its own name of the model, this maximum if there is one, and usage asked for."""
-        fields, ask = self._fields, self.ask
-        if upstream_model != ask.model:
-            fields["model"] = msgspec.Raw(_ENCODE(upstream_model))
-        if output_tokens_max is not None and output_tokens_max != ask.output_tokens_max:
-            name = "max_completion_tokens"
-            if _is_given(fields.get("max_tokens")) and not _is_given(fields.get(name)):
-                name = "max_tokens"
-            fields[name] = msgspec.Raw(b"%d" % output_tokens_max)
-        if ask.stream and not ask.wants_usage:
-            options = fields.get("stream_options")
-            if options is not None and _is_given(options):
-                fields["stream_options"] = msgspec.Raw(_ENCODE(_OBJECT.decode(options) | {"include_usage": _TRUE}))
-            else:
-                fields["stream_options"] = _WITH_USAGE
-        return _ENCODE(fields)
+    def _ask_for_usage(self) -> None:
+        if self.ask.stream and not self.ask.wants_usage:
+            self._fields["stream_options"] = bodies.with_usage(self._fields.get("stream_options"))
 
 
 def read_chat(body: bytes) -> ChatRequest:
     """Read a request's body. Raises Refusal that names the parameter at fault."""
-    try:
-        if not body.isascii():
-            body.decode()
-        fields = _OBJECT.decode(body)
-    except UnicodeDecodeError:
-        raise _not_json("it is not valid UTF-8") from None
-    except RecursionError:
-        raise _not_json("it is nested too deeply") from None
-    except msgspec.ValidationError:
-        raise _not_json("it is JSON, but not an object") from None
-    except msgspec.DecodeError as error:
-        raise _not_json(str(error)) from None
-    try:
-        chat = _CHAT.decode(body)
-        _refuse_disguises(fields)
-        return ChatRequest(_ask(chat, fields, len(body)), fields)
-    except RecursionError:
-        raise _not_json("it is nested too deeply") from None
-    except msgspec.ValidationError as error:
-        raise _invalid(error) from None
-    except msgspec.DecodeError as error:
-        raise _not_json(str(error)) from None
+    return ChatRequest(*bodies.read(body, _CHAT, _ask))
 
 
-def _ask(chat: _Chat, fields: _Object, body_bytes: int) -> Ask:
-    if not chat.model:
-        raise Refusal(Code.PARAMETER_INVALID, "`model` is empty.", hint="Name a model.", param="model")
+def _ask(chat: _Chat, fields: Object, body_bytes: int) -> Ask:
+    bodies.refuse_disguises(fields, _READ, "max_completion_tokens")
+    bodies.require_model(chat.model)
     if not chat.messages:
         raise Refusal(Code.PARAMETER_INVALID, "`messages` is empty.", hint="Send at least one.", param="messages")
     if chat.max_tokens is not None and chat.max_completion_tokens is not None:
@@ -144,9 +87,9 @@ def _ask(chat: _Chat, fields: _Object, body_bytes: int) -> Ask:
             hint="Set only `max_completion_tokens`.",
             param="max_tokens",
         )
-    _refuse_outside("max_tokens", chat.max_tokens, OUTPUT_TOKENS_MAX)
-    _refuse_outside("max_completion_tokens", chat.max_completion_tokens, OUTPUT_TOKENS_MAX)
-    _refuse_outside("n", chat.n, CHOICES_MAX)
+    bodies.refuse_outside("max_tokens", chat.max_tokens, OUTPUT_TOKENS_MAX)
+    bodies.refuse_outside("max_completion_tokens", chat.max_completion_tokens, OUTPUT_TOKENS_MAX)
+    bodies.refuse_outside("n", chat.n, CHOICES_MAX)
     options = chat.stream_options
     media = _Media()
     unbounded = _unbounded(chat, fields) or _unbounded_message(chat.messages, media)
@@ -158,7 +101,7 @@ def _ask(chat: _Chat, fields: _Object, body_bytes: int) -> Ask:
         output_tokens_max=chat.max_completion_tokens if chat.max_tokens is None else chat.max_tokens,
         choices=chat.n or 1,
         has_tools=bool(chat.tools or chat.functions),
-        prediction=_is_given(chat.prediction),
+        prediction=is_given(chat.prediction),
         unbounded=unbounded,
         media_bytes=media.bytes,
         images_in=media.images,
@@ -168,11 +111,11 @@ def _ask(chat: _Chat, fields: _Object, body_bytes: int) -> Ask:
     )
 
 
-def _unbounded(chat: _Chat, fields: _Object) -> str | None:
+def _unbounded(chat: _Chat, fields: Object) -> str | None:
     """The first part whose cost the body's length does not bound."""
     if chat.modalities is not None and not _MODALITIES.issuperset(chat.modalities):
         return "modalities"
-    if _is_given(chat.web_search_options):
+    if is_given(chat.web_search_options):
         return "web_search_options"
     for name in _UNBOUNDED:
         if name in fields:
@@ -194,10 +137,10 @@ class _Media:
         self.bytes = 0
 
 
-def _unbounded_message(messages: list[_Object], media: _Media) -> str | None:
+def _unbounded_message(messages: list[Object], media: _Media) -> str | None:
     for message in messages:
         for name in message:
-            if name != "content" and name.lower() in _RISKY_MESSAGE_FIELDS and _is_given(message[name]):
+            if name != "content" and name.lower() in _RISKY_MESSAGE_FIELDS and is_given(message[name]):
                 return f"messages: {name}"
         content = message.get("content")
         if content is not None and (part := _unbounded_part(content, media)) is not None:
@@ -233,54 +176,3 @@ def _unbounded_part(content: msgspec.Raw, media: _Media) -> str | None:
             if name not in names:
                 return name[:64]
     return None
-
-
-def _refuse_disguises(fields: _Object) -> None:
-    """Servers that ignore case (Go's JSON does), or know another word for the maximum, would read another request."""
-    for name in fields:
-        if name in _READ:
-            continue
-        plain = name.lower()
-        if plain in _READ or plain in _OTHER_MAXIMA:
-            hint = "Set `max_completion_tokens`." if plain in _OTHER_MAXIMA else f"Write `{plain}`."
-            raise Refusal(
-                Code.PARAMETER_UNKNOWN, f"`{name}` is not a parameter of this endpoint.", hint=hint, param=name
-            )
-
-
-def _refuse_outside(name: str, value: int | None, most: int) -> None:
-    if value is not None and not 1 <= value <= most:
-        raise Refusal(Code.PARAMETER_INVALID, f"`{name}` is {value}.", hint=f"It is from 1 to {most}.", param=name)
-
-
-def _is_given(value: msgspec.Raw | None) -> bool:
-    return value is not None and bytes(value) not in (b"", b"null")
-
-
-def _not_json(why: str) -> Refusal:
-    return Refusal(
-        Code.BODY_NOT_JSON,
-        f"We could not parse the JSON body of your request: {why}.",
-        hint="The API expects a JSON object, as UTF-8, with `content-type: application/json`.",
-    )
-
-
-def _invalid(error: msgspec.ValidationError) -> Refusal:
-    """The decoder's words, `Expected ..., got ... - at `$.path``, as a refusal with the parameter's name."""
-    what, _, where = str(error).partition(" - at `")
-    path = where.rstrip("`").removeprefix("$").removeprefix(".")
-    if what.startswith("Object missing required field `"):
-        name = what.removeprefix("Object missing required field `").rstrip("`")
-        param = f"{path}.{name}" if path else name
-        return Refusal(
-            Code.PARAMETER_MISSING,
-            f"Missing required parameter: `{param}`.",
-            hint="See OpenAI's reference of this endpoint.",
-            param=param,
-        )
-    return Refusal(
-        Code.PARAMETER_INVALID,
-        f"Invalid value for `{path}`: {what[:1].lower()}{what[1:]}.",
-        hint="See OpenAI's reference of this endpoint.",
-        param=path or None,
-    )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyhouse.core.money import Counts
-from keyhouse.wire.meter import ChatMeter
+from keyhouse.wire.chat_meter import ChatMeter
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 
