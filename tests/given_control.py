@@ -14,6 +14,7 @@ from given_engine import Engine, SqliteEngine
 from keyhouse.control.keys import IssuedKey, KeyChange, KeyDraft, Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
+from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential, why_dead
 from keyhouse.core.secret import digest
@@ -32,6 +33,7 @@ class House(msgspec.Struct):
     keys: Keys
     limits: Limits
     projects: Projects
+    accounts: ServiceAccounts
     changed: list[str]
     owner: Actor
     stranger: Actor
@@ -98,6 +100,7 @@ async def a_house(folder: Path, clock: FakeClock, engine: Engine | None = None) 
             Keys(database, clock, entropy, PEPPER, changed.append),
             Limits(database, clock, entropy),
             Projects(database, clock, entropy, changed.append),
+            ServiceAccounts(database, clock, entropy, PEPPER, changed.append),
             changed,
             Actor("session", "org-1", "user-1", "user-1@example.com", "owner", address="192.0.2.1"),
             Actor("session", "org-2", "user-2", "user-2@example.com", "owner", address="192.0.2.2"),

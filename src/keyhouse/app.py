@@ -22,6 +22,7 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
+from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.core.clock import Clock, Entropy
@@ -49,6 +50,7 @@ from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.names import Names
 from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.store.books import Books
 from keyhouse.store.books_postgres import PostgresBooks
@@ -172,9 +174,10 @@ async def open_house(
     )
     keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
     projects = Projects(database, clock, entropy, authenticator.forget)
+    accounts = ServiceAccounts(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
     doors = Doors(
         gateway=lobby,
-        admin=cast("ASGIApp", admin.build(_office(ground, keys, projects))),
+        admin=cast("ASGIApp", admin.build(_office(ground, keys, projects, accounts))),
         console=cast(
             "ASGIApp", console.build(_desk(ground, keys, catalog, settings.server.public_url, print_setup_link))
         ),
@@ -247,7 +250,7 @@ def open_books(database: Database, clock: Clock) -> Books:
     raise TypeError(f"no books for {type(database).__name__}")
 
 
-def _office(ground: Ground, keys: Keys, projects: Projects) -> Office:
+def _office(ground: Ground, keys: Keys, projects: Projects, accounts: ServiceAccounts) -> Office:
     """What the Admin API works with."""
     database, clock = ground.database, ground.clock
     return Office(
@@ -255,9 +258,11 @@ def _office(ground: Ground, keys: Keys, projects: Projects) -> Office:
         keys=keys,
         limits=Limits(database, clock, ground.entropy),
         projects=projects,
+        service_accounts=accounts,
         listings=Listings(database, clock),
         limit_questions=LimitQuestions(database, clock),
         project_questions=ProjectQuestions(database),
+        service_account_questions=ServiceAccountQuestions(database),
         usage_questions=UsageQuestions(database),
         clock=clock,
         entropy=ground.entropy,

@@ -26,7 +26,8 @@ class Ids:
         admin = run(town.keys.create_admin(town.actor(), "named", None)).key.id
         body = {"scope": {"type": "key", "id": project_key}, "unit": "usd", "window": "month", "amount": "1"}
         self.limit = town.ask("POST", "/limits", body=body).json()["id"]
-        self._ids = {"project_id": "proj_1", "limit_id": self.limit}
+        account = town.ask("POST", "/projects/proj_1/service_accounts", body={"name": "bot"}).json()["id"]
+        self._ids = {"project_id": "proj_1", "limit_id": self.limit, "service_account_id": account}
         self._keys = {"admin_api_keys": admin, "api_keys": project_key}
 
     def path(self, template: str) -> str:
@@ -96,7 +97,11 @@ def test_another_organizations_ids_read_as_missing_on_every_route(town: Town, id
     before = town.everything()
     for method, template in EVERY:
         if "{" in template:
-            body = {"name": "x"} if method == "POST" and template.endswith(("}", "api_keys")) else body_of(method)
+            body = (
+                {"name": "x"}
+                if method == "POST" and template.endswith(("}", "api_keys", "accounts"))
+                else body_of(method)
+            )
             answer = town.ask(method, ids.path(template), key=town.stranger, body=body)
             assert refusal(answer)[0::2] == (404, Code.NOT_FOUND), (method, template)
     assert town.everything() == before

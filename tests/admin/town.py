@@ -20,10 +20,12 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import KeyDraft, Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
+from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.core.errors import Refusal
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.store import schema
 from keyhouse.store.engine import Actor
@@ -53,9 +55,11 @@ class Town:
             keys=self.keys,
             limits=Limits(database, clock, self.entropy),
             projects=Projects(database, clock, self.entropy, self.changed.append),
+            service_accounts=ServiceAccounts(database, clock, self.entropy, PEPPER, self.changed.append),
             listings=Listings(database, clock),
             limit_questions=LimitQuestions(database, clock),
             project_questions=ProjectQuestions(database),
+            service_account_questions=ServiceAccountQuestions(database),
             usage_questions=UsageQuestions(database),
             clock=clock,
             entropy=self.entropy,

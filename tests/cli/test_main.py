@@ -14,6 +14,7 @@ from cli.script import play
 COMMANDS = (
     *(("projects", verb) for verb in ("list", "create", "show", "update", "archive")),
     *(("keys", verb) for verb in ("create", "list", "show", "update", "rotate", "disable", "enable", "revoke")),
+    *(("service-accounts", verb) for verb in ("create", "list", "delete")),
     *(("limits", verb) for verb in ("set", "list", "delete")),
     ("usage",),
     ("costs",),
@@ -31,6 +32,7 @@ def test_every_command_prints_json(town: Town, run: Run) -> None:
     limit_set = ["limits", "set", "--organization", "--unit", "usd", "--window", "day", "--amount", "1", "--json"]
     limit = json.loads(run(limit_set).stdout)
     assert limit["scope"] == {"type": "organization", "id": "org-1"}
+    account = json.loads(run(["service-accounts", "create", "--name", "bot", "--json"]).stdout)
     project = json.loads(run(["projects", "create", "--name", "Research", "--json"]).stdout)
     for words in (
         "projects list",
@@ -42,6 +44,8 @@ def test_every_command_prints_json(town: Town, run: Run) -> None:
         "keys update key_1 --name x",
         "keys disable key_1",
         "keys enable key_1",
+        "service-accounts list",
+        f"service-accounts delete {account['id']}",
         "limits list",
         f"limits delete {limit['id']}",
         "usage --since 2026-11-20 --until 2026-11-24",

@@ -1,6 +1,7 @@
 """Rows of keys: recognized by their digest, listed in order, and within one organization."""
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from keyhouse.core.secret import Kind
 from keyhouse.store import keys as rows
 from keyhouse.store import schema
 from keyhouse.store.engine import Connection
+from keyhouse.store.service_accounts import ServiceAccount, insert_service_account
 
 pytestmark = pytest.mark.asyncio
 
@@ -58,7 +60,9 @@ async def test_a_living_keys_standing_is_clear(house: House) -> None:
         (update(schema.memberships).values(removed_at_ms=5), Standing(owner_gone_at_ms=5)),
         (key_row(owner_id="user-2"), Standing(owner_gone_at_ms=0)),
         (key_row(owner_id="nobody"), Standing(owner_gone_at_ms=0)),
-        (key_row(owner_id="svc-1", kind="service_account"), Standing()),
+        (key_row(owner_id="svc_acct_1", kind="service_account"), Standing()),
+        (key_row(owner_id="svc_acct_2", kind="service_account"), Standing(owner_gone_at_ms=5)),
+        (key_row(owner_id="svc_acct_3", kind="service_account"), Standing(owner_gone_at_ms=0)),
     ],
     ids=[
         "expired",
@@ -71,9 +75,14 @@ async def test_a_living_keys_standing_is_clear(house: House) -> None:
         "owner elsewhere",
         "owner unknown",
         "service account",
+        "service account deleted",
+        "service account unknown",
     ],
 )
 async def test_everything_that_kills_a_key_is_in_its_standing(house: House, change: Update, expected: Standing) -> None:
+    for account_id, deleted_at_ms in (("svc_acct_1", None), ("svc_acct_2", 5)):
+        account = ServiceAccount(account_id, "org-1", "proj_1", "bot", "member", NOON, deleted_at_ms)
+        await house.database.write(partial(insert_service_account, account=account))
     await house.execute(change)
     assert await standing(house) == expected
 

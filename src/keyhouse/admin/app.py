@@ -12,7 +12,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
-from keyhouse.admin import admin_keys, keys, limits, projects, usage
+from keyhouse.admin import admin_keys, keys, limits, projects, service_accounts, usage
 from keyhouse.admin.bodies import BODY_BYTES_MAX
 from keyhouse.admin.door import Door, Visit, actor_of, broken, request_id_of
 from keyhouse.admin.office import Office, TheOffice
@@ -39,6 +39,12 @@ ROUTES: Final = (
     keys.rotate_key,
     keys.disable_key,
     keys.enable_key,
+    service_accounts.list_service_accounts,
+    service_accounts.create_service_account,
+    service_accounts.retrieve_service_account,
+    service_accounts.update_service_account,
+    service_accounts.delete_service_account,
+    service_accounts.create_service_account_key,
     limits.list_limits,
     limits.set_limit,
     limits.retrieve_limit,

@@ -23,6 +23,7 @@ from keyhouse.control.keys import KeyChange, KeyDraft
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
 from keyhouse.core.permissions import Permissions, parse_permissions
+from keyhouse.core.secret import Kind
 from keyhouse.reporting.listings import Access
 
 OVERLAP_SECONDS_DEFAULT: Final = 86_400
@@ -133,9 +134,17 @@ async def update_key(request: Visit, office: TheOffice, project_id: FromPath[str
 
 @delete(_KEY, status_code=200)
 async def delete_key(request: Visit, office: TheOffice, project_id: FromPath[str], key_id: FromPath[str]) -> Json:
-    """Revoke a key for good, at once."""
+    """Revoke a key for good, at once; not one of a service account."""
     actor = actor_of(request)
-    await office.listings.one(actor.organization_id, key_id, project_id=project_id)
+    owned = await office.listings.one(actor.organization_id, key_id, project_id=project_id)
+    if owned.key.kind is Kind.SERVICE_ACCOUNT:
+        # As OpenAI's API does: what holds such a key is the account, which another program may manage.
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            f"The API key {key_id} belongs to the service account {owned.key.owner_id}.",
+            hint="Delete the service account with all of its keys, or rotate or disable this key.",
+            param="api_key_id",
+        )
     await office.keys.revoke(actor, key_id, project_id=project_id)
     return shapes.deleted(_KIND, key_id)
 

@@ -8,10 +8,12 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
+from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.usage import UsageQuestions
 
 
@@ -23,9 +25,11 @@ class Office:
     keys: Keys
     limits: Limits
     projects: Projects
+    service_accounts: ServiceAccounts
     listings: Listings
     limit_questions: LimitQuestions
     project_questions: ProjectQuestions
+    service_account_questions: ServiceAccountQuestions
     usage_questions: UsageQuestions
     clock: Clock
     entropy: Entropy

@@ -15,6 +15,8 @@ from keyhouse.store.engine import Actor
 ROOT: Final = "/v1/organization"
 _KEYS: Final = f"{ROOT}/projects/{{project_id}}/api_keys"
 _KEY: Final = f"{_KEYS}/{{key_id}}"
+_ACCOUNTS: Final = f"{ROOT}/projects/{{project_id}}/service_accounts"
+_ACCOUNT: Final = f"{_ACCOUNTS}/{{service_account_id}}"
 
 READ: Final = None
 """Any member may ask."""
@@ -37,6 +39,12 @@ POLICY: Final[Mapping[tuple[str, str], Task | None]] = {
     ("POST", f"{_KEY}/rotate"): Task.API_KEYS,
     ("POST", f"{_KEY}/disable"): Task.API_KEYS,
     ("POST", f"{_KEY}/enable"): Task.API_KEYS,
+    ("GET", _ACCOUNTS): READ,
+    ("POST", _ACCOUNTS): Task.SERVICE_ACCOUNTS,
+    ("GET", _ACCOUNT): READ,
+    ("POST", _ACCOUNT): Task.SERVICE_ACCOUNTS,
+    ("DELETE", _ACCOUNT): Task.SERVICE_ACCOUNTS,
+    ("POST", f"{_ACCOUNT}/api_keys"): Task.SERVICE_ACCOUNTS,
     ("GET", f"{ROOT}/limits"): READ,
     ("POST", f"{ROOT}/limits"): Task.LIMITS,
     ("GET", f"{ROOT}/limits/{{limit_id}}"): READ,

@@ -9,10 +9,11 @@ from typing import Any, Final, TypeVar
 
 from keyhouse.core.key import ApiKey, SecretVersion
 from keyhouse.core.limit import LimitState, format_amount
-from keyhouse.core.secret import redacted
+from keyhouse.core.secret import Kind, redacted
 from keyhouse.reporting.listings import OwnedKey
 from keyhouse.store.people import Member
 from keyhouse.store.projects import Project
+from keyhouse.store.service_accounts import ServiceAccount
 
 T = TypeVar("T")
 
@@ -81,7 +82,7 @@ def project_key(owned: OwnedKey, now_ms: int) -> Json:
         "created_at": seconds(key.created_at_ms),
         "last_used_at": seconds(key.last_used_at_ms),
         "expires_at": seconds(key.expires_at_ms),
-        "owner": _owner(key, owned.owner),
+        "owner": _owner(owned),
         "owner_project_access": "active" if owned.is_owner_active else "inactive",
         "project_id": key.project_id,
         "status": str(key.status(now_ms)),
@@ -146,14 +147,37 @@ def limit(state: LimitState) -> Json:
     }
 
 
-def _owner(key: ApiKey, owner: Member | None) -> Json:
-    kind = str(key.kind)
-    shown = {"id": key.owner_id, "name": _name(owner), "created_at": _joined(key, owner)}
-    if kind == "user":
-        shown |= {"email": owner.email if owner else "", "role": owner.role if owner else ""}
-    else:
-        shown |= {"role": "member"}
-    return {"type": kind, kind: shown}
+def service_account(found: ServiceAccount) -> Json:
+    """A service account."""
+    return {
+        "object": "organization.project.service_account",
+        "id": found.id,
+        "name": found.name,
+        "role": found.role,
+        "created_at": seconds(found.created_at_ms),
+        "project_id": found.project_id,
+    }
+
+
+def _owner(owned: OwnedKey) -> Json:
+    key, account = owned.key, owned.account
+    if key.kind is Kind.SERVICE_ACCOUNT:
+        machine = {
+            "id": key.owner_id,
+            "name": account.name if account else NAMELESS,
+            "created_at": seconds(account.created_at_ms if account else key.created_at_ms),
+            "role": account.role if account else "none",
+        }
+        return {"type": "service_account", "service_account": machine}
+    member = owned.owner
+    person = {
+        "id": key.owner_id,
+        "name": _name(member),
+        "created_at": _joined(key, member),
+        "email": member.email if member else "",
+        "role": member.role if member else "",
+    }
+    return {"type": "user", "user": person}
 
 
 def _name(owner: Member | None) -> str:

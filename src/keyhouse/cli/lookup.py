@@ -54,3 +54,24 @@ def key_path(client: Client, key_id: str, named: str | None) -> str:
         return f"/projects/{part(project(client, named))}/api_keys/{part(key_id)}"
     found = key(client, key_id, None)
     return f"/projects/{part(found['project_id'])}/api_keys/{part(key_id)}"
+
+
+def service_account_path(client: Client, account_id: str, named: str | None) -> str:
+    """The path of the service account with this id, in the project named, else wherever it is."""
+    name = part(account_id)
+    if named is not None:
+        return f"/projects/{part(project(client, named))}/service_accounts/{name}"
+    for each in client.every("/projects", {"include_archived": "true"}):
+        path = f"/projects/{part(each['id'])}/service_accounts/{name}"
+        try:
+            client.get(path)
+        except Failure as failure:
+            if failure.status is not Exit.NOT_FOUND:
+                raise
+        else:
+            return path
+    raise Failure(
+        f"There is no service account {account_id} in this organization. `keyhouse service-accounts list` shows them "
+        "with their ids.",
+        Exit.NOT_FOUND,
+    )

@@ -61,6 +61,11 @@ app.command("keyhouse.cli.serve:serve", name="serve", help=_SERVE)
 app.command("keyhouse.cli.init:init", name="init", help=_INIT)
 app.command("keyhouse.cli.projects:projects_app", name="projects", help="The organization's projects.")
 app.command("keyhouse.cli.keys:keys_app", name="keys", help="API keys: what applications call models with.")
+app.command(
+    "keyhouse.cli.service_accounts:service_accounts_app",
+    name="service-accounts",
+    help="Machines that own keys of a project.",
+)
 app.command("keyhouse.cli.limits:limits_app", name="limits", help="Budgets and rate limits.")
 app.command("keyhouse.cli.usage:usage", name="usage", help=_USAGE)
 app.command("keyhouse.cli.usage:costs", name="costs", help=_COSTS)

@@ -30,6 +30,7 @@ class Task(StrEnum):
     API_KEYS = "manage API keys"
     LIMITS = "manage limits"
     PROJECTS = "manage projects"
+    SERVICE_ACCOUNTS = "manage service accounts"
 
 
 def require(actor: Actor, task: Task) -> None:

@@ -45,13 +45,22 @@ class NewKey(msgspec.Struct, frozen=True):
     expires_at_ms: int | None = None
 
 
-def issue_key(connection: Connection, new: NewKey, now_ms: int, entropy: Entropy, pepper: bytes) -> IssuedKey:
-    """Make a key, owned and created by its owner, and its first secret."""
+def issue_key(
+    connection: Connection,
+    new: NewKey,
+    now_ms: int,
+    entropy: Entropy,
+    pepper: bytes,
+    *,
+    created_by: str | None = None,
+) -> IssuedKey:
+    """Make a key and its first secret, both created by this user, by the key's owner if none is named."""
+    creator = created_by or new.owner_id
     key = ApiKey(
         id=mint_key_id(entropy),
         **msgspec.structs.asdict(new),
         created_at_ms=now_ms,
-        created_by=new.owner_id,
+        created_by=creator,
         disabled_at_ms=None,
         disabled_by=None,
         revoked_at_ms=None,
@@ -60,7 +69,7 @@ def issue_key(connection: Connection, new: NewKey, now_ms: int, entropy: Entropy
         secrets=(),
     )
     keys.insert_key(connection, key)
-    return issue_secret(connection, key, new.owner_id, now_ms, entropy, pepper)
+    return issue_secret(connection, key, creator, now_ms, entropy, pepper)
 
 
 def issue_secret(

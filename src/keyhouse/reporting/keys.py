@@ -9,7 +9,7 @@ from keyhouse.core.clock import Clock
 from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import LimitState, ScopeType
 from keyhouse.reporting.usage import DAY_MS, buckets
-from keyhouse.store import key_pages, keys, limits, people, projects, rollups
+from keyhouse.store import key_pages, keys, limits, people, projects, rollups, service_accounts
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.key_pages import KeySelection
 from keyhouse.store.rollups import Selection
@@ -86,6 +86,7 @@ def _rows(connection: Connection, organization_id: str, found: Sequence[ApiKey],
     names = people.list_names(
         connection, organization_id, {key.owner_id for key in found} | {key.created_by for key in found}
     )
+    names |= service_accounts.list_names(connection, organization_id, {key.owner_id for key in found})
     project_names = projects.list_names(connection, organization_id, {key.project_id or "" for key in found})
     scopes = [(ScopeType.KEY, key_id) for key_id in key_ids]
     standing: dict[str, list[LimitState]] = {key_id: [] for key_id in key_ids}

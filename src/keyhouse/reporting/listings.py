@@ -10,10 +10,11 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import LimitState, ScopeType
 from keyhouse.core.secret import Kind
-from keyhouse.store import keys, limits, people, projects
+from keyhouse.store import keys, limits, people, projects, service_accounts
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.people import Member
 from keyhouse.store.projects import Project
+from keyhouse.store.service_accounts import ServiceAccount
 
 Access = Literal["active", "inactive", "any"]
 
@@ -22,7 +23,7 @@ CHUNK: Final = 100
 
 
 class OwnedKey(msgspec.Struct, frozen=True):
-    """A key, its owner, and its limits. `owner` is None for a service account.
+    """A key, its owner, and its limits. The owner is a member or, of a service account's key, an `account`.
 
     `is_owner_active` says whether the owner still has access to the key's project.
     """
@@ -31,6 +32,7 @@ class OwnedKey(msgspec.Struct, frozen=True):
     owner: Member | None
     is_owner_active: bool
     limits: tuple[LimitState, ...] = ()
+    account: ServiceAccount | None = None
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -137,6 +139,7 @@ class _Surroundings:
         self._project = project
         self._now_ms = now_ms
         self._members: dict[str, Member | None] = {}
+        self._accounts: dict[str, ServiceAccount | None] = {}
 
     def around(self, found: Sequence[ApiKey]) -> tuple[OwnedKey, ...]:
         """The keys with their owners and limits."""
@@ -146,7 +149,8 @@ class _Surroundings:
         for state in limits.list_states(self._connection, self._organization_id, zone, self._now_ms, scopes=scopes):
             standing[state.limit.scope_id].append(state)
         return tuple(
-            OwnedKey(key, self._owner(key), self.is_owner_active(key), tuple(standing[key.id])) for key in found
+            OwnedKey(key, self._owner(key), self.is_owner_active(key), tuple(standing[key.id]), self._account(key))
+            for key in found
         )
 
     def is_owner_active(self, key: ApiKey) -> bool:
@@ -154,7 +158,8 @@ class _Surroundings:
         if self._project is not None and self._project.archived_at_ms is not None:
             return False
         if key.kind is Kind.SERVICE_ACCOUNT:
-            return True
+            account = self._account(key)
+            return account is not None and account.deleted_at_ms is None
         owner = self._owner(key)
         return owner is not None and owner.gone_at_ms is None
 
@@ -165,6 +170,14 @@ class _Surroundings:
             found = people.find_member(self._connection, self._organization_id, key.owner_id)
             self._members[key.owner_id] = found
         return self._members[key.owner_id]
+
+    def _account(self, key: ApiKey) -> ServiceAccount | None:
+        if key.kind is not Kind.SERVICE_ACCOUNT:
+            return None
+        if key.owner_id not in self._accounts:
+            found = service_accounts.find_service_account(self._connection, self._organization_id, key.owner_id)
+            self._accounts[key.owner_id] = found
+        return self._accounts[key.owner_id]
 
 
 def _page(

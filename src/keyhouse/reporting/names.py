@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from keyhouse.store import keys, people, projects
+from keyhouse.store import keys, people, projects, service_accounts
 from keyhouse.store.engine import Database
 
 
 class Names:
-    """Finds the names of keys, people and projects."""
+    """Finds the names of keys, people, service accounts and projects."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -21,6 +21,7 @@ class Names:
             lambda c: (
                 keys.list_names(c, organization_id, wanted)
                 | people.list_names(c, organization_id, wanted)
+                | service_accounts.list_names(c, organization_id, wanted)
                 | projects.list_names(c, organization_id, wanted)
             )
         )

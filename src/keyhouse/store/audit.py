@@ -29,6 +29,9 @@ class Event(StrEnum):
     PROJECT_ARCHIVED = "project.archived"
     PROJECT_CREATED = "project.created"
     PROJECT_UPDATED = "project.updated"
+    SERVICE_ACCOUNT_CREATED = "service_account.created"
+    SERVICE_ACCOUNT_DELETED = "service_account.deleted"
+    SERVICE_ACCOUNT_UPDATED = "service_account.updated"
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from keyhouse.core.key import ApiKey
 from keyhouse.core.secret import parse
 from keyhouse.store.keys import PROJECT_KINDS, with_secrets
 from keyhouse.store.ordering import by_bytes
-from keyhouse.store.schema import key_secrets, keys, users
+from keyhouse.store.schema import key_secrets, keys, service_accounts, users
 
 SEARCH_LENGTH_MAX: Final = 100
 """A longer search is cut: no name is longer."""
@@ -92,7 +92,9 @@ def _found_by(search: str) -> ColumnElement[bool]:
     owners = select(users.c.id).where(
         or_(users.c.name.icontains(search, autoescape=True), users.c.email.icontains(search, autoescape=True))
     )
-    found = [keys.c.name.icontains(search, autoescape=True), keys.c.id == search, keys.c.owner_id.in_(owners)]
+    machines = select(service_accounts.c.id).where(service_accounts.c.name.icontains(search, autoescape=True))
+    found = [keys.c.name.icontains(search, autoescape=True), keys.c.id == search]
+    found += [keys.c.owner_id.in_(owners), keys.c.owner_id.in_(machines)]
     last_four = search.rpartition("...")[2]
     if len(last_four) == LAST_LENGTH:
         found.append(keys.c.id.in_(select(key_secrets.c.key_id).where(key_secrets.c.last_four == last_four)))

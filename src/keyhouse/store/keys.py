@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     RowMapping,
     Select,
@@ -27,7 +28,7 @@ from keyhouse.core.key import ApiKey, Credential, SecretVersion, Standing
 from keyhouse.core.permissions import Permissions, parse_permissions
 from keyhouse.core.secret import Kind, redacted
 from keyhouse.store.people import gone_at_ms
-from keyhouse.store.schema import key_secrets, keys, memberships, organizations, projects, users
+from keyhouse.store.schema import key_secrets, keys, memberships, organizations, projects, service_accounts, users
 
 PROJECT_KINDS: Final = (Kind.USER, Kind.SERVICE_ACCOUNT)
 """Keys that call models."""
@@ -164,6 +165,11 @@ def list_ids(connection: Connection, organization_id: str, project_id: str) -> t
     return tuple(connection.execute(statement).scalars())
 
 
+def list_owned_ids(connection: Connection, organization_id: str, owner_id: str) -> tuple[str, ...]:
+    """The ids of an owner's project keys that are not revoked."""
+    return tuple(connection.execute(select(keys.c.id).where(*_owned(organization_id, owner_id))).scalars())
+
+
 def list_names(connection: Connection, organization_id: str, key_ids: Collection[str]) -> dict[str, str]:
     """The names of these keys by id; ids of other organizations are left out."""
     statement = select(keys.c.id, keys.c.name).where(keys.c.organization_id == organization_id, keys.c.id.in_(key_ids))
@@ -175,6 +181,15 @@ def update_key(connection: Connection, key: ApiKey) -> None:
     connection.execute(update(keys).where(keys.c.id == key.id).values(**_writable(key)))
 
 
+def update_owned_as_revoked(
+    connection: Connection, organization_id: str, owner_id: str, now_ms: int, revoked_by: str
+) -> None:
+    """Revoke an owner's project keys, those that are not revoked yet."""
+    connection.execute(
+        update(keys).where(*_owned(organization_id, owner_id)).values(revoked_at_ms=now_ms, revoked_by=revoked_by)
+    )
+
+
 def update_secret_end(connection: Connection, key_id: str, version: int, ends_at_ms: int) -> None:
     """From this millisecond on this version of the key's secret is refused."""
     connection.execute(
@@ -182,6 +197,15 @@ def update_secret_end(connection: Connection, key_id: str, version: int, ends_at
         .where(key_secrets.c.key_id == key_id, key_secrets.c.version == version)
         .values(ends_at_ms=ends_at_ms)
     )
+
+
+def _owned(organization_id: str, owner_id: str) -> list[ColumnElement[bool]]:
+    return [
+        keys.c.organization_id == organization_id,
+        keys.c.owner_id == owner_id,
+        keys.c.kind.in_(PROJECT_KINDS),
+        keys.c.revoked_at_ms.is_(None),
+    ]
 
 
 def _writable(key: ApiKey) -> dict[str, Any]:
@@ -245,9 +269,11 @@ def _addresses(row: RowMapping) -> tuple[str, ...]:
 
 
 def _credential_rows() -> Select[Any]:
+    is_account = keys.c.kind == Kind.SERVICE_ACCOUNT
     owner_gone = case(
-        (keys.c.kind == Kind.SERVICE_ACCOUNT, literal(None, BigInteger)),
-        # Nobody who was never a member owns a working key.
+        # Neither a service account that never was nor someone who was never a member owns a working key.
+        (and_(is_account, service_accounts.c.id.is_(None)), literal(0, BigInteger)),
+        (is_account, service_accounts.c.deleted_at_ms),
         (memberships.c.user_id.is_(None), literal(0, BigInteger)),
         else_=gone_at_ms(),
     )
@@ -280,6 +306,7 @@ def _credential_rows() -> Select[Any]:
             memberships,
             and_(memberships.c.user_id == users.c.id, memberships.c.organization_id == keys.c.organization_id),
         )
+        .outerjoin(service_accounts, service_accounts.c.id == keys.c.owner_id)
     )
 
 

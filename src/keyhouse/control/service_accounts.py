@@ -1,0 +1,195 @@
+"""The life of a service account: created with its first key, changed, given more keys, and deleted for good.
+
+Its role is shown as OpenAI shows it; what its keys may do is said by the keys' own permissions.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from keyhouse.control.authority import Task, act, require
+from keyhouse.control.fields import read_name
+from keyhouse.control.issuing import IssuedKey, NewKey, issue_key
+from keyhouse.core.clock import Clock, Entropy
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.identifiers import identifier
+from keyhouse.core.permissions import ALL, Permissions
+from keyhouse.core.secret import Kind
+from keyhouse.store import keys, projects
+from keyhouse.store import service_accounts as rows
+from keyhouse.store.audit import Event
+from keyhouse.store.engine import Actor, Change, Database
+from keyhouse.store.service_accounts import ServiceAccount
+
+KEY_NAME: Final = "Secret Key"
+"""What a key is called that nobody gave a name, as at OpenAI."""
+
+ROLES: Final = ("member", "owner")
+"""What a service account can be made; one created without a key is `none` until then."""
+
+
+class IssuedAccount(msgspec.Struct, frozen=True):
+    """A new service account with its first key, whose value is shown once; None if it was made without one."""
+
+    account: ServiceAccount
+    issued: IssuedKey | None
+
+
+class ServiceAccounts:
+    """The verbs on service accounts. `on_change` is told the id of every key that a change concerns.
+
+    Each raises Refusal(NOT_PERMITTED) for an actor who may not, and Refusal(NOT_FOUND) for a project that is not
+    in the actor's organization, or a service account that is not in the project or was deleted.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        entropy: Entropy,
+        pepper: bytes,
+        on_change: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._entropy = entropy
+        self._pepper = pepper
+        self._on_change = on_change
+
+    async def create(self, actor: Actor, project_id: str, name: str, *, with_key: bool = True) -> IssuedAccount:
+        """A new service account and, in the same change, its first key. Raises Refusal(PARAMETER_INVALID, CONFLICT)."""
+        require(actor, Task.SERVICE_ACCOUNTS)
+        name = read_name(name)
+
+        def write(change: Change) -> IssuedAccount:
+            _require_active_project(change, project_id)
+            account = ServiceAccount(
+                id=identifier("svc_acct_", self._entropy(20)),
+                organization_id=actor.organization_id,
+                project_id=project_id,
+                name=name,
+                role="member" if with_key else "none",
+                created_at_ms=change.now_ms,
+            )
+            rows.insert_service_account(change.connection, account)
+            details = {"name": name, "role": account.role}
+            change.record(Event.SERVICE_ACCOUNT_CREATED, account.id, project_id=project_id, details=details)
+            return IssuedAccount(account, self._issue(change, account, KEY_NAME, ALL) if with_key else None)
+
+        return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, then=self._tell_account)
+
+    async def create_key(
+        self,
+        actor: Actor,
+        project_id: str,
+        account_id: str,
+        name: str | None = None,
+        permissions: Permissions = ALL,
+    ) -> IssuedKey:
+        """One more key of a service account. Raises Refusal(PARAMETER_INVALID, CONFLICT)."""
+        require(actor, Task.SERVICE_ACCOUNTS)
+        name = KEY_NAME if name is None else read_name(name)
+
+        def write(change: Change) -> IssuedKey:
+            _require_active_project(change, project_id)
+            return self._issue(change, _locked(change, project_id, account_id), name, permissions)
+
+        return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, then=self._tell_issued)
+
+    async def update(
+        self,
+        actor: Actor,
+        project_id: str,
+        account_id: str,
+        name: str | UnsetType = UNSET,
+        role: str | UnsetType = UNSET,
+    ) -> ServiceAccount:
+        """Rename one or change its role; what is left unset stays. Raises Refusal(PARAMETER_INVALID)."""
+        require(actor, Task.SERVICE_ACCOUNTS)
+        wanted: dict[str, Any] = {}
+        if name is not UNSET:
+            wanted["name"] = read_name(name)
+        if role is not UNSET:
+            wanted["role"] = _read_role(role)
+
+        def write(change: Change) -> ServiceAccount:
+            before = _locked(change, project_id, account_id)
+            after = msgspec.structs.replace(before, **wanted)
+            rows.update_service_account(change.connection, after)
+            details = {field: {"from": getattr(before, field), "to": value} for field, value in wanted.items()}
+            change.record(Event.SERVICE_ACCOUNT_UPDATED, after.id, project_id=project_id, details=details)
+            return after
+
+        return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write)
+
+    async def delete(self, actor: Actor, project_id: str, account_id: str) -> None:
+        """Delete a service account for good: all of its keys are revoked with it, at once."""
+
+        def write(change: Change) -> tuple[str, ...]:
+            # Whoever makes a key locks this row first: no key can slip in between.
+            account = _locked(change, project_id, account_id)
+            connection, organization_id = change.connection, actor.organization_id
+            rows.update_service_account(connection, msgspec.structs.replace(account, deleted_at_ms=change.now_ms))
+            key_ids = keys.list_owned_ids(connection, organization_id, account.id)
+            keys.update_owned_as_revoked(connection, organization_id, account.id, change.now_ms, actor.user_id)
+            details = {"name": account.name, "keys": key_ids}
+            change.record(Event.SERVICE_ACCOUNT_DELETED, account.id, project_id=project_id, details=details)
+            return key_ids
+
+        await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, then=self._tell)
+
+    def _issue(self, change: Change, account: ServiceAccount, name: str, permissions: Permissions) -> IssuedKey:
+        new = NewKey(
+            kind=Kind.SERVICE_ACCOUNT,
+            organization_id=account.organization_id,
+            project_id=account.project_id,
+            owner_id=account.id,
+            name=name,
+            permissions=permissions,
+        )
+        by = change.actor.user_id
+        issued = issue_key(change.connection, new, change.now_ms, self._entropy, self._pepper, created_by=by)
+        details = {"name": name, "permissions": permissions.to_json(), "service_account_id": account.id}
+        change.record(Event.API_KEY_CREATED, issued.key.id, project_id=account.project_id, details=details)
+        return issued
+
+    def _tell(self, key_ids: tuple[str, ...]) -> None:
+        for key_id in key_ids:
+            self._on_change(key_id)
+
+    def _tell_issued(self, issued: IssuedKey) -> None:
+        self._on_change(issued.key.id)
+
+    def _tell_account(self, made: IssuedAccount) -> None:
+        if made.issued is not None:
+            self._on_change(made.issued.key.id)
+
+
+def _locked(change: Change, project_id: str, account_id: str) -> ServiceAccount:
+    return rows.get_service_account(
+        change.connection, change.actor.organization_id, account_id, project_id=project_id, for_update=True
+    )
+
+
+def _require_active_project(change: Change, project_id: str) -> None:
+    project = projects.get_project(change.connection, change.actor.organization_id, project_id, for_update=True)
+    if project.archived_at_ms is not None:
+        raise Refusal(
+            Code.CONFLICT,
+            f"The project {project.id} was archived.",
+            hint="Create the service account in an active project.",
+            param="project_id",
+        )
+
+
+def _read_role(role: str) -> str:
+    if role not in ROLES:
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            f"The field role is {role[:60]!r}.",
+            hint=f"It is one of {', '.join(ROLES)}.",
+            param="role",
+        )
+    return role
