@@ -102,9 +102,26 @@ async def test_a_revoked_key_that_is_still_remembered_is_refused_where_it_is_rea
 
 
 @pytest.mark.asyncio
-async def test_what_was_read_before_a_change_is_not_remembered_after_it(tmp_path: Path) -> None:
+async def test_after_a_silence_every_key_is_read_anew(tmp_path: Path) -> None:
     authenticator, counting, _ = await a_desk(tmp_path)
-    counting.meanwhile = lambda: authenticator.forget("key_1")
+    for _ in range(2):
+        authenticator.forget_all()
+        for _ in range(2):
+            await authenticator.authenticate(bearer(SECRET), False, "")
+    assert counting.questions == 2
+    await counting.database.close()
+
+
+FORGETTINGS: list[Callable[[Authenticator], None]] = [lambda a: a.forget("key_1"), Authenticator.forget_all]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("forget", FORGETTINGS, ids=["one", "all"])
+async def test_what_was_read_before_a_change_is_not_remembered_after_it(
+    tmp_path: Path, forget: Callable[[Authenticator], None]
+) -> None:
+    authenticator, counting, _ = await a_desk(tmp_path)
+    counting.meanwhile = lambda: forget(authenticator)
     await authenticator.authenticate(bearer(SECRET), False, "")
     counting.meanwhile = lambda: None
     await authenticator.authenticate(bearer(SECRET), False, "")
