@@ -45,6 +45,7 @@ from keyhouse.ledger.rounds import repeat
 from keyhouse.ledger.tally import Tally
 from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
 from keyhouse.metrics import Metrics, Sources
+from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
@@ -264,6 +265,7 @@ def _office(ground: Ground, keys: Keys, projects: Projects, accounts: ServiceAcc
         project_questions=ProjectQuestions(database),
         service_account_questions=ServiceAccountQuestions(database),
         usage_questions=UsageQuestions(database),
+        call_questions=CallQuestions(database, clock),
         clock=clock,
         entropy=ground.entropy,
     )

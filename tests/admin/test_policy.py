@@ -8,6 +8,7 @@ import pytest
 from litestar import get
 
 from admin.town import Town, refusal, run
+from given_calls import a_call
 from keyhouse.admin.app import ROUTES, build
 from keyhouse.admin.policy import POLICY, ROOT, authorize
 from keyhouse.core.errors import Code, Refusal
@@ -28,6 +29,7 @@ class Ids:
         self.limit = town.ask("POST", "/limits", body=body).json()["id"]
         account = town.ask("POST", "/projects/proj_1/service_accounts", body={"name": "bot"}).json()["id"]
         self._ids = {"project_id": "proj_1", "limit_id": self.limit, "service_account_id": account}
+        self._ids["call_id"] = town.execute(a_call)
         self._keys = {"admin_api_keys": admin, "api_keys": project_key}
 
     def path(self, template: str) -> str:

@@ -22,6 +22,7 @@ from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.core.errors import Refusal
+from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.projects import ProjectQuestions
@@ -61,6 +62,7 @@ class Town:
             project_questions=ProjectQuestions(database),
             service_account_questions=ServiceAccountQuestions(database),
             usage_questions=UsageQuestions(database),
+            call_questions=CallQuestions(database, clock),
             clock=clock,
             entropy=self.entropy,
         )

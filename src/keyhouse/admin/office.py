@@ -10,6 +10,7 @@ from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.core.clock import Clock, Entropy
+from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.projects import ProjectQuestions
@@ -31,6 +32,7 @@ class Office:
     project_questions: ProjectQuestions
     service_account_questions: ServiceAccountQuestions
     usage_questions: UsageQuestions
+    call_questions: CallQuestions
     clock: Clock
     entropy: Entropy
 
