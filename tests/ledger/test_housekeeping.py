@@ -65,6 +65,21 @@ async def test_minute_periods_go_an_hour_after_they_ended_unless_something_is_he
 
 
 @pytest.mark.asyncio
+async def test_a_minute_on_which_a_running_call_reserved_nothing_stays(engine: Engine, tmp_path: Path) -> None:
+    images = budget(100, unit=Unit.IMAGES, window=Window.MINUTE)
+    async with a_desk(engine, tmp_path, images) as desk:
+        await desk.books.run([Reserve(an_opening("call_held"), a_need())])
+        desk.clock.turn(minutes=5)
+        await desk.call("call_1")
+        await desk.commit.settled()
+        desk.clock.turn(hours=2)
+        assert (await a_sweep(desk).round()).periods == 0
+        await desk.books.run([Closing("call_held", State.SETTLED, Basis.UPSTREAM, Counts(5), 5)])
+        assert (await a_sweep(desk).round()).periods == 1
+        assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
 async def test_a_number_of_a_period_is_never_given_again(engine: Engine, tmp_path: Path) -> None:
     async with a_desk(engine, tmp_path, MINUTE) as desk:
         seen: set[int] = set()

@@ -6,7 +6,8 @@ Every function returns how many rows went, None if another gateway is at it righ
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, or_, select, update
 
 from keyhouse.core.call import State
 from keyhouse.core.identifiers import call_id
@@ -28,10 +29,11 @@ _THE_ROW: Final = 1
 
 
 def list_old_minutes(connection: Connection, before_ms: int, at_most: int) -> Sequence[int]:
-    """Periods of limits per minute that ended before this instant and hold nothing.
+    """Periods of limits per minute that ended before this instant and that no running call counts on.
 
     Never the newest of all periods: SQLite would give its number to the next one, and calls still name it.
     """
+    counted_on = _counted_on(connection)
     statement = (
         select(limit_periods.c.id)
         .join(limits, limits.c.id == limit_periods.c.limit_id)
@@ -41,17 +43,24 @@ def list_old_minutes(connection: Connection, before_ms: int, at_most: int) -> Se
             limit_periods.c.reserved == 0,
             limit_periods.c.id < select(func.max(limit_periods.c.id)).scalar_subquery(),
         )
-        .limit(at_most)
+        .limit(at_most + len(counted_on))
     )
-    return connection.execute(statement).scalars().all()
+    return [found for found in connection.execute(statement).scalars() if found not in counted_on][:at_most]
 
 
 def delete_old_minutes(connection: Connection, period_ids: Sequence[int]) -> int | None:
-    """Delete these periods, unless something has been reserved on one since."""
+    """Delete these periods, but none that a call counts on by now."""
     if not try_turn(connection, Turn.HOUSEKEEPING):
         return None
-    statement = delete(limit_periods).where(limit_periods.c.id.in_(period_ids), limit_periods.c.reserved == 0)
+    free = set(period_ids) - _counted_on(connection)
+    statement = delete(limit_periods).where(limit_periods.c.id.in_(free), limit_periods.c.reserved == 0)
     return connection.execute(statement).rowcount
+
+
+def _counted_on(connection: Connection) -> set[int]:
+    """The periods that running calls name. What a call reserves on one of them can be nothing: images, of a chat."""
+    running = select(calls.c.period_ids).where(calls.c.state == literal_column("'held'")).distinct()
+    return {period_id for text in connection.execute(running).scalars() for period_id in msgspec.json.decode(text)}
 
 
 def delete_usage_minutes(connection: Connection, before_ms: int, at_most: int) -> int | None:
