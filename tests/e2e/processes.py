@@ -1,11 +1,15 @@
 """Real processes for tests: Keyhouse itself, its command, and the upstreams it calls.
 
 Each is a process group of its own, so that `kill` ends all of it at once and nothing else. What a process says goes
-to a file beside its data, which a test that fails shows.
+to a file beside its data, which a test that fails shows. A Keyhouse stands on a SQLite file of its own, or on a
+PostgreSQL database, where several of them can stand beside each other.
 """
 
+import asyncio
+import itertools
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -13,9 +17,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
+
+import asyncpg
 
 TESTS: Final = Path(__file__).resolve().parents[1]
 ROOT: Final = TESTS.parent
@@ -24,6 +31,9 @@ START_SECONDS: Final = 20.0
 
 PASSWORD: Final = "a long passphrase for tests"
 KEYHOUSE: Final = (sys.executable, "-m", "keyhouse.cli.main")
+
+Row = Mapping[str, Any]
+"""A row of a question to the database, by the names of its columns."""
 
 
 class Child:
@@ -101,12 +111,20 @@ class Answer:
 class House:
     """A Keyhouse of its own in `folder`: configuration, data, and the real `keyhouse` command.
 
-    `serve` replaces how the server is started; the tests of the tests plant bugs that way.
+    `serve` replaces how the server is started; the tests of the tests plant bugs that way. `database` is the address
+    of a PostgreSQL database; without it there is a SQLite file in the data.
     """
 
     configuration: Path | None
 
-    def __init__(self, folder: Path, configuration: str | None = None, *, serve: Sequence[str] = KEYHOUSE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        configuration: str | None = None,
+        *,
+        serve: Sequence[str] = KEYHOUSE,
+        database: str | None = None,
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.configuration = None
@@ -116,9 +134,24 @@ class House:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = clean_environment()
+        self.database = database
+        if database is not None:
+            self.reach(database)
         self.established: dict[str, str] = {}
         self.child: Child | None = None
         self._serve = serve
+
+    def reach(self, database: str) -> None:
+        """Let it reach its PostgreSQL database by this address, and the test by the one it knows."""
+        self.environment["KEYHOUSE_DATABASE__URL"] = database
+
+    def beside(self, name: str, *, serve: Sequence[str] | None = None) -> "House":
+        """Another gateway on the same PostgreSQL database, with the same configuration and master key."""
+        folder = self.folder / name
+        folder.mkdir()
+        other = House(folder, serve=self._serve if serve is None else serve, database=self.database)
+        other.configuration, other.data, other.established = self.configuration, self.data, self.established
+        return other
 
     def init(self) -> dict[str, str]:
         """Make the first organization through the command."""
@@ -131,6 +164,12 @@ class House:
 
     def start(self) -> "House":
         """Serve, and wait until it is ready. After a kill it comes back on the same port and the same books."""
+        self.launch()
+        self.wait_until_ready()
+        return self
+
+    def launch(self) -> None:
+        """Serve, without waiting."""
         self.child = Child(
             [
                 *self._serve,
@@ -140,8 +179,6 @@ class House:
             self.folder / "serve.log",
             self.environment,
         )
-        self.wait_until_ready()
-        return self
 
     def wait_until_ready(self) -> None:
         """Poll /readyz until it says yes."""
@@ -195,24 +232,48 @@ class House:
 
     def verify(self) -> str:
         """Check the books with `keyhouse ledger verify`; returns what it said."""
-        answer = self.command("ledger", "verify", "--data", str(self.data))
+        answer = self.audit()
         assert answer.status == 0, f"the books disagree:\n{answer.output}\n{answer.talk}"
         return answer.output
 
-    def rows(self, question: str, *values: object) -> list[sqlite3.Row]:
-        """Ask the database itself, read-only."""
+    def audit(self) -> Answer:
+        """What `keyhouse ledger verify` says of the books, right or wrong."""
+        if self.database is not None:
+            return self.command("ledger", "verify", "--database", self.database)
+        return self.command("ledger", "verify", "--data", str(self.data))
+
+    def rows(self, question: str, *values: object) -> list[Row]:
+        """Ask the database itself, read-only; values stand as `?`."""
+        if self.database is not None:
+            return _ask_postgres(self.database, question, values)
         with closing(sqlite3.connect(f"file:{self.data / 'keyhouse.db'}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
-            return connection.execute(question, values).fetchall()
+            return [dict(row) for row in connection.execute(question, values)]
 
     def _named(self) -> list[str]:
         return [] if self.configuration is None else ["--config", str(self.configuration)]
 
-    def calls(self, key_id: str) -> list[sqlite3.Row]:
+    def calls(self, key_id: str) -> list[Row]:
         """The ledger's rows of a key in their order, once none of them is held any more."""
         held = "SELECT 1 FROM calls WHERE key_id = ? AND state = 'held' LIMIT 1"
         eventually(lambda: not self.rows(held, key_id), "a call stays held")
         return self.rows("SELECT * FROM calls WHERE key_id = ? ORDER BY created_at_ms, id", key_id)
+
+
+def _ask_postgres(url: str, question: str, values: Sequence[object]) -> list[Row]:
+    places = itertools.count(1)
+    numbered = re.sub(r"\?", lambda _: f"${next(places)}", question)
+
+    async def ask() -> list[Row]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [dict(row) for row in await connection.fetch(numbered, *values)]
+        finally:
+            await connection.close()
+
+    # A loop of its own: a test may be running in another one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(ask())).result()
 
 
 def eventually(is_so: Callable[[], object], otherwise: str, seconds: float = 10.0) -> None:

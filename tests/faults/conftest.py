@@ -1,6 +1,12 @@
-"""The long form of these tests runs only when it is asked for: `make soak`."""
+"""The long form of these tests runs only when it is asked for: `make soak`. What they stand on is made once."""
+
+import os
+from collections.abc import Iterator
 
 import pytest
+
+from faults.ground import Ground, PostgresGround, SqliteGround
+from postgres import Cluster, a_cluster, programs
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,3 +22,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture(scope="session")
+def durable_cluster() -> Iterator[Cluster]:
+    """A server that syncs at every commit. Tests may stop and kill it, and leave it running."""
+    if programs() is None and os.environ.get("KEYHOUSE_TESTS") == "portable":
+        pytest.skip("PostgreSQL is not installed: nothing of it is tested here")
+    with a_cluster(is_durable=True) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgres_ground(durable_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> PostgresGround:
+    """PostgreSQL, for gateways beside each other."""
+    return PostgresGround(tmp_path_factory.mktemp("postgres-ground"), durable_cluster)
+
+
+@pytest.fixture(scope="session")
+def sqlite_ground(tmp_path_factory: pytest.TempPathFactory) -> SqliteGround:
+    """SQLite, for one."""
+    return SqliteGround(tmp_path_factory.mktemp("sqlite-ground"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ground(request: pytest.FixtureRequest) -> Ground:
+    """Each engine in turn."""
+    made: Ground = request.getfixturevalue({"sqlite": "sqlite_ground", "postgresql": "postgres_ground"}[request.param])
+    return made

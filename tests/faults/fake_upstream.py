@@ -1,9 +1,10 @@
 """A scripted OpenAI-compatible upstream that writes down every call id before it answers.
 
-Each line of the record is `seen <call id>` or, when whoever asked hung up before the end, `left <call id>`.
-It is written with one O_APPEND write before the first byte of an answer, so that it survives kill -9 of
-anyone. A request scripts its own answer by the field `script` in its body (see `Script`): unknown fields
-pass through Keyhouse unchanged.
+Each line of the record is `seen <call id>` or, when whoever asked hung up before the end, `left <call id>`, or
+`open <number> <group>` whenever more calls of a group were open at once than ever before: a call is open until the
+last piece of its answer is sent. It is written with one O_APPEND write before the first byte of an answer, so that it
+survives kill -9 of anyone. A request scripts its own answer by the field `script` in its body (see `Script`): unknown
+fields pass through Keyhouse unchanged.
 
     python fake_upstream.py record.txt          prints READY <url>
 """
@@ -12,6 +13,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +25,7 @@ HEAD_MAX: Final = 64 * 1024
 
 class Script(msgspec.Struct, frozen=True):
     """How to answer. Times are milliseconds; `chunks` are the pieces of a stream. `cut` closes the connection
-    after that many pieces; `silent_usage` leaves the usage out although it was asked for.
+    after that many pieces; `silent_usage` leaves the usage out although it was asked for. `group` is counted apart.
     """
 
     status: int = 200
@@ -33,6 +36,7 @@ class Script(msgspec.Struct, frozen=True):
     completion_tokens: int = 5
     cut: int | None = None
     silent_usage: bool = False
+    group: str = "all"
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -55,10 +59,24 @@ class Record:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._open: Counter[str] = Counter()
+        self._most: Counter[str] = Counter()
 
-    def write(self, event: str, call_id: str) -> None:
+    def begin(self, call_id: str, group: str) -> None:
+        """A call has come."""
+        self.write("seen", call_id)
+        self._open[group] += 1
+        if self._open[group] > self._most[group]:
+            self._most[group] = self._open[group]
+            self.write("open", f"{self._most[group]} {group}")
+
+    def end(self, group: str) -> None:
+        """What is left of a call's answer is about to be sent, or nobody waits for it any more."""
+        self._open[group] -= 1
+
+    def write(self, event: str, what: str) -> None:
         """Append one line, in one write."""
-        os.write(self._file, f"{event} {call_id}\n".encode())
+        os.write(self._file, f"{event} {what}\n".encode())
 
 
 async def main(record: Record) -> None:
@@ -89,9 +107,17 @@ async def answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
     request = msgspec.json.decode(body, type=Request)
     script = request.script
     call_id = headers.get("x-request-id", "-")
-    record.write("seen", call_id)
+    is_open = True
+
+    def end() -> None:
+        nonlocal is_open
+        if is_open:
+            is_open = False
+            record.end(script.group)
+
+    record.begin(call_id, script.group)
     left = asyncio.ensure_future(_until_left(reader))
-    answering = asyncio.ensure_future(_answer(writer, request, script))
+    answering = asyncio.ensure_future(_answer(writer, request, script, end))
     try:
         await asyncio.wait([left, answering], return_when=asyncio.FIRST_COMPLETED)
         if not answering.done():
@@ -99,6 +125,7 @@ async def answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
             return False
         answering.result()
     finally:
+        end()
         for task in (left, answering):
             task.cancel()
         await asyncio.gather(left, answering, return_exceptions=True)
@@ -111,12 +138,14 @@ async def _until_left(reader: asyncio.StreamReader) -> None:
         await asyncio.sleep(0.01)
 
 
-async def _answer(writer: asyncio.StreamWriter, request: Request, script: Script) -> None:
+async def _answer(writer: asyncio.StreamWriter, request: Request, script: Script, end: Callable[[], None]) -> None:
     await asyncio.sleep(script.delay_ms / 1000)
+    if request.stream and script.status == 200:
+        await _stream(writer, request, script, end)
+        return
+    end()
     if script.status != 200:
         await _send(writer, script.status, {"error": {"message": "scripted", "type": "server_error", "code": None}})
-    elif request.stream:
-        await _stream(writer, request, script)
     else:
         message = {"role": "assistant", "content": "word " * script.completion_tokens}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -130,7 +159,7 @@ async def _send(writer: asyncio.StreamWriter, status: int, answer: object) -> No
     await writer.drain()
 
 
-async def _stream(writer: asyncio.StreamWriter, request: Request, script: Script) -> None:
+async def _stream(writer: asyncio.StreamWriter, request: Request, script: Script, end: Callable[[], None]) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
     for place in range(script.chunks):
         if place == script.cut:
@@ -144,6 +173,7 @@ async def _stream(writer: asyncio.StreamWriter, request: Request, script: Script
     if wants_usage and not script.silent_usage:
         chunk = _object(request, "chat.completion.chunk") | {"choices": [], "usage": _usage(script)}
         await _event(writer, chunk)
+    end()
     writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
     await writer.drain()
 
