@@ -5,12 +5,13 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from bench.processes import CannotRun, Pinned, free_port
+from bench.processes import START_SECONDS, CannotRun, Pinned, free_port
 
 USER: Final = "postgres"
 
@@ -53,9 +54,19 @@ def postgres() -> Iterator[str]:
         ]
         with Pinned(None, server, folder / "log", identity=identity) as running:
             running.wait_for_port(port)
+            _wait_until_ready(binaries, port)
             yield f"postgresql://{USER}@127.0.0.1:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_ready(binaries: Path, port: int) -> None:
+    deadline = time.perf_counter() + START_SECONDS
+    asked = [binaries / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={port}"]
+    while subprocess.run(asked, check=False).returncode != 0:
+        if time.perf_counter() > deadline:
+            raise CannotRun("PostgreSQL did not become ready")
+        time.sleep(0.02)
 
 
 def _programs() -> Path:
