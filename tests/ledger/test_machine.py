@@ -15,16 +15,19 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from given import FakeClock, a_limit, a_need, an_opening, some_people
 from given_engine import Engine
 from keyhouse.core.call import Basis, Closing, State
 from keyhouse.core.decide import Adjusted, Admitted, Closed, Operation, Reserve, Reserved, Verdict
+from keyhouse.core.identifiers import call_id
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.money import Counts
 from keyhouse.ledger.auditor import audit
+from keyhouse.ledger.housekeeping import Housekeeping, Kept
 from keyhouse.ledger.orphans import close_orphans
+from keyhouse.ledger.watch import Watch
 from keyhouse.store import schema
 
 LIMITS = {
@@ -32,6 +35,10 @@ LIMITS = {
     "limit_project_requests": (Unit.REQUESTS, Window.DAY, ("project", "proj_1")),
     "limit_organization_tokens": (Unit.TOKENS, Window.MINUTE, ("organization", "org-1")),
 }
+
+
+async def no_pause(seconds: float) -> None:
+    assert seconds > 0
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -51,6 +58,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.spent = 0
         self.reserved: dict[str, Reserved] = {}
         self.orphans: dict[str, Reserved] = {}
+        self.alarms: list[tuple[str, ...]] = []
+        self.watch = Watch(self.database, self.clock, self.alarms.append, step_calls=3, pause=no_pause)
         self.begin()
 
     def begin(self) -> None:
@@ -75,7 +84,8 @@ class LedgerMachine(RuleBasedStateMachine):
         batch = []
         for nano_usd, tokens in needs:
             self.number += 1
-            batch.append(Reserve(an_opening(f"call_{self.number:05}"), a_need(nano_usd, tokens=tokens)))
+            name = call_id(self.clock.now_ms(), self.number.to_bytes(10))
+            batch.append(Reserve(an_opening(name), a_need(nano_usd, tokens=tokens)))
         for operation, verdict in zip(batch, self.run(*batch), strict=True):
             if isinstance(verdict, Admitted):
                 self.reserved[operation.opening.id] = verdict.reserved
@@ -113,6 +123,19 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(seconds=st.integers(-90, 100_000))
     def turn_the_clock(self, seconds: int) -> None:
         self.clock.turn(seconds=seconds)
+
+    @rule(calls_days=st.none() | st.integers(1, 2))
+    def sweep(self, calls_days: int | None) -> None:
+        sweep = Housekeeping(self.database, self.clock, Kept(1, calls_days), pause=no_pause, at_once=2)
+        self.runner.run(sweep.round())
+        kept = set(self.runner.run(self.database.read(lambda c: list(c.execute(select(schema.calls.c.id)).scalars()))))
+        assert self.reserved.keys() <= kept
+        self.orphans = {call: reserved for call, reserved in self.orphans.items() if call in kept}
+
+    @rule()
+    def audit_what_is_new(self) -> None:
+        assert self.runner.run(self.watch.round()).disagreements == ()
+        assert self.alarms == []
 
     @invariant()
     def the_auditor_agrees(self) -> None:
