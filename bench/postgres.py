@@ -62,7 +62,7 @@ def postgres() -> Iterator[str]:
 
 def _wait_until_ready(binaries: Path, port: int) -> None:
     deadline = time.perf_counter() + START_SECONDS
-    asked = [binaries / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={port}"]
+    asked = [str(binaries / "pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}"]
     while subprocess.run(asked, check=False).returncode != 0:
         if time.perf_counter() > deadline:
             raise CannotRun("PostgreSQL did not become ready")

@@ -5,6 +5,7 @@ are interleaved, and each figure is a median of ratios of the same round, so tha
 hits both sides alike.
 """
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +13,13 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Final
+from urllib.request import urlopen
 
 import msgspec
 
 from bench.keyhouse import THREE_LIMITS, Keyhouse, Limit, Serving
 from bench.load import drive
-from bench.processes import free_port
+from bench.processes import CannotRun, free_port
 from bench.servers import LOAD_CORE, SERVER_CORE, body_file, mock
 
 FLAT: Final = 0.15
@@ -41,6 +43,10 @@ TWELVE_LIMITS: Final = (
     Limit("organization", "usd", "month"),
     Limit("organization", "requests", "minute"),
 )
+
+
+AUDIT_SECONDS_MAX: Final = 1_200
+_AUDITED: Final = re.compile(r"^keyhouse_ledger_audited_timestamp_seconds (\S+)$", re.MULTILINE)
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -100,15 +106,30 @@ def _running(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Path, l
     with ExitStack() as stack:
         port = free_port()
         stack.enter_context(mock(folder / "scale-mock", port))
-        running = []
-        for place, variant in enumerate(VARIANTS):
+        running: dict[int, tuple[Serving, str]] = {}
+        # Most calls first: its auditor reads them while the others are filled.
+        for place, variant in sorted(enumerate(VARIANTS), key=lambda pair: -pair[1].calls):
             house = Keyhouse(folder / f"scale-{place}", {"plain": port})
             began = time.perf_counter()
             fill(house.data / "keyhouse.db", variant.keys, variant.calls)
             say(f"{variant.name}: filled in {time.perf_counter() - began:.0f} s")
             serving = stack.enter_context(house.serving(SERVER_CORE))
-            running.append((serving, house.make_key(serving, variant.limits)))
-        yield body_file(folder, "plain"), running
+            running[place] = serving, house.make_key(serving, variant.limits)
+        say("waiting for the auditors, which read all calls after a start")
+        for serving, _ in running.values():
+            _wait_until_audited(serving)
+        yield body_file(folder, "plain"), [running[place] for place in range(len(VARIANTS))]
+
+
+def _wait_until_audited(serving: Serving) -> None:
+    deadline = time.perf_counter() + AUDIT_SECONDS_MAX
+    while time.perf_counter() < deadline:
+        with urlopen(f"http://127.0.0.1:{serving.port}/metrics", timeout=30) as page:
+            found = _AUDITED.search(page.read().decode())
+        if found is not None and float(found[1]) > 0:
+            return
+        time.sleep(1)
+    raise CannotRun("the first audit was not over in time")
 
 
 def _drive(serving: Serving, key: str, body: Path, requests: int) -> float:
