@@ -48,6 +48,9 @@ async def test_every_verb_announces_what_it_tells(house: House) -> None:
     assert set(verbs) == set(VERBS)
     for verb in verbs:
         await VERBS[verb](house, house.owner, key_id, None)
+    bot = await house.accounts.create(house.owner, project.id, "bot")
+    await house.accounts.create_key(house.owner, project.id, bot.account.id)
+    await house.accounts.delete(house.owner, project.id, bot.account.id)
     admin = await house.keys.create_admin(house.owner, "terraform", None)
     await house.keys.revoke_admin(house.owner, admin.key.id)
     await house.limits.set(house.owner, ScopeType.PROJECT, project.id, LimitDraft(Unit.USD, Window.DAY, 1))

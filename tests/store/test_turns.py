@@ -53,4 +53,5 @@ async def test_the_numbers_never_change() -> None:
         "MASTER_KEY": 3,
         "SIGN_IN": 4,
         "PRICES": 5,
+        "HOUSEKEEPING": 6,
     }

@@ -136,6 +136,7 @@ class ServiceAccounts:
             keys.update_owned_as_revoked(connection, organization_id, account.id, change.now_ms, actor.user_id)
             details = {"name": account.name, "keys": key_ids}
             change.record(Event.SERVICE_ACCOUNT_DELETED, account.id, project_id=project_id, details=details)
+            change.announce(*key_ids)
             return key_ids
 
         await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, then=self._tell)
@@ -153,6 +154,7 @@ class ServiceAccounts:
         issued = issue_key(change.connection, new, change.now_ms, self._entropy, self._pepper, created_by=by)
         details = {"name": name, "permissions": permissions.to_json(), "service_account_id": account.id}
         change.record(Event.API_KEY_CREATED, issued.key.id, project_id=account.project_id, details=details)
+        change.announce(issued.key.id)
         return issued
 
     def _tell(self, key_ids: tuple[str, ...]) -> None:
