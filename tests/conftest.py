@@ -1,19 +1,16 @@
 """What tests of several rooms stand on: the engines, and one PostgreSQL server for all of them."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from given_engine import BOTH, Engine, an_engine
-from postgres import Cluster, a_cluster, programs
+from postgres import Cluster, a_cluster
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A server for tests that leave it running."""
-    if programs() is None and os.environ.get("KEYHOUSE_TESTS") == "portable":
-        pytest.skip("PostgreSQL is not installed: nothing of it is tested here")
     with a_cluster() as made:
         made.make_template()
         yield made
