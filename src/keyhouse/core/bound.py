@@ -118,32 +118,32 @@ def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> N
     text_bytes = ask.input_bytes - ask.media_bytes
     surcharge = TEMPLATE_TOKENS + (TOOL_TOKENS if ask.has_tools else 0)
     input_tokens = text_bytes + media_tokens + surcharge
-    bounds = [bound for bound in (ask.output_tokens_max, ceilings.output_tokens) if bound is not None]
-    output_tokens_max = min(bounds) if bounds else OUTPUT_TOKENS_UNKNOWN
+    asked, most = ask.output_tokens_max, ceilings.output_tokens
+    output_tokens_max = OUTPUT_TOKENS_UNKNOWN if most is None else most
+    if asked is not None and (most is None or asked < most):
+        output_tokens_max = asked
     # Rejected predictions are charged as output (OpenAI, predicted outputs): at most their own text.
     predicted = ask.input_bytes if ask.prediction else 0
     audio_seconds = (ceilings.audio_seconds or 0) if ask.audio_seconds is None else ask.audio_seconds
     base_pico, output_pico = None, 0
     if price is not None:
         rates = _applicable(price, ask.service_tier, input_tokens)
-        output_pico = max(rate.dearest_output for rate in rates)
-        base_pico = (
-            input_tokens * max(rate.dearest_input for rate in rates)
-            + predicted * output_pico
-            + ask.images * price.image
-            + audio_seconds * price.audio_second
-            + ask.characters * price.character
-            + price.request
-        )
+        output_pico, input_pico = rates[0].dearest_output, rates[0].dearest_input
+        for rate in rates[1:]:
+            output_pico, input_pico = max(output_pico, rate.dearest_output), max(input_pico, rate.dearest_input)
+        base_pico = input_tokens * input_pico + predicted * output_pico + price.request
+        if price.is_more_than_tokens:
+            base_pico += ask.images * price.image + audio_seconds * price.audio_second
+            base_pico += ask.characters * price.character
     return Need(
         input_tokens=input_tokens + predicted,
         input_tokens_estimate=-(-text_bytes // 4) + media_tokens,
         output_tokens_max=output_tokens_max,
-        output_tokens_requested=ask.output_tokens_max or 0,
+        output_tokens_requested=asked or 0,
         choices=ask.choices,
         base_pico=base_pico,
         output_token_pico=ask.choices * output_pico,
-        output_is_bounded=bool(bounds),
+        output_is_bounded=asked is not None or most is not None,
         unbounded=unbounded,
         images=ask.images,
         audio_seconds=audio_seconds,

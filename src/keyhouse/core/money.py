@@ -73,6 +73,11 @@ class Price(msgspec.Struct, frozen=True):
         fitting = [rate for rate in rates if rate.tier == tier and rate.from_input_tokens <= input_tokens]
         return max(fitting, key=lambda rate: rate.from_input_tokens)
 
+    @property
+    def is_more_than_tokens(self) -> bool:
+        """Whether images, seconds or characters cost something."""
+        return bool(self.image or self.audio_second or self.character)
+
     def covers(self, tier: str | None) -> bool:
         """Whether no call on this tier costs more than these rates say."""
         return tier in CHEAP_TIERS or any(rate.tier == tier for rate in self.rates)
@@ -107,8 +112,24 @@ def to_nano(pico: int) -> int:
 
 
 def cost_nano_usd(counts: Counts, price: Price, tier: str = DEFAULT_TIER) -> int:
-    """Counts x price, in nano-USD: the one place where a charge is derived."""
-    return to_nano(sum(pico for _, _, _, pico in cost_lines(counts, price, tier)))
+    """Counts x price, in nano-USD: what a call is charged. `cost_lines` says the same line by line."""
+    rate = price.rate(tier, counts.input)
+    heard, spoken, cached, written = counts.audio_input, counts.audio_output, counts.cached_input, counts.cache_write
+    pico = (
+        (counts.input - cached - written - heard) * rate.input
+        + cached * rate.cached_input
+        + written * rate.cache_write
+        + (counts.output - spoken) * rate.output
+        + price.request
+    )
+    if heard:
+        pico += heard * (rate.input if rate.audio_input is None else rate.audio_input)
+    if spoken:
+        pico += spoken * (rate.output if rate.audio_output is None else rate.audio_output)
+    if price.is_more_than_tokens:
+        pico += counts.images * price.image + counts.audio_seconds * price.audio_second
+        pico += counts.characters * price.character
+    return to_nano(pico)
 
 
 def cost_lines(counts: Counts, price: Price, tier: str = DEFAULT_TIER) -> list[tuple[str, int, int, int]]:
