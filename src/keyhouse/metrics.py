@@ -87,6 +87,7 @@ class _Collector:
                 "ledger_audited_timestamp_seconds", "When the books were last audited.", watch.audited_at_ms / 1000
             )
             yield _gauge("ledger_audit_seconds", "How long the last audit took.", watch.took_ms / 1000)
+        yield _counter("ledger_readings", "How often the auditor has read all calls.", watch.readings)
         is_well = self._sources.ledger.is_well
         yield _gauge("ledger_is_well", "1 if calls can be admitted right now, else 0.", int(is_well))
 

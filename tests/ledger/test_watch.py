@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from given import a_need, an_opening, seeded_entropy
 from given_engine import Engine
@@ -101,7 +101,22 @@ async def test_the_books_agree_round_after_round_whatever_calls_do(engine: Engin
         post.desk.clock.turn(hours=5)
         await post.call()
         await post.agree()
-        assert post.told == []
+        assert (post.told, post.watch.readings) == ([], 1)
+
+
+@pytest.mark.asyncio
+async def test_an_old_rollup_is_compared_when_all_calls_are_read(engine: Engine, tmp_path: Path) -> None:
+    async with a_post(engine, tmp_path) as post:
+        for _ in range(4):
+            await post.call()
+            post.desk.clock.turn(hours=2)
+        first = select(func.min(schema.usage_hour.c.starts_at_ms)).scalar_subquery()
+        await post.write(update(schema.usage_hour).where(schema.usage_hour.c.starts_at_ms == first).values(requests=9))
+        for _ in range(2):
+            report = await post.round()
+            assert report.disagreements == (await post.desk.audit()).disagreements
+            assert len(report.disagreements) == 1
+        assert post.watch.readings == 1
 
 
 @pytest.mark.asyncio
@@ -236,7 +251,7 @@ async def test_an_orphan_that_settles_late_is_taken_into_account(engine: Engine,
         await post.call()
         await heir.run([Closing(other, State.RELEASED)])
         await post.agree()
-        assert post.told == []
+        assert (post.told, post.watch.readings) == ([], 1)
         await heir.end()
 
 
@@ -252,6 +267,7 @@ async def test_pruning_while_it_runs_raises_no_alarm(engine: Engine, tmp_path: P
             await post.agree()
             await sweep.round()
             await post.agree()
+        assert post.watch.readings == 2, "at the start and after a day"
         assert sweep.swept.calls > 10
         assert sweep.swept.periods > 10
         fresh = Watch(post.desk.database, post.desk.clock, post.told.append, step_calls=2, pause=post.pause)

@@ -71,8 +71,8 @@ class _Found(msgspec.Struct, frozen=True):
 class Watch:
     """Audits the books round by round. `tell` is told what changed: the disagreements, none when they agree again.
 
-    The attributes are for the metrics: the last report, None before the first, when it was made and how long it
-    took, in milliseconds.
+    The attributes are for the metrics: the last report, None before the first, when it was made, how long it took,
+    in milliseconds, and how often all calls were read.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class Watch:
         self.report: Report | None = None
         self.audited_at_ms: int | None = None
         self.took_ms = 0.0
+        self.readings = 0
 
     async def round(self) -> Report:
         """Audit once. Raises what the database raises; then the last report stands."""
@@ -131,6 +132,7 @@ class Watch:
         while True:
             if self._known is None:
                 self._known, self._known_since_ms = Known(), self._clock.monotonic_ms()
+                self.readings += 1
             known = self._known
             try:
                 step, found = await self._database.read(partial(self._read, known))
