@@ -1,13 +1,10 @@
 """The decision: all limits or none, first in first out, and the counters always equal to the calls."""
 
-from collections.abc import Sequence
-
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from given import NOON, a_need, an_opening
+from given_decide import SCOPES, a_period, one, rows_of
 from keyhouse.core.bound import OUTPUT_TOKENS_MIN, OUTPUT_TOKENS_UNKNOWN, Ask, Ceilings, Need, worst_case
 from keyhouse.core.call import Basis, Closing, State
 from keyhouse.core.decide import (
@@ -17,55 +14,15 @@ from keyhouse.core.decide import (
     HeldCall,
     Ignored,
     Operation,
-    Period,
     Refused,
     Reserve,
     Reserved,
-    Rows,
     decide,
-    reserved_on,
 )
 from keyhouse.core.errors import Code
 from keyhouse.core.key import Standing
-from keyhouse.core.limit import Limit, ScopeType, Unit, Window
+from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.money import Counts, Price, Rate
-
-SCOPES = {
-    ScopeType.KEY: "key_1",
-    ScopeType.USER: "user-1",
-    ScopeType.PROJECT: "proj_1",
-    ScopeType.ORGANIZATION: "org-1",
-}
-
-
-def a_period(
-    amount: int,
-    *,
-    unit: Unit = Unit.USD,
-    window: Window = Window.MONTH,
-    scope: ScopeType = ScopeType.KEY,
-    period_id: int = 1,
-    model: str | None = None,
-    refuse_when_short: bool = False,
-) -> Period:
-    limit = Limit(f"limit_{period_id}", "org-1", scope, SCOPES[scope], unit, window, amount, model, refuse_when_short)
-    return Period(period_id, limit, NOON + 1000)
-
-
-def rows_of(periods: Sequence[Period], *, standing: Standing | None = None, calls: Sequence[HeldCall] = ()) -> Rows:
-    in_force: dict[tuple[str, str], list[Period]] = {}
-    for period in periods:
-        in_force.setdefault((period.limit.scope_type, period.limit.scope_id), []).append(period)
-    return Rows(
-        {("key_1", 1): standing or Standing()},
-        in_force,
-        {period.id: period for period in periods},
-        {call.id: call for call in calls},
-    )
-
-
-def one(operation: Operation, rows: Rows) -> object:
-    return decide([operation], rows, NOON).verdicts[0]
 
 
 def test_a_call_that_fits_counts_on_every_limit_on_its_way() -> None:
@@ -253,73 +210,6 @@ def test_headers_speak_of_the_limit_with_the_least_left() -> None:
     verdict = one(Reserve(an_opening(), a_need()), rows_of(periods))
     assert isinstance(verdict, Admitted)
     assert [(left.amount, left.left) for left in verdict.remaining] == [(5, 4)]
-
-
-OUTCOMES = st.sampled_from([State.SETTLED, State.RELEASED, State.ORPHANED])
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("reserve"), st.integers(0, 400), st.integers(0, 60)),
-        st.tuples(st.just("close"), st.integers(0, 20), st.integers(0, 500)),
-    ),
-    max_size=40,
-)
-
-
-@given(
-    STEPS,
-    st.lists(st.integers(0, 2_000), min_size=6, max_size=6),
-    st.lists(st.integers(1, 8), min_size=1, max_size=8),
-    st.data(),
-)
-def test_the_counters_equal_the_calls_and_never_pass_the_amounts(
-    steps: list[tuple[str, int, int]], amounts: list[int], sizes: list[int], data: st.DataObject
-) -> None:
-    kinds = [
-        (unit, window) for unit in (Unit.USD, Unit.REQUESTS, Unit.TOKENS) for window in (Window.MINUTE, Window.MONTH)
-    ]
-    periods = [
-        a_period(amount, unit=unit, window=window, scope=list(SCOPES)[place % 3], period_id=place)
-        for place, (amount, (unit, window)) in enumerate(zip(amounts, kinds, strict=True))
-    ]
-    rows = rows_of(periods)
-    calls: dict[str, HeldCall] = {}
-    rows.calls = calls
-    settled = dict.fromkeys(range(6), 0)
-    was_adjusted = False
-    pending: list[Operation] = []
-    for number, (what, first, second) in enumerate(steps):
-        if what == "reserve":
-            need = a_need(first, tokens=second, output_tokens=second, nano_usd_per_output_token=3)
-            pending.append(Reserve(an_opening(f"call_{number}"), need))
-        else:
-            closing = Closing(f"call_{first}", data.draw(OUTCOMES), counts=Counts(second), charged_nano_usd=second)
-            pending.append(closing)
-        if len(pending) < sizes[number % len(sizes)]:
-            continue
-        before = {call.id: call.state for call in calls.values()}
-        decision = decide(pending, rows, NOON)
-        for operation, verdict in zip(pending, decision.verdicts, strict=True):
-            if isinstance(verdict, Admitted) and isinstance(operation, Reserve):
-                calls[operation.opening.id] = HeldCall(operation.opening.id, State.HELD, verdict.reserved)
-            elif isinstance(verdict, Closed) and isinstance(operation, Closing):
-                assert before[operation.call_id] is State.HELD
-                for period in periods:
-                    held = reserved_on(period.limit, calls[operation.call_id].reserved)
-                    paid = {State.RELEASED: 0, State.ORPHANED: held}.get(
-                        operation.state, 1 if period.limit.unit is Unit.REQUESTS else operation.counts.tokens
-                    )
-                    settled[period.id] += paid
-            was_adjusted |= isinstance(verdict, Adjusted)
-        pending = []
-        for period in periods:
-            held = sum(
-                reserved_on(period.limit, call.reserved)
-                for call in calls.values()
-                if call.state is State.HELD and period.id in call.reserved.period_ids
-            )
-            assert period.reserved == held
-            assert period.settled == settled[period.id] or was_adjusted
-            assert period.settled + period.reserved <= period.peak + period.overrun
 
 
 PRICE = Price(1, (Rate(1_000, 500, 1_250, 4_000),))

@@ -49,15 +49,12 @@ WITHOUT_MIRROR: Final = frozenset(
         "admin/office.py",  # a dataclass; every admin test
         "control/authority.py",  # tests/admin/test_policy.py and every verb's tests
         "control/issuing.py",  # tests/control/test_keys.py
-        "core/bound.py",  # tests/core/test_decide.py
         "core/identifiers.py",  # tests/core/test_secret.py
         "core/key.py",  # tests/core/test_decide.py, tests/control/test_keys.py
         "core/keyring.py",  # tests/store/test_master_key.py
         "core/permissions.py",  # tests/control, tests/admin
         "gateway/asgi.py",  # e2e and faults
         "gateway/metered.py",  # a table; tests/gateway/test_call.py
-        "gateway/known_ceilings.py",  # tests/test_catalog.py
-        "gateway/known_prices.py",  # tests/test_catalog.py
         "gateway/routing.py",  # tests/test_catalog.py, tests/gateway/test_endpoints.py
         "identity/guessable.py",  # tests/identity/test_passwords.py
         "ledger/auditor.py",  # tests/ledger/test_book.py
