@@ -56,7 +56,7 @@ from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.store.books import Books
 from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.books_sqlite import SqliteBooks
-from keyhouse.store.engine import Database
+from keyhouse.store.engine import Database, Unavailable
 from keyhouse.store.master_key import open_keyring
 from keyhouse.store.opening import address_of, open_database
 from keyhouse.store.postgres import PostgresDatabase
@@ -65,6 +65,10 @@ from keyhouse.store.sqlite import SqliteDatabase
 
 HASHING_THREADS: Final = 2
 """Passwords take 64 MiB each while they are hashed; two at a time are enough for people who sign in."""
+
+FINISH_SECONDS: Final = 10.0
+"""How long the last closings may take to be written. Without a database they never are: the calls stay held, and
+are closed by another gateway or at the next start."""
 
 Say = Callable[[str], None]
 
@@ -214,8 +218,13 @@ async def _open_ledger(ground: Ground, say: Say) -> _OpenLedger:
     async def finish() -> None:
         beating.cancel()
         commit.stop()
-        await asyncio.wait({beating, committing})
-        await books.end()
+        _, unfinished = await asyncio.wait({beating, committing}, timeout=FINISH_SECONDS)
+        for task in unfinished:
+            task.cancel()
+        try:
+            await books.end()
+        except Unavailable as error:
+            _report("the database could not be told that this gateway has stopped", error)
 
     prices = {price.id: price for price in await ground.database.read(list_prices)}
     ledger = Ledger(commit, ground.clock, prices)
