@@ -140,5 +140,5 @@ class Load:
             self.replies.append(found)
             if self._ends(found):
                 return
-            if found.status == 503:
+            if found.error is not None:
                 await asyncio.sleep(PAUSE_SECONDS)

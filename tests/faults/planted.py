@@ -1,24 +1,33 @@
 """Runs `keyhouse` with one guard taken out, so that the tests can show that they would notice.
 
-    python planted.py NAME serve ...
+    python -m faults.planted NAME[,NAME...] serve ...
 
-It replaces one thing inside the running program and changes nothing in the product; README.md lists the names.
-`slow-disk` is no bug: it makes every batch take as long as on a slow disk, so that what happens before a commit
-has the time to show.
+It replaces one thing inside the running program and changes nothing in the product; README.md lists the names. Some
+are no bugs: they change a pace, so that something has the time to show or need not be waited for so long. A name with
+a number, such as `before-send:2`, ends the program when it comes to that point for the second time.
 """
 
+import asyncio
+import resource
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
+from faults import planted_postgres as postgres
+from faults.crash_points import POINTS, fuse
 from keyhouse.cli.main import run
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Admitted, Decision, Operation, Reserve, Reserved, Verdict
 from keyhouse.ledger.book import Hold
+from keyhouse.ledger.commit import GroupCommit
 from keyhouse.store.books_sqlite import SqliteBooks
 
 COMMIT_SECONDS: Final = 0.02
+FILE_BYTES_MAX: Final = 2 * 1024 * 1024
+ADMITTED: Final = Admitted(Reserved(10**9, 10**6, 10**6, ()), None, is_shortened=False, remaining=())
 _begin = SqliteBooks.begin
 _run = SqliteBooks.run
 
@@ -38,7 +47,7 @@ def early_forward() -> None:
 
     async def verdict(self: Hold) -> Verdict:
         self._commit.submit(Reserve(self._opening, self._need))
-        return Admitted(Reserved(10**9, 10**6, 10**6, ()), None, is_shortened=False, remaining=())
+        return ADMITTED
 
     Hold._verdict = verdict  # type: ignore[method-assign]
     slow_disk()
@@ -79,6 +88,25 @@ def orphans_forgotten() -> None:
     SqliteBooks.held_by_the_dead = nothing  # type: ignore[method-assign]
 
 
+def fail_open() -> None:
+    """A call that could not be written into the books is forwarded all the same."""
+    submit = GroupCommit.submit
+
+    def submitted(self: GroupCommit, reserve: Reserve) -> asyncio.Future[Verdict]:
+        queued = submit(self, reserve)
+        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        queued.add_done_callback(lambda done: answer.set_result(done.result() if not done.exception() else ADMITTED))
+        return answer
+
+    GroupCommit.submit = submitted  # type: ignore[method-assign]
+
+
+def small_files() -> None:
+    """No bug: files may not grow beyond what the test says, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
 PLANTS: Final[dict[str, Callable[[], None]]] = {
     "slow-disk": slow_disk,
     "early-forward": early_forward,
@@ -87,8 +115,40 @@ PLANTS: Final[dict[str, Callable[[], None]]] = {
     "lost-close": lambda: _without("close_calls"),
     "orphans-released": orphans_released,
     "orphans-forgotten": orphans_forgotten,
+    "fail-open": fail_open,
+    "small-files": small_files,
+    "slow-commit": postgres.slow_commit,
+    "quick-heart": postgres.quick_heart,
+    "deaf": postgres.deaf,
+    "hard-of-hearing": postgres.hard_of_hearing,
+    "unlocked-periods": postgres.unlocked_periods,
+    "early-load": postgres.early_load,
+    "unlocked-instance": postgres.unlocked_instance,
+    "unknown-commit-forwarded": postgres.unknown_commit_forwarded,
+    "dead-released": postgres.orphans_released,
+    "dead-forgotten": postgres.orphans_forgotten,
+    "late-settle-added": postgres.late_settle_added,
+    "revocation-not-read-again": postgres.revocation_not_read_again,
+    "hasty-burial": postgres.hasty_burial,
 }
 
+
+def planted(*names: str) -> tuple[str, ...]:
+    """The command that serves with these planted."""
+    folder = Path(__file__).resolve().parents[1]
+    return ("env", f"PYTHONPATH={folder}", sys.executable, "-m", "faults.planted", ",".join(names))
+
+
+def plant(name: str) -> None:
+    """Plant one of them."""
+    point, _, count = name.partition(":")
+    if count:
+        POINTS[point](fuse(int(count)))
+    else:
+        PLANTS[name]()
+
+
 if __name__ == "__main__":
-    PLANTS[sys.argv.pop(1)]()
+    for chosen in sys.argv.pop(1).split(","):
+        plant(chosen)
     run()

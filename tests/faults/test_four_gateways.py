@@ -102,7 +102,7 @@ async def test_as_many_requests_as_the_tight_limit_allows(fleet: Fleet, tight: s
         assert load.statuses == {200: AMOUNT, 429: CLIENTS}
         assert load.answered == {row["id"] for row in rows}
         assert load.answered <= set(fleet.witnesses.seen)
-        assert limited.used() == (AMOUNT, 0)
+        assert limited.used() == (Decimal(AMOUNT), Decimal(0))
         refusals_name(load, limited.tight_id)
 
 
@@ -142,7 +142,7 @@ async def test_as_many_dollars_as_the_tight_limit_allows_to_the_last_nano(
         assert load.statuses == {200: admitted, 429: CLIENTS}
         assert sum(row["charged_nano_usd"] for row in rows) == admitted * cost
         assert load.answered == {row["id"] for row in rows}
-        assert limited.used() == (Decimal(admitted * cost) / 10**9, 0)
+        assert limited.used() == (Decimal(admitted * cost) / 10**9, Decimal(0))
         refusals_name(load, limited.tight_id)
 
 
@@ -159,5 +159,5 @@ async def test_never_more_at_once_than_the_tight_limit_allows(fleet: Fleet, tigh
         nothing_is_wrong(fleet, load)
         assert fleet.witnesses.most_open(tight) <= AT_ONCE
         assert fleet.witnesses.most_open(tight) > 1, "nothing ran beside anything else"
-        assert limited.used() == (0, 0)
+        assert limited.used() == (Decimal(0), Decimal(0))
         refusals_name(load, limited.tight_id)
