@@ -3,39 +3,15 @@
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import Connection, insert
 
 from admin.town import NOW, Town, refusal
-from given import NOON, a_limit
-from given_calls import a_call, a_period, a_row, id_at
+from given import NOON
+from given_calls import a_call, a_row, id_at
+from given_charges import HOUR_MS, an_exact_call, endings
 from keyhouse.core.errors import Code
-from keyhouse.core.limit import Unit, Window
-from keyhouse.core.money import Price, Rate
 from keyhouse.store import calls, schema
-from keyhouse.store.prices import get_price
-
-PRICE = Price(1, (Rate(1_000_000, 500_000, 1_250_000, 2_000_001),))
-HOUR = 3_600_000
-
-
-def filled(connection: Connection) -> str:
-    """One call of `key_1` on a budget, a rate whose minute is gone, and a deleted limit; its id."""
-    get_price(connection, "tiny-1", "local", PRICE, "test", NOON)
-    a_limit(connection, 25 * 10**9)
-    a_limit(connection, 9, unit=Unit.REQUESTS, window=Window.DAY, scope=("organization", "org-1"), limit_id="limit_2")
-    connection.execute(schema.limits.update().where(schema.limits.c.id == "limit_2").values(deleted_at_ms=NOON + HOUR))
-    month = a_period(connection, "limit_1", "2026-11", ends_at_ms=NOON + HOUR, settled=1)
-    day = a_period(connection, "limit_2", "2026-11-24")
-    return a_call(
-        connection,
-        NOON + 999,
-        period_ids=f"[{month},404,{day}]",
-        charged_nano_usd=1_350_001,
-        flags="tier_unpriced",
-        tier="flex",
-    )
 
 
 def get(town: Town, query: str = "") -> dict[str, Any]:
@@ -50,7 +26,7 @@ def listed(town: Town, query: str = "") -> list[str]:
 
 
 def test_a_call_is_explained_to_the_last_digit(town: Town) -> None:
-    call_id = town.execute(filled)
+    call_id = town.execute(an_exact_call)
     found = town.ask("GET", f"/calls/{call_id}").json()
     assert found["charge"] == {
         "outcome": "exact",
@@ -68,12 +44,13 @@ def test_a_call_is_explained_to_the_last_digit(town: Town) -> None:
                 ("input", 700, "0.000001", "1.00", "0.0007"),
                 ("cached_input", 300, "0.0000005", "0.50", "0.00015"),
                 ("output", 250, "0.000002000001", "2.000001", "0.00050000025"),
+                ("request", 1, "0.000000007", None, "0.000000007"),
             )
         ],
-        "sum_usd": "0.00135000025",
+        "sum_usd": "0.00135000725",
         "rounding_usd": "0.00000000075",
-        "rounded_usd": "0.001350001",
-        "charged_usd": "0.001350001",
+        "rounded_usd": "0.001350008",
+        "charged_usd": "0.001350008",
         "overrun_usd": "0.00",
     }
     assert sum(Decimal(line["amount_usd"]) for line in found["charge"]["lines"]) + Decimal("0.00000000075") == Decimal(
@@ -86,7 +63,7 @@ def test_a_call_is_explained_to_the_last_digit(town: Town) -> None:
 
 
 def test_a_call_shows_each_limit_it_counted_on_and_how_many_are_not_kept(town: Town) -> None:
-    call_id = town.execute(filled)
+    call_id = town.execute(an_exact_call)
     found = town.ask("GET", f"/calls/{call_id}").json()
     assert found["limits"] == [
         {
@@ -101,7 +78,7 @@ def test_a_call_shows_each_limit_it_counted_on_and_how_many_are_not_kept(town: T
             "ends_at": NOW + 3600,
             "deleted_at": None,
             "reserved": "0.005",
-            "charged": "0.001350001",
+            "charged": "0.001350008",
             "adjusted": "0.00",
         },
         {
@@ -125,7 +102,7 @@ def test_a_call_shows_each_limit_it_counted_on_and_how_many_are_not_kept(town: T
 
 
 def test_a_call_in_a_list_has_everything_but_its_account(town: Town) -> None:
-    call_id = town.execute(filled)
+    call_id = town.execute(an_exact_call)
     (call,) = get(town)["data"]
     assert call == {
         "object": "organization.call",
@@ -169,7 +146,7 @@ def test_a_call_in_a_list_has_everything_but_its_account(town: Town) -> None:
             "characters": 0,
             "output_tokens_max": 512,
         },
-        "cost_usd": "0.001350001",
+        "cost_usd": "0.001350008",
         "first_byte_ms": 120,
         "duration_ms": 900,
         "flags": ["tier_unpriced"],
@@ -177,23 +154,14 @@ def test_a_call_in_a_list_has_everything_but_its_account(town: Town) -> None:
 
 
 def test_an_orphan_that_settled_late_shows_what_was_given_back(town: Town) -> None:
-    def fill(connection: Connection) -> str:
-        get_price(connection, "tiny-1", "local", PRICE, "test", NOON)
-        call_id = a_call(connection, state="orphaned", basis="reserved", charged_nano_usd=5_000_000, status=0)
-        given = {"nano_usd": -4_000_000, "requests": 0, "tokens": -300, "tokens_estimate": 0}
-        connection.execute(
-            insert(schema.adjustments).values(call_id=call_id, at_ms=NOON + 60_000, reason="settled late", **given)
-        )
-        return call_id
-
-    found = town.ask("GET", f"/calls/{town.execute(fill)}").json()
+    found = town.ask("GET", f"/calls/{town.execute(endings)['late']}").json()
     assert (found["cost_usd"], found["charge"]["charged_usd"], found["charge"]["outcome"]) == (
         "0.001",
         "0.005",
         "reserved",
     )
     assert found["adjustment"] == {
-        "created_at": NOW + 60,
+        "created_at": NOW + 600,
         "reason": "settled late",
         "usd": "-0.004",
         "requests": 0,
@@ -261,7 +229,7 @@ def test_every_filter_lets_through_only_what_it_names_in_every_form(town: Town) 
 
 
 def test_without_a_time_a_list_goes_back_a_day(town: Town) -> None:
-    old, new = town.execute(lambda c: [a_call(c, NOON - 25 * HOUR), a_call(c, NOON - 23 * HOUR)])
+    old, new = town.execute(lambda c: [a_call(c, NOON - 25 * HOUR_MS), a_call(c, NOON - 23 * HOUR_MS)])
     assert listed(town) == [new]
     assert listed(town, f"start_time={NOW - 25 * 3600}") == [new, old]
     assert listed(town, f"start_time={NOW - 25 * 3600}&end_time={NOW - 23 * 3600}") == [old]
@@ -296,27 +264,30 @@ def test_what_no_call_can_be_called_reads_as_missing(town: Town, named: str) -> 
 
 
 def test_another_organizations_calls_read_as_missing(town: Town) -> None:
-    call_id = town.execute(filled)
+    call_id = town.execute(an_exact_call)
     assert refusal(town.ask("GET", f"/calls/{call_id}", key=town.stranger)) == (404, None, Code.NOT_FOUND)
-    for query in ("", "api_key_ids[]=key_1", f"start_time=0&project_ids[]=proj_1&after={id_at(NOON + HOUR)}"):
+    for query in ("", "api_key_ids[]=key_1", f"start_time=0&project_ids[]=proj_1&after={id_at(NOON + HOUR_MS)}"):
         page = town.ask("GET", f"/calls?{query}", key=town.stranger).json()
         assert page == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
 
 
-def test_a_counted_and_capped_call_and_an_unpriced_one_say_so(town: Town) -> None:
-    def fill(connection: Connection) -> tuple[str, str]:
-        get_price(connection, "tiny-1", "local", msgspec.structs.replace(PRICE, request=7_000), "test", NOON)
-        capped = a_call(connection, basis="counted", reserved_nano_usd=1_000, charged_nano_usd=1_000)
-        return capped, a_call(connection, place=1, price_id=None, charged_nano_usd=None)
-
-    capped, unpriced = (town.ask("GET", f"/calls/{call_id}").json() for call_id in town.execute(fill))
-    assert (capped["charge"]["outcome"], capped["charge"]["charged_usd"]) == ("capped", "0.000001")
-    assert capped["charge"]["rounded_usd"] == "0.001350008"
-    assert capped["charge"]["lines"][-1] == {
-        "item": "request",
-        "quantity": 1,
-        "each_usd": "0.000000007",
-        "million_usd": None,
-        "amount_usd": "0.000000007",
+def test_every_other_ending_says_why_it_was_charged_so(town: Town) -> None:
+    made = town.execute(endings)
+    found = {name: town.ask("GET", f"/calls/{call_id}").json() for name, call_id in made.items()}
+    assert {name: (call["charge"]["outcome"], call["cost_usd"]) for name, call in found.items()} == {
+        "capped": ("capped", "0.000001"),
+        "counted": ("exact", "0.001350008"),
+        "late": ("reserved", "0.001"),
+        "long": ("exact", "0.400750007"),
+        "orphaned": ("reserved", "0.005"),
+        "overrun": ("exact", "0.001350008"),
+        "priority": ("exact", "0.005400007"),
+        "released": ("released", "0.00"),
+        "running": ("running", None),
+        "unpriced": ("unpriced", None),
     }
-    assert (unpriced["charge"]["outcome"], unpriced["cost_usd"]) == ("unpriced", None)
+    assert found["capped"]["charge"]["rounded_usd"] == "0.001350008"
+    assert found["overrun"]["charge"]["overrun_usd"] == "0.000350008"
+    assert found["long"]["charge"]["rate"] == {"service_tier": "default", "from_input_tokens": 200_000}
+    assert found["priority"]["charge"]["rate"] == {"service_tier": "priority", "from_input_tokens": 0}
+    assert (found["orphaned"]["duration_ms"], found["running"]["closed_at"]) == (None, None)

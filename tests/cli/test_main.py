@@ -16,6 +16,8 @@ COMMANDS = (
     *(("keys", verb) for verb in ("create", "list", "show", "update", "rotate", "disable", "enable", "revoke")),
     *(("service-accounts", verb) for verb in ("create", "list", "delete")),
     *(("limits", verb) for verb in ("set", "list", "delete")),
+    *(("calls", verb) for verb in ("list", "show")),
+    *(("ledger", verb) for verb in ("verify", "explain")),
     ("usage",),
     ("costs",),
     ("init",),
@@ -50,6 +52,7 @@ def test_every_command_prints_json(town: Town, run: Run) -> None:
         f"limits delete {limit['id']}",
         "usage --since 2026-11-20 --until 2026-11-24",
         "costs --since 2026-11-20 --until 2026-11-24",
+        "calls list --since 2026-11-20",
     ):
         ended = run([*words.split(), "--json"])
         assert (ended.returncode, ended.stderr) == (0, ""), words

@@ -5,8 +5,14 @@ from typing import Annotated, Final
 import msgspec
 from cyclopts import App, Parameter
 
+from keyhouse.admin.call_shapes import explained_call
+from keyhouse.cli.client import require_id
+from keyhouse.cli.explained import show_call
 from keyhouse.cli.place import Data, Database, database_url, wait_for
+from keyhouse.cli.talk import AsJson, Exit, Failure, show_json
+from keyhouse.core.errors import Refusal
 from keyhouse.ledger.auditor import Report, audit
+from keyhouse.reporting.calls import explained_anywhere
 from keyhouse.store.opening import look
 
 ledger_app: Final = App(name="ledger", help="Check the books.")
@@ -32,6 +38,34 @@ def verify(
     report = wait_for(look(database_url(data, database), audit))
     _print(report, as_json=json)
     return 0 if report.passes else 1
+
+
+@ledger_app.command
+def explain(
+    call: Annotated[str, Parameter(help="The call, by its id.")],
+    /,
+    *,
+    data: Data = None,
+    database: Database = None,
+    json: AsJson = False,
+) -> None:
+    """Explain a call's charge from the books: counts times price, what was reserved, limits and times. It only reads.
+
+    For example:
+
+        keyhouse ledger explain call_035388PKZfldAlvlZiwc2S --data data
+
+        keyhouse ledger explain call_035388PKZfldAlvlZiwc2S --data data --json
+    """
+    call_id = require_id(call)
+    try:
+        found = wait_for(look(database_url(data, database), lambda connection: explained_anywhere(connection, call_id)))
+    except Refusal as refusal:
+        raise Failure(refusal.text, Exit.NOT_FOUND) from None
+    if json:
+        show_json(explained_call(found))
+        return
+    show_call(explained_call(found))
 
 
 def _print(report: Report, *, as_json: bool) -> None:

@@ -45,6 +45,7 @@ class Adjustment(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, frozen=True):
     """A call's row. `charged_nano_usd` is None while it runs, and where the price is unknown.
 
+    `duration_ms` is None where nobody knows it: the call runs, or its gateway died.
     `output_tokens_max` was written into the request, None where no limit depends on an answer's length;
     `status` is 0 if the client saw none; `flags` name what was odd.
     """
@@ -275,6 +276,8 @@ def _call(row: RowMapping) -> Call:
     fields: dict[str, Any] = {name: row[name] for name in Call.__struct_fields__ if name in row}
     fields["state"] = State(row["state"])
     fields["basis"] = None if row["basis"] is None else Basis(row["basis"])
+    if fields["state"] is State.ORPHANED:
+        fields["duration_ms"] = None  # the row says 0, because nobody was there to look at a clock
     fields["flags"] = tuple(row["flags"].split())
     fields["reserved"] = Reserved(
         row["reserved_nano_usd"],
