@@ -39,8 +39,9 @@ STEP_CALLS: Final = 10_000
 PAUSE_SECONDS: Final = 0.25
 """Rest between two steps, so that reading all calls takes a fraction of a core and never keeps a reader long."""
 
-PERIODS_IN_TURN: Final = 10_000
-"""How many periods are looked at in a round although no call touched them."""
+PERIODS_IN_TURN: Final = 2_000
+"""How many periods are looked at in a round although no call touched them. Comparing them is the part of a round that
+is Python's, and on PostgreSQL the event loop's: some milliseconds."""
 
 AGAIN_MS: Final = 24 * 3_600_000
 """How old what is known may become."""
