@@ -145,6 +145,10 @@ class House:
         """Let it reach its PostgreSQL database by this address, and the test by the one it knows."""
         self.environment["KEYHOUSE_DATABASE__URL"] = database
 
+    def serve_by(self, command: Sequence[str]) -> None:
+        """Start it by this command from now on."""
+        self._serve = command
+
     def beside(self, name: str, *, serve: Sequence[str] | None = None) -> "House":
         """Another gateway on the same PostgreSQL database, with the same configuration and master key."""
         folder = self.folder / name
