@@ -10,8 +10,10 @@ import pytest
 from given import FakeClock, a_database
 from keyhouse.catalog import Catalog, load_catalog
 from keyhouse.config import BadConfiguration, Model, Settings, Upstream
+from keyhouse.config import Rate as TokenRate
+from keyhouse.core.bound import UNKNOWN, Ask, Ceilings, worst_case
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.money import Price, Rate
+from keyhouse.core.money import AMOUNT_MAX, Price, Rate
 from keyhouse.gateway.routing import NAME_CHARACTERS_MAX, Routing
 from keyhouse.gateway.upstream import UpstreamClient
 
@@ -120,3 +122,91 @@ async def test_a_credential_that_is_not_set_stops_the_start_with_its_name(tmp_pa
     settings = Settings(upstreams=(Upstream("local", "https://api.example/v1", api_key_env="LOCAL_KEY"),))
     with pytest.raises(BadConfiguration, match=r"upstreams.local.api_key_env: the environment variable LOCAL_KEY"):
         await loaded(tmp_path, {}, settings)
+
+
+LOCAL = Upstream("local", "http://127.0.0.1:1/v1", allow_private=True)
+FREE = Rate(0, 0, 0, 0)
+
+
+async def priced(folder: Path, model: Model) -> Price | None:
+    """What one configured model costs."""
+    return (await loaded(folder, {}, Settings(upstreams=(LOCAL,), models=(model,)))).models[model.name].price
+
+
+@pytest.mark.asyncio
+async def test_every_rate_that_is_configured_is_kept_with_its_tier_and_its_step(tmp_path: Path) -> None:
+    rates = (
+        TokenRate(tier="priority", input_usd_per_million="3", output_usd_per_million="8"),
+        TokenRate(
+            from_input_tokens=200_001,
+            input_usd_per_million="2",
+            cached_input_usd_per_million="0.2",
+            cache_write_usd_per_million="2.5",
+            output_usd_per_million="6",
+            audio_input_usd_per_million="40",
+            audio_output_usd_per_million="80",
+        ),
+    )
+    model = Model("m", ("local",), None, "1", None, "1.25", "4", audio_output_usd_per_million="64", rates=rates)
+    price = await priced(tmp_path, model)
+    assert price is not None
+    assert price.rates == (
+        Rate(1_000_000, 1_000_000, 1_250_000, 4_000_000, None, 64_000_000),
+        Rate(3_000_000, 3_000_000, 3_000_000, 8_000_000, tier="priority"),
+        Rate(2_000_000, 200_000, 2_500_000, 6_000_000, 40_000_000, 80_000_000, from_input_tokens=200_001),
+    )
+
+
+@pytest.mark.asyncio
+async def test_what_is_priced_beside_tokens_is_in_pico_usd_each(tmp_path: Path) -> None:
+    model = Model("m", ("local",), image_usd="0.04", audio_usd_per_minute="0.006", characters_usd_per_million="15")
+    assert await priced(tmp_path, model) == Price(1, (FREE,), 40_000_000_000, 100_000_000, 15_000_000, 0)
+    # A second that is no whole number of pico-USD is rounded upwards.
+    third = Model("n", ("local",), audio_usd_per_minute="0.000001", request_usd="0.01")
+    assert await priced(tmp_path, third) == Price(2, (FREE,), 0, 16_667, 0, 10_000_000_000)
+
+
+@pytest.mark.asyncio
+async def test_a_price_of_each_request_comes_beside_the_known_prices_of_tokens(tmp_path: Path) -> None:
+    """Instead of them, every token would be free and no budget would hold."""
+    price = await priced(tmp_path, Model("gpt-5-mini", ("local",), request_usd="0.01"))
+    assert price is not None
+    assert price.rates == (Rate(250_000, 25_000, 250_000, 2_000_000),)
+    assert price.request == 10_000_000_000
+    own = await priced(tmp_path, Model("gpt-5-mini", ("local",), None, "0", None, None, "0", request_usd="0.01"))
+    assert own is not None
+    assert (own.rates, own.request) == ((FREE,), 10_000_000_000)
+    searching = await priced(tmp_path, Model("sonar-pro", ("local",), image_usd="1"))
+    plain = await priced(tmp_path, Model("sonar-pro", ("local",)))
+    assert searching is not None
+    assert plain is not None
+    assert (searching.rates, searching.request) == (plain.rates, plain.request)
+    without = await priced(tmp_path, Model("sonar-pro", ("local",), request_usd="0"))
+    assert without is not None
+    assert (without.rates, without.request) == (plain.rates, 0)
+
+
+@pytest.mark.asyncio
+async def test_the_dearest_prices_can_be_kept_and_reserved(tmp_path: Path) -> None:
+    dearest = "1000000"
+    model = Model("m", ("local",), None, dearest, None, None, dearest, image_usd=dearest, request_usd=dearest)
+    price = await priced(tmp_path, model)
+    assert price is not None
+    need = worst_case(Ask("m", 100_000_000, output_tokens_max=1_000_000, images=10), price)
+    assert need.nano_usd(1_000_000) <= AMOUNT_MAX
+
+
+@pytest.mark.asyncio
+async def test_maxima_are_the_configured_ones_else_what_is_known_of_images(tmp_path: Path) -> None:
+    models = (
+        Model("all", ("local",), max_output_tokens=1, max_image_tokens=2, max_audio_tokens=3, max_audio_seconds=4),
+        Model("gpt-4o", ("local",)),
+        Model("alias", ("local",), "gpt-4o"),
+        Model("own", ("local",), "gpt-4o", max_image_tokens=5),
+        Model("tiny-1", ("local",)),
+    )
+    found = (await loaded(tmp_path, {}, Settings(upstreams=(LOCAL,), models=models))).models
+    assert found["all"].ceilings == Ceilings(1, 2, 3, 4)
+    assert found["gpt-4o"].ceilings == found["alias"].ceilings == Ceilings(image_tokens=1_445)
+    assert found["own"].ceilings == Ceilings(image_tokens=5)
+    assert found["tiny-1"].ceilings == UNKNOWN

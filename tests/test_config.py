@@ -108,3 +108,84 @@ def test_a_databases_password_is_in_no_message(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration, match=r"database\.url") as caught:
         load(an_empty_file(tmp_path), {"KEYHOUSE_DATABASE__URL": "mysql://ada:hunter2@db/keyhouse"})
     assert "hunter2" not in str(caught.value)
+
+
+MODEL = UPSTREAM + "[[models]]\nname = 'm'\nupstreams = ['local']\n"
+PRICED = MODEL + "input_usd_per_million = '1'\noutput_usd_per_million = '2'\n"
+RATE = "[[models.rates]]\ninput_usd_per_million = '3'\noutput_usd_per_million = '4'\n"
+MAXIMA = ("max_output_tokens", "max_image_tokens", "max_audio_tokens", "max_audio_seconds")
+BESIDE_TOKENS = (
+    "cached_input_usd_per_million",
+    "cache_write_usd_per_million",
+    "audio_input_usd_per_million",
+    "audio_output_usd_per_million",
+)
+OTHERS = ("image_usd", "audio_usd_per_minute", "characters_usd_per_million", "request_usd")
+
+
+def test_every_field_of_a_model_is_read(tmp_path: Path) -> None:
+    maxima = "".join(f"{name} = {place + 1}\n" for place, name in enumerate(MAXIMA))
+    prices = "".join(f"{name} = '0.{place + 1}'\n" for place, name in enumerate((*BESIDE_TOKENS, *OTHERS)))
+    rates = RATE + "tier = 'priority'\n" + RATE + "from_input_tokens = 200_001\naudio_output_usd_per_million = '9'\n"
+    (model,) = loaded(tmp_path, PRICED + "upstream_model = 'up'\n" + maxima + prices + rates).models
+    assert [getattr(model, name) for name in MAXIMA] == [1, 2, 3, 4]
+    found = [getattr(model, name) for name in (*BESIDE_TOKENS, *OTHERS)]
+    assert found == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8"]
+    assert (model.input_usd_per_million, model.output_usd_per_million, model.upstream_model) == ("1", "2", "up")
+    priority, long = model.rates
+    assert (priority.tier, priority.from_input_tokens, priority.audio_output_usd_per_million) == ("priority", 0, None)
+    assert (long.tier, long.from_input_tokens, long.audio_output_usd_per_million) == ("default", 200_001, "9")
+
+
+@pytest.mark.parametrize("name", MAXIMA)
+@pytest.mark.parametrize("value", ["0", "-1", "10_000_001", "1.5", "'many'"])
+def test_a_maximum_that_cannot_be_is_named(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(BadConfiguration, match=rf"models\[0\]\.{name}: "):
+        loaded(tmp_path, f"{MODEL}{name} = {value}\n")
+
+
+@pytest.mark.parametrize("name", ["input_usd_per_million", "output_usd_per_million", *BESIDE_TOKENS, *OTHERS])
+@pytest.mark.parametrize(
+    "value", ["-1", "1e3", "1,5", "", "free", "0.0000000001", "1000000.01", "99999999999999999999"]
+)
+def test_a_price_that_cannot_be_is_named(tmp_path: Path, name: str, value: str) -> None:
+    beside = MODEL if name.startswith(("input", "output")) else PRICED
+    with pytest.raises(BadConfiguration, match=rf"models\[0\]\.{name}: "):
+        loaded(tmp_path, f"{beside}{name} = '{value}'\n")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_dearest_and_the_least_price_are_taken(tmp_path: Path, name: str) -> None:
+    for value in ("0", "0.000001", "1000000"):
+        (model,) = loaded(tmp_path, f"{MODEL}{name} = '{value}'\n").models
+        assert getattr(model, name) == value
+
+
+@pytest.mark.parametrize("name", BESIDE_TOKENS)
+def test_a_price_of_some_tokens_needs_that_of_the_others(tmp_path: Path, name: str) -> None:
+    """Otherwise it would be forgotten without a word, and the known prices used."""
+    with pytest.raises(BadConfiguration, match=rf"models\[0\]\.{name}: expected input_usd_per_million and output"):
+        loaded(tmp_path, f"{MODEL}{name} = '0.5'\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (MODEL + RATE, r"models\[0\]\.rates: expected input_usd_per_million"),
+        (PRICED + RATE, r"models\[0\]\.rates\[0\]: expected a tier and from_input_tokens that no other rate has"),
+        (PRICED + RATE + "tier = ''\n", r"models\[0\]\.rates\[0\]: expected a tier"),
+        (PRICED + (RATE + "tier = 'flex'\n") * 2, r"models\[0\]\.rates\[1\]: expected a tier"),
+        (PRICED + RATE + "from_input_tokens = -1\n", r"rates\[0\]\.from_input_tokens: expected 0 to 100000000, not -1"),
+        (PRICED + RATE + "from_input_tokens = 100_000_001\n", r"rates\[0\]\.from_input_tokens"),
+        (
+            PRICED + RATE + "tier = 'flex'\nfrom_input_tokens = 5\n",
+            r"models\[0\]\.rates\[0\]: the tier 'flex' needs a rate from 0 tokens",
+        ),
+        (PRICED + RATE + "tier = 'flex'\ncached_input_usd_per_million = '-1'\n", r"rates\[0\]\.cached_input_usd"),
+        (PRICED + "[[models.rates]]\ntier = 'flex'\ninput_usd_per_million = '1'\n", "output_usd_per_million"),
+        (PRICED + RATE + "image_usd = '1'\n", "image_usd"),
+    ],
+)
+def test_a_rate_that_cannot_be_is_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(BadConfiguration, match=says):
+        loaded(tmp_path, text)

@@ -48,7 +48,7 @@ async def load_catalog(
     now_ms = clock.now_ms()
     others = None
     if settings.upstreams:
-        models, note = _configured(settings, environment), "Your configured models answer."
+        models, note = _configured(settings, environment, now_ms), "Your configured models answer."
     elif key := config.read_secret("OPENAI_API_KEY", environment):
         base_url = (environment.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
         others = Upstream("openai", base_url, key, allow_private=base_url != OPENAI)
@@ -74,14 +74,14 @@ async def _offered(upstream: Upstream, client: UpstreamClient) -> list[str]:
     return sorted(names, key=lambda name: (name not in FIRST_MODELS, name))
 
 
-def _configured(settings: config.Settings, environment: Mapping[str, str]) -> list[Model]:
+def _configured(settings: config.Settings, environment: Mapping[str, str], now_ms: int) -> list[Model]:
     upstreams = {upstream.name: _upstream(upstream, environment) for upstream in settings.upstreams}
     return [
         Model(
             name=model.name,
             upstream=upstreams[model.upstreams[0]],
             upstream_model=model.upstream_model or model.name,
-            price=_price(model),
+            price=_price(model, now_ms),
             ceilings=_ceilings(model),
             owned_by=model.upstreams[0],
         )
@@ -110,19 +110,28 @@ def _upstream(found: config.Upstream, environment: Mapping[str, str]) -> Upstrea
     )
 
 
-def _price(model: config.Model) -> Price | None:
-    """What the configuration says a model costs; None if it says nothing."""
+def _price(model: config.Model, now_ms: int) -> Price | None:
+    """What the configuration says a model costs; None if it says nothing.
+
+    Tokens of which it says nothing cost what is known of them: a price of each request comes beside, not instead.
+    """
     others = (model.image_usd, model.audio_usd_per_minute, model.characters_usd_per_million, model.request_usd)
     if model.input_usd_per_million is None and all(other is None for other in others):
         return None
-    second_nano = -(-parse_usd(model.audio_usd_per_minute or "0") // SECONDS_PER_MINUTE)
+    known = None
+    if model.input_usd_per_million is None:
+        known = known_price(model.upstream_model or model.name, datetime.fromtimestamp(now_ms / 1000, UTC))
+    request = known.request if known else 0
+    if model.request_usd is not None:
+        request = parse_usd(model.request_usd) * PICO_PER_NANO
+    minute_pico = parse_usd(model.audio_usd_per_minute or "0") * PICO_PER_NANO
     return Price(
         id=0,
-        rates=(_rate(model), *(_rate(rate) for rate in model.rates)),
+        rates=known.rates if known else (_rate(model), *(_rate(rate) for rate in model.rates)),
         image=parse_usd(model.image_usd or "0") * PICO_PER_NANO,
-        audio_second=second_nano * PICO_PER_NANO,
+        audio_second=-(-minute_pico // SECONDS_PER_MINUTE),
         character=parse_price(model.characters_usd_per_million or "0"),
-        request=parse_usd(model.request_usd or "0") * PICO_PER_NANO,
+        request=request,
     )
 
 

@@ -14,11 +14,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from keyhouse.core.money import parse_price, parse_usd
+from keyhouse.core.money import NANO_PER_USD, parse_price, parse_usd
 
 DEFAULT_FILE: Final = Path("keyhouse.toml")
 DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://")
 RETENTION_DAYS_MAX: Final = 36_500
+PRICE_USD_MAX: Final = 1_000_000
+"""The dearest price that is taken for meant, of a million tokens as of an image: no worst case of it overflows."""
+
 _PREFIX: Final = "KEYHOUSE_"
 _NOT_FIELDS: Final = frozenset({"KEYHOUSE_CONFIG", "KEYHOUSE_URL", "KEYHOUSE_ADMIN_KEY", "KEYHOUSE_ADMIN_KEY_FILE"})
 """What the command itself reads, beside names without `__`."""
@@ -269,7 +272,22 @@ def _require_model(field: str, model: Model, upstreams: set[str], taken: set[str
     _require_prices(field, model)
     if (model.input_usd_per_million is None) != (model.output_usd_per_million is None):
         raise BadConfiguration(f"{field}: set both input_usd_per_million and output_usd_per_million, or neither.")
+    for name in _BESIDE_TOKENS:
+        if model.input_usd_per_million is None and getattr(model, name) is not None:
+            raise BadConfiguration(
+                f"{field}.{name}: expected input_usd_per_million and output_usd_per_million beside it; without them "
+                "the known prices are used."
+            )
     _require_rates(field, model)
+
+
+_BESIDE_TOKENS: Final = (
+    "cached_input_usd_per_million",
+    "cache_write_usd_per_million",
+    "audio_input_usd_per_million",
+    "audio_output_usd_per_million",
+)
+"""Prices of tokens that mean nothing without those of plain ones."""
 
 
 def _require_rates(field: str, model: Model) -> None:
@@ -280,7 +298,7 @@ def _require_rates(field: str, model: Model) -> None:
         place = f"{field}.rates[{number}]"
         _require_prices(place, rate)
         if not 0 <= rate.from_input_tokens <= 100_000_000:
-            raise BadConfiguration(f"{place}.from_input_tokens: expected 0 or more, not {rate.from_input_tokens}.")
+            raise BadConfiguration(f"{place}.from_input_tokens: expected 0 to 100000000, not {rate.from_input_tokens}.")
         if not rate.tier or (rate.tier, rate.from_input_tokens) in kinds:
             raise BadConfiguration(f"{place}: expected a tier and from_input_tokens that no other rate has.")
         kinds.add((rate.tier, rate.from_input_tokens))
@@ -294,8 +312,12 @@ def _require_prices(field: str, priced: Model | Rate) -> None:
         text = getattr(priced, name)
         if "_usd" not in name or text is None:
             continue
+        is_per_million = name.endswith("_per_million")
         try:
-            parse_price(text) if name.endswith("_per_million") else parse_usd(text)
+            # Both are integers below the dollar: micro-USD per million, and nano-USD.
+            amount, one_usd = (parse_price(text), 1_000_000) if is_per_million else (parse_usd(text), NANO_PER_USD)
         except ValueError as error:
-            unit = "USD per million" if name.endswith("_per_million") else "USD"
+            unit = "USD per million" if is_per_million else "USD"
             raise BadConfiguration(f"{field}.{name}: {error}; write {unit} as text, such as '0.25'.") from None
+        if amount > PRICE_USD_MAX * one_usd:
+            raise BadConfiguration(f"{field}.{name}: expected at most {PRICE_USD_MAX} USD, not {text}.")
