@@ -1,6 +1,7 @@
 """Calls as they are read back, on each engine: which are found, in what order, and how much is read for it."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,36 @@ def test_what_the_filters_hide_does_not_make_a_page_read_on_for_ever(tmp_path: P
     second: CallPage = read(database, lambda c: calls.list_calls(c, "org-1", selection, first.go_on_after, 20))
     assert [call.status for call in second.calls] == [500]
     assert second.go_on_after is None
+    database.close_now()
+
+
+@pytest.mark.parametrize("keys", [(), ("key_1",)])
+def test_a_page_does_as_little_work_as_it_says_however_many_calls_there_are(
+    tmp_path: Path, keys: tuple[str, ...]
+) -> None:
+    """Counted in steps of SQLite's machine, some ten of which look at a row."""
+    database = a_database(tmp_path)
+    rows = [a_row(NOON + place) for place in range(20_000)]
+    write(database, lambda c: c.execute(insert(schema.calls), rows).rowcount)
+
+    def steps(connection: Connection) -> int:
+        counted = 0
+
+        def count() -> int:
+            nonlocal counted
+            counted += 100
+            return 0
+
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.set_progress_handler(count, 100)
+        selection = CallSelection(NOON, key_ids=keys, errors_only=True)
+        page = calls.list_calls(connection, "org-1", selection, None, 20, rows_max=1_000, chunk=100)
+        driver.set_progress_handler(None, 0)
+        assert page.go_on_after == id_at(NOON + 19_000)
+        return counted
+
+    assert read(database, steps) < 1_000 * 50
     database.close_now()
 
 

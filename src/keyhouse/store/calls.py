@@ -229,13 +229,12 @@ def _walk(
 ) -> tuple[list[Call], str | None]:
     """Up to `wanted` calls from the new end of a range, and the last id that was looked at, None at its old end."""
     found: list[Call] = []
-    below_id = stretch.below_id
+    rest = stretch
     for _ in range(chunks):
-        within = _within(stretch, below_id)
-        edge = select(calls.c.id).where(*within).order_by(calls.c.id.desc()).offset(chunk - 1).limit(1)
+        edge = select(calls.c.id).where(*_within(rest)).order_by(calls.c.id.desc()).offset(chunk - 1).limit(1)
         edge_id = connection.execute(edge).scalar_one_or_none()
-        if edge_id is not None:
-            within.append(calls.c.id >= edge_id)
+        # One lower bound in place of the other: of two, SQLite would walk the index down to whichever comes first.
+        within = _within(msgspec.structs.replace(rest, from_id=edge_id or rest.from_id))
         statement = _CALLS.where(*within, *chosen).order_by(calls.c.id.desc()).limit(bindparam("wanted"))
         rows = connection.execute(statement, {"wanted": wanted - len(found)}).mappings()
         found += [_call(row) for row in rows]
@@ -243,14 +242,14 @@ def _walk(
             return found, found[-1].id
         if edge_id is None:
             return found, None
-        below_id = edge_id
-    return found, below_id
+        rest = msgspec.structs.replace(rest, below_id=edge_id)
+    return found, rest.below_id
 
 
-def _within(stretch: _Range, below_id: str | None) -> list[ColumnElement[bool]]:
+def _within(stretch: _Range) -> list[ColumnElement[bool]]:
     within: list[ColumnElement[bool]] = [calls.c.id >= stretch.from_id]
-    if below_id is not None:
-        within.append(calls.c.id < below_id)
+    if stretch.below_id is not None:
+        within.append(calls.c.id < stretch.below_id)
     if stretch.key_id is not None:
         within.append(calls.c.key_id == stretch.key_id)
     return within
