@@ -28,6 +28,7 @@ check: .venv/dev ## format, lint, types, layers
 
 soak: .venv/dev ## the long proofs: hundreds of crashes under load
 	@tests/setup
+	KEYHOUSE_MACHINE_EXAMPLES=500 $(BIN)/pytest tests/ledger/test_machine.py --timeout 7200
 	$(BIN)/pytest tests/faults -m soak --timeout 7200 $(ARGS)
 
 bench: .venv/dev ## throughput and latency beside nginx, in one run
