@@ -102,7 +102,7 @@ async def _refuse(request: Request, refusal: Refusal, log: Log) -> None:
     if request.is_answered:
         await request.end()
         return
-    status, headers, body = errors.answer(refusal, request.request_id)
+    status, headers, body = errors.answer(refusal, request.request_id, request.dialect)
     headers.append((b"openai-processing-ms", b"%d" % request.elapsed_ms))
     if request.call_id is not None:
         headers.append((b"x-keyhouse-call-id", request.call_id.encode()))

@@ -14,6 +14,7 @@ from keyhouse.gateway.call import House, identify, serve_call
 from keyhouse.gateway.metered import METERED
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Model
+from keyhouse.wire.errors import OPENAI
 
 Serve = Callable[[Request, House], Awaitable[None]]
 
@@ -45,6 +46,7 @@ _ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
     **{f"/v1{metered.path}": ("POST", partial(serve_call, metered=metered)) for metered in METERED},
     "/v1/models": ("GET", list_models),
 }
+_DIALECTS: Final = {f"/v1{metered.path}": metered.dialect for metered in METERED if metered.dialect is not OPENAI}
 
 
 def find(raw_path: bytes, request: Request) -> Serve:
@@ -54,6 +56,7 @@ def find(raw_path: bytes, request: Request) -> Serve:
     """
     path = raw_path.decode("latin-1")
     endpoint = _ENDPOINTS.get(path)
+    request.dialect = _DIALECTS.get(path, OPENAI)
     if endpoint is None and path.startswith(_MODEL_PATH) and len(path) > len(_MODEL_PATH):
         request.path = _MODEL_PATH + unquote(path[len(_MODEL_PATH) :])
         endpoint = ("GET", retrieve_model)

@@ -12,6 +12,7 @@ from keyhouse.core.permissions import Resource
 from keyhouse.wire.body import Asked
 from keyhouse.wire.chat import read_chat
 from keyhouse.wire.chat_meter import ChatMeter
+from keyhouse.wire.errors import OPENAI, Dialect
 from keyhouse.wire.meter import StreamMeter
 from keyhouse.wire.usage import Reading, read_answer
 
@@ -20,7 +21,8 @@ class Metered(msgspec.Struct, frozen=True):
     """One endpoint. `path` is its address below `/v1`, and below an upstream's base.
 
     `read` reads a body and raises Refusal; `meter` makes the meter of a streamed answer; `read_answer` finds the
-    usage in a whole one.
+    usage in a whole one. `dialect` is how its clients are told of a refusal before an answer has begun; afterwards
+    the meter's `broken_off` tells them.
     """
 
     path: str
@@ -28,6 +30,7 @@ class Metered(msgspec.Struct, frozen=True):
     read: Callable[[bytes], Asked]
     meter: Callable[..., StreamMeter]
     read_answer: Callable[[bytes], Reading | None]
+    dialect: Dialect = OPENAI
 
 
 CHAT: Final = Metered("/chat/completions", Resource.CHAT_COMPLETIONS, read_chat, ChatMeter, read_answer)

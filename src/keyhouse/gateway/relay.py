@@ -141,7 +141,7 @@ class Relay:
             self._settle(meter.counts, status, "client_left" if has_left else "upstream_cut")
         if failure is not None:
             self._request.reason = str(failure.code)
-            rest = errors.event(failure)
+            rest = meter.broken_off(failure, self._request.request_id)
         await self._request.end(rest)
 
     async def _pump(self, meter: StreamMeter) -> Refusal | None:
@@ -229,6 +229,9 @@ class Relay:
             (b"openai-version", b"2020-10-01"),
             (b"openai-processing-ms", b"%d" % request.elapsed_ms),
         ]
+        named = request.dialect.request_id
+        if named != b"x-request-id":
+            headers.append((named, request.request_id.encode()))
         if request.credential is not None:
             headers.append((b"openai-organization", request.credential.organization_id.encode()))
         if admitted.remaining:
@@ -239,7 +242,7 @@ class Relay:
             value = answer.header(name)
             if value is not None:
                 headers.append((name.encode(), value.encode()))
-        upstream_id = answer.header("x-request-id")
+        upstream_id = answer.header(named.decode())
         if upstream_id is not None:
             headers.append((b"x-keyhouse-upstream-request-id", upstream_id[:200].encode()))
         return headers

@@ -8,6 +8,7 @@ from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
 from keyhouse.core.money import Counts
+from keyhouse.wire.errors import OPENAI
 from keyhouse.wire.headers import Headers
 
 Scope = MutableMapping[str, Any]
@@ -45,6 +46,7 @@ class Request:
         "client_has_left",
         "counts",
         "credential",
+        "dialect",
         "entropy",
         "first_byte_ms",
         "flags",
@@ -85,6 +87,7 @@ class Request:
                 self.agent = value[:AGENT_CHARACTERS_MAX].decode("latin-1")
             elif name in _CREDENTIALS_ELSEWHERE:
                 self.has_other_credential = True
+        self.dialect = OPENAI
         self.credential: Credential | None = None
         self.call_id: str | None = None
         self.model: str | None = None

@@ -4,6 +4,7 @@ The shape is OpenAI's, `{"error": {"message", "type", "param", "code"}}`, so tha
 exceptions. `reason` is added: Keyhouse's own name of the refusal, which says more than a shared code does.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -108,16 +109,34 @@ def body(refusal: Refusal) -> bytes:
     return msgspec.json.encode({"error": error})
 
 
-def answer(refusal: Refusal, request_id: str) -> tuple[int, Headers, bytes]:
+class Dialect(msgspec.Struct, frozen=True):
+    """How the clients of one API are told of a refusal; its status and most headers are the same for all of them.
+
+    `body` makes it an answer's body, given the request's id. `request_id` is the header in which these clients look
+    for that id, beside `x-request-id`, and `takes_x_api_key` says that their credential may come in `x-api-key`.
+    What a refusal looks like in the middle of a stream is the stream's own (`StreamMeter.broken_off`).
+    """
+
+    body: Callable[[Refusal, str], bytes]
+    request_id: bytes = b"x-request-id"
+    takes_x_api_key: bool = False
+
+
+OPENAI: Final = Dialect(lambda refusal, _: body(refusal))
+
+
+def answer(refusal: Refusal, request_id: str, dialect: Dialect = OPENAI) -> tuple[int, Headers, bytes]:
     """Status, headers and body of the answer that tells a program it was refused."""
     shape = form(refusal)
-    content = body(refusal)
+    content = dialect.body(refusal, request_id)
     headers: Headers = [
         JSON,
         (b"content-length", b"%d" % len(content)),
         (b"x-request-id", request_id.encode()),
         (b"openai-version", b"2020-10-01"),
     ]
+    if dialect.request_id != b"x-request-id":
+        headers.append((dialect.request_id, request_id.encode()))
     if shape.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     if shape.should_retry is not None:

@@ -10,7 +10,9 @@ from typing import Final
 
 import msgspec
 
+from keyhouse.core.errors import Refusal
 from keyhouse.core.money import Counts
+from keyhouse.wire import errors
 from keyhouse.wire.sse import Splitter, data_of
 from keyhouse.wire.usage import Reading, counted, output_tokens_in, read_usage
 
@@ -64,6 +66,10 @@ class StreamMeter(ABC):
         """What is left to be passed on when the stream has ended."""
         rest = self._splitter.rest()
         return self._seen(rest) if rest else b""
+
+    def broken_off(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  some streams name the request
+        """The last words of a stream that could not be finished, in its own form. They never look like its end."""
+        return errors.event(refusal)
 
     @property
     def output_tokens(self) -> int:
