@@ -199,14 +199,22 @@ async def test_the_dearest_prices_can_be_kept_and_reserved(tmp_path: Path) -> No
 @pytest.mark.asyncio
 async def test_maxima_are_the_configured_ones_else_what_is_known_of_images(tmp_path: Path) -> None:
     models = (
-        Model("all", ("local",), max_output_tokens=1, max_image_tokens=2, max_audio_tokens=3, max_audio_seconds=4),
+        Model(
+            "all",
+            ("local",),
+            max_output_tokens=1,
+            max_image_tokens=2,
+            max_audio_tokens=3,
+            max_audio_seconds=4,
+            max_input_tokens=5,
+        ),
         Model("gpt-4o", ("local",)),
         Model("alias", ("local",), "gpt-4o"),
         Model("own", ("local",), "gpt-4o", max_image_tokens=5),
         Model("tiny-1", ("local",)),
     )
     found = (await loaded(tmp_path, {}, Settings(upstreams=(LOCAL,), models=models))).models
-    assert found["all"].ceilings == Ceilings(1, 2, 3, 4)
+    assert found["all"].ceilings == Ceilings(1, 2, 3, 4, 5)
     assert found["gpt-4o"].ceilings == found["alias"].ceilings == Ceilings(image_tokens=1_445)
     assert found["own"].ceilings == Ceilings(image_tokens=5)
     assert found["tiny-1"].ceilings == UNKNOWN

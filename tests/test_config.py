@@ -113,7 +113,7 @@ def test_a_databases_password_is_in_no_message(tmp_path: Path) -> None:
 MODEL = UPSTREAM + "[[models]]\nname = 'm'\nupstreams = ['local']\n"
 PRICED = MODEL + "input_usd_per_million = '1'\noutput_usd_per_million = '2'\n"
 RATE = "[[models.rates]]\ninput_usd_per_million = '3'\noutput_usd_per_million = '4'\n"
-MAXIMA = ("max_output_tokens", "max_image_tokens", "max_audio_tokens", "max_audio_seconds")
+MAXIMA = ("max_output_tokens", "max_image_tokens", "max_audio_tokens", "max_audio_seconds", "max_input_tokens")
 BESIDE_TOKENS = (
     "cached_input_usd_per_million",
     "cache_write_usd_per_million",
@@ -128,7 +128,7 @@ def test_every_field_of_a_model_is_read(tmp_path: Path) -> None:
     prices = "".join(f"{name} = '0.{place + 1}'\n" for place, name in enumerate((*BESIDE_TOKENS, *OTHERS)))
     rates = RATE + "tier = 'priority'\n" + RATE + "from_input_tokens = 200_001\naudio_output_usd_per_million = '9'\n"
     (model,) = loaded(tmp_path, PRICED + "upstream_model = 'up'\n" + maxima + prices + rates).models
-    assert [getattr(model, name) for name in MAXIMA] == [1, 2, 3, 4]
+    assert [getattr(model, name) for name in MAXIMA] == [1, 2, 3, 4, 5]
     found = [getattr(model, name) for name in (*BESIDE_TOKENS, *OTHERS)]
     assert found == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8"]
     assert (model.input_usd_per_million, model.output_usd_per_million, model.upstream_model) == ("1", "2", "up")

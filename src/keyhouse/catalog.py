@@ -155,7 +155,13 @@ def _ceilings(model: config.Model) -> Ceilings:
     image_tokens = model.max_image_tokens
     if image_tokens is None:
         image_tokens = known_image_tokens_max(model.upstream_model or model.name)
-    return Ceilings(model.max_output_tokens, image_tokens, model.max_audio_tokens, model.max_audio_seconds)
+    return Ceilings(
+        model.max_output_tokens,
+        image_tokens,
+        model.max_audio_tokens,
+        model.max_audio_seconds,
+        model.max_input_tokens,
+    )
 
 
 def _with_prices(connection: Connection, models: list[Model], now_ms: int) -> list[Model]:

@@ -111,7 +111,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     for `upstream_model`, which is the public name if left out itself.
 
     The maxima bound what a call can cost: tokens of an answer, of an image and of a piece of audio in a prompt,
-    seconds of audio to transcribe. What has no maximum is refused where a limit in usd applies.
+    seconds of audio to transcribe, tokens of a prompt with all that the upstream adds to it. What has no maximum is
+    refused where a limit in usd applies.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_image_tokens: int | None = None
     max_audio_tokens: int | None = None
     max_audio_seconds: int | None = None
+    max_input_tokens: int | None = None
     rates: tuple[Rate, ...] = ()
 
 
@@ -265,7 +267,7 @@ def _require_model(field: str, model: Model, upstreams: set[str], taken: set[str
         if name not in upstreams:
             known = ", ".join(sorted(upstreams)) or "none is configured"
             raise BadConfiguration(f"{field}.upstreams: there is no upstream {name!r} (known: {known}).")
-    for name in ("max_output_tokens", "max_image_tokens", "max_audio_tokens", "max_audio_seconds"):
+    for name in ("max_output_tokens", "max_image_tokens", "max_audio_tokens", "max_audio_seconds", "max_input_tokens"):
         value = getattr(model, name)
         if value is not None and not 1 <= value <= 10_000_000:
             raise BadConfiguration(f"{field}.{name}: expected 1 to 10000000, not {value}.")

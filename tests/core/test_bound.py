@@ -112,6 +112,10 @@ def test_a_prompt_that_may_be_long_costs_the_rate_of_long_ones() -> None:
         ({"audio_seconds": None}, Ceilings(audio_seconds=1), None),
         ({"audio_seconds": 60}, UNKNOWN, None),
         ({"speaks": True}, UNKNOWN, "modalities"),
+        ({"unseen_input": "conversation"}, UNKNOWN, "conversation"),
+        ({"unseen_input": "conversation"}, Ceilings(input_tokens=8_192), None),
+        ({"has_maximum": False}, UNKNOWN, "output"),
+        ({"has_maximum": False}, Ceilings(100), None),
         ({"service_tier": "priority"}, UNKNOWN, "service_tier"),
         ({"service_tier": "something-new"}, UNKNOWN, "service_tier"),
         ({"service_tier": "flex"}, UNKNOWN, None),
@@ -119,6 +123,21 @@ def test_a_prompt_that_may_be_long_costs_the_rate_of_long_ones() -> None:
 )
 def test_what_nothing_bounds_is_named(fields: dict[str, Any], ceilings: Ceilings, part: str | None) -> None:
     assert worst_case(an_ask(**fields), PRICE, ceilings).unbounded == part
+
+
+def test_what_the_model_reads_beside_the_body_counts_as_its_longest_prompt() -> None:
+    ask = an_ask(unseen_input="previous_response_id")
+    assert worst_case(ask, PRICE, Ceilings(input_tokens=8_192)).input_tokens == 8_192
+    assert worst_case(ask, PRICE, Ceilings(input_tokens=1)).input_tokens == 100 + TEMPLATE_TOKENS
+    assert worst_case(an_ask(), PRICE, Ceilings(input_tokens=8_192)).input_tokens == 100 + TEMPLATE_TOKENS
+
+
+def test_an_answer_that_cannot_be_shortened_is_reserved_at_its_longest() -> None:
+    need = worst_case(an_ask(has_maximum=False, output_tokens_max=None), PRICE, Ceilings(output_tokens=500))
+    assert (need.output_tokens_max, need.output_token_pico * need.output_tokens_max) == (0, 0)
+    shortened = worst_case(an_ask(output_tokens_max=500), PRICE, Ceilings(output_tokens=500))
+    assert need.nano_usd(0) == shortened.nano_usd(500)
+    assert need.tokens(0) == shortened.tokens(500)
 
 
 def test_without_a_price_there_is_no_cost_but_every_count() -> None:

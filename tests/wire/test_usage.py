@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyhouse.core.money import Counts
-from keyhouse.wire.usage import TOKENS_MAX, counted, output_tokens_in, read_answer, read_usage
+from keyhouse.wire.usage import RESPONSES, TOKENS_MAX, counted, output_tokens_in, read_answer, read_usage
 
 
 def read(**usage: object) -> object:
@@ -23,6 +23,26 @@ def test_every_count_of_openais_usage_is_read() -> None:
         Counts(7, 2, 1, 5, 4),
         False,
     )
+
+
+def test_the_responses_api_spells_the_same_usage_otherwise() -> None:
+    usage = {
+        "input_tokens": 7,
+        "input_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1},
+        "output_tokens": 5,
+        "output_tokens_details": {"reasoning_tokens": 4},
+        "total_tokens": 12,
+    }
+    answer = json.dumps({"usage": usage, "service_tier": "flex"}).encode()
+    found = read_answer(answer, RESPONSES)
+    assert found is not None
+    assert (found.counts, found.is_clamped, found.tier) == (Counts(7, 2, 1, 5, 4), False, "flex")
+    absurd = read_usage(json.dumps(usage | {"output_tokens": -3}).encode(), spelling=RESPONSES)
+    assert absurd is not None
+    assert (absurd.counts, absurd.is_clamped) == (Counts(7, 2, 1), True)
+    odd = read_usage(json.dumps(usage | {"output_tokens": "5"}).encode(), spelling=RESPONSES)
+    assert odd is not None
+    assert (odd.counts, odd.is_clamped) == (Counts(7, 2, 1), True)
 
 
 def test_reasoning_left_out_of_the_output_is_found_in_the_total() -> None:

@@ -3,6 +3,8 @@
 Input: a byte-level token is at least one byte, and the JSON text of a body is never shorter than the text
 in it, so the body's length bounds what the model reads; a fixed surcharge covers what a chat template adds.
 Images and audio in it count by the model's documented maximum instead of by their bytes.
+What the upstream keeps and reads with it (an earlier answer, a conversation) is not in the body: then only the
+model's longest prompt bounds the input.
 Output: what the client allows, else the model's maximum, times the number of choices. Of several rates that
 may apply (service tiers, long prompts, cache writes) the dearest counts. Anything whose cost cannot be
 bounded this way makes the need unbounded, and where a usd limit applies it is refused.
@@ -35,13 +37,14 @@ class Ceilings(msgspec.Struct, frozen=True):
     """A model's documented maxima; None where nobody said.
 
     Tokens of the longest answer, of the largest image in a prompt and of the longest audio in it; seconds of
-    the longest audio to transcribe.
+    the longest audio to transcribe; tokens of the longest prompt, with all that the upstream adds to it.
     """
 
     output_tokens: int | None = None
     image_tokens: int | None = None
     audio_tokens: int | None = None
     audio_seconds: int | None = None
+    input_tokens: int | None = None
 
 
 UNKNOWN: Final = Ceilings()
@@ -52,6 +55,9 @@ class Ask(msgspec.Struct, frozen=True):
 
     `input_bytes` is the length of what is sent to be read, of which `media_bytes` are `images_in` images and
     `audio_in` pieces of audio rather than text. `output_tokens_max` is the client's own maximum for one choice.
+    `unseen_input` names the first part that makes the model read what is not in the body, such as an earlier answer
+    that the upstream keeps: then only the longest prompt of the model bounds the input. `has_maximum` is false where
+    the endpoint knows no maximum of its answer: then the model's own always counts.
     `images` are to be made, `characters` to be spoken; `audio_seconds` are to be transcribed, None where only the
     model's maximum bounds them. `speaks`: the answer may be audio, in output tokens. `unbounded` names the first
     part whose cost nothing of this bounds, such as a server-side tool.
@@ -74,6 +80,8 @@ class Ask(msgspec.Struct, frozen=True):
     audio_seconds: int | None = 0
     service_tier: str | None = None
     speaks: bool = False
+    unseen_input: str | None = None
+    has_maximum: bool = True
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
@@ -118,12 +126,18 @@ def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> N
     text_bytes = ask.input_bytes - ask.media_bytes
     surcharge = TEMPLATE_TOKENS + (TOOL_TOKENS if ask.has_tools else 0)
     input_tokens = text_bytes + media_tokens + surcharge
+    if ask.unseen_input is not None:
+        # All that the model reads at once, seen or not, fits into its longest prompt.
+        input_tokens = max(input_tokens, ceilings.input_tokens or 0)
     asked, most = ask.output_tokens_max, ceilings.output_tokens
     output_tokens_max = OUTPUT_TOKENS_UNKNOWN if most is None else most
     if asked is not None and (most is None or asked < most):
         output_tokens_max = asked
     # Rejected predictions are charged as output (OpenAI, predicted outputs): at most their own text.
-    predicted = ask.input_bytes if ask.prediction else 0
+    fixed_output = ask.input_bytes if ask.prediction else 0
+    if not ask.has_maximum:
+        # No maximum can be written into the request, so the answer can never be shortened to what fits.
+        fixed_output, output_tokens_max = fixed_output + ask.choices * output_tokens_max, 0
     audio_seconds = (ceilings.audio_seconds or 0) if ask.audio_seconds is None else ask.audio_seconds
     base_pico, output_pico = None, 0
     if price is not None:
@@ -131,12 +145,12 @@ def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> N
         output_pico, input_pico = rates[0].dearest_output, rates[0].dearest_input
         for rate in rates[1:]:
             output_pico, input_pico = max(output_pico, rate.dearest_output), max(input_pico, rate.dearest_input)
-        base_pico = input_tokens * input_pico + predicted * output_pico + price.request
+        base_pico = input_tokens * input_pico + fixed_output * output_pico + price.request
         if price.is_more_than_tokens:
             base_pico += ask.images * price.image + audio_seconds * price.audio_second
             base_pico += ask.characters * price.character
     return Need(
-        input_tokens=input_tokens + predicted,
+        input_tokens=input_tokens + fixed_output,
         input_tokens_estimate=-(-text_bytes // 4) + media_tokens,
         output_tokens_max=output_tokens_max,
         output_tokens_requested=asked or 0,
@@ -153,6 +167,10 @@ def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> N
 
 def _unbounded(ask: Ask, price: Price | None, ceilings: Ceilings) -> str | None:
     """The first part of which the model's maximum is not known, or the tier whose rate is not."""
+    if ask.unseen_input is not None and ceilings.input_tokens is None:
+        return ask.unseen_input
+    if not ask.has_maximum and ceilings.output_tokens is None:
+        return "output"
     if ask.images_in and ceilings.image_tokens is None:
         return "image_url"
     if ask.audio_in and ceilings.audio_tokens is None:

@@ -2,8 +2,10 @@
 
 `usage` comes from a server that may be wrong. Whole numbers within reason are taken as they are; anything
 else is brought into reason and said to be so, and the call is then settled as counted, not as reported.
+Endpoints differ in how they spell usage, not in what of it is believed.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -45,34 +47,62 @@ class _Usage(msgspec.Struct, gc=False):
     completion_tokens_details: _OutputDetails | None = None
 
 
+class _ResponsesUsage(
+    msgspec.Struct,
+    gc=False,
+    rename={
+        "prompt_tokens": "input_tokens",
+        "completion_tokens": "output_tokens",
+        "prompt_tokens_details": "input_tokens_details",
+        "completion_tokens_details": "output_tokens_details",
+    },
+):
+    """The same under the names of the Responses API."""
+
+    prompt_tokens: int
+    completion_tokens: int = 0
+    total_tokens: int | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+
+
+class Spelling(msgspec.Struct, frozen=True):
+    """How an endpoint writes usage: the names of input, output and their details; what they mean is the same."""
+
+    decode: Callable[[bytes | msgspec.Raw], _Usage | _ResponsesUsage]
+    input: str
+    output: str
+
+
 class _Answer(msgspec.Struct, gc=False):
     usage: msgspec.Raw = msgspec.Raw()
     service_tier: Any = None
 
 
 _TIER_CHARACTERS_MAX: Final = 32
-_USAGE: Final = msgspec.json.Decoder(_Usage)
+CHAT: Final = Spelling(msgspec.json.Decoder(_Usage).decode, "prompt_tokens", "completion_tokens")
+RESPONSES: Final = Spelling(msgspec.json.Decoder(_ResponsesUsage).decode, "input_tokens", "output_tokens")
 _NOTHING: Final = (b"", b"null")
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 
 
-def read_answer(body: bytes) -> Reading | None:
+def read_answer(body: bytes, spelling: Spelling = CHAT) -> Reading | None:
     """The usage in a whole answer's body; None if it has none or is no JSON object."""
     try:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    return read_usage(answer.usage, answer.service_tier)
+    return read_usage(answer.usage, answer.service_tier, spelling)
 
 
-def read_usage(usage: msgspec.Raw | bytes, tier: object = None) -> Reading | None:
+def read_usage(usage: msgspec.Raw | bytes, tier: object = None, spelling: Spelling = CHAT) -> Reading | None:
     """A `usage` object in JSON, of an answer that came on `tier`; None if it is null or says nothing at all."""
     if bytes(usage) in _NOTHING:
         return None
     try:
-        reported = _USAGE.decode(usage)
+        reported = spelling.decode(usage)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _read_nonsense(usage)
+        return _read_nonsense(usage, spelling)
     given, made = reported.prompt_tokens_details, reported.completion_tokens_details
     cached = (given.cached_tokens or 0) if given is not None else 0
     written = (given.cache_write_tokens or 0) if given is not None else 0
@@ -118,7 +148,7 @@ def output_tokens_in(text_bytes: int, events: int = 0) -> int:
     return max(events, -(-text_bytes // BYTES_PER_TOKEN))
 
 
-def _read_nonsense(usage: msgspec.Raw | bytes) -> Reading | None:
+def _read_nonsense(usage: msgspec.Raw | bytes, spelling: Spelling) -> Reading | None:
     """Usage that is not of OpenAI's form: what can be read of it."""
     try:
         value = msgspec.json.decode(usage)
@@ -126,14 +156,14 @@ def _read_nonsense(usage: msgspec.Raw | bytes) -> Reading | None:
         return None
     if not isinstance(value, dict):
         return None if value is None else Reading(Counts(), is_clamped=True)
-    given, made = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
+    given, made = value.get(f"{spelling.input}_details"), value.get(f"{spelling.output}_details")
     given = given if isinstance(given, dict) else {}
     made = made if isinstance(made, dict) else {}
     return _clamped(
-        value.get("prompt_tokens"),
+        value.get(spelling.input),
         given.get("cached_tokens"),
         given.get("cache_write_tokens"),
-        value.get("completion_tokens"),
+        value.get(spelling.output),
         made.get("reasoning_tokens"),
     )
 
