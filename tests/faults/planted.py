@@ -119,6 +119,7 @@ PLANTS: Final[dict[str, Callable[[], None]]] = {
     "small-files": small_files,
     "slow-commit": postgres.slow_commit,
     "quick-heart": postgres.quick_heart,
+    "impatient": postgres.impatient,
     "deaf": postgres.deaf,
     "hard-of-hearing": postgres.hard_of_hearing,
     "unlocked-periods": postgres.unlocked_periods,

@@ -10,7 +10,7 @@ from keyhouse.core import decide as decisions
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Decision, HeldCall, Ignored, Operation, Period, Rows, charged_on
 from keyhouse.ledger import instances
-from keyhouse.store import listener
+from keyhouse.store import address, listener
 from keyhouse.store.books import Wanted
 from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.failures import FAILURES
@@ -38,11 +38,18 @@ def quick_heart() -> None:
     instances.STEADY_BEATS = 3  # type: ignore[misc]
 
 
+def impatient() -> None:
+    """No bug: a statement may take half a second, and a connection may take as long to be made."""
+    address.COMMAND_TIMEOUT_SECONDS = 0.5  # type: ignore[misc]
+    address.CONNECT_TIMEOUT_SECONDS = 0.5  # type: ignore[misc]
+
+
 def _changed(statement: str, line: str, instead: str) -> None:
     """The books have another statement."""
 
     async def begin(self: PostgresBooks) -> int:
-        if instead not in self._sql[statement]:
+        # It registers anew each time it was declared dead.
+        if self._instance_id == 0:
             assert line in self._sql[statement]
             self._sql = self._sql | {statement: self._sql[statement].replace(line, instead)}
         return await _begin(self)
