@@ -139,6 +139,21 @@ async def test_a_paused_gateway_that_beats_first_registers_anew_too(engine: Engi
 
 
 @pytest.mark.asyncio
+async def test_a_paused_gateway_whose_heart_and_batch_find_out_together_registers_once(
+    engine: Engine, tmp_path: Path
+) -> None:
+    clock = FakeClock()
+    async with gateways(engine, tmp_path, clock) as (living, paused):
+        await living.beat(STEADY_BEATS)
+        for place in range(5):
+            clock.turn(ms=SILENT_MS + 1)
+            await living.beat()
+            await asyncio.gather(paused.beat(), paused.reserve(f"call_{place}"))
+            rows = await instance_rows(living)
+            assert [dead is None for _, dead in rows] == [True, *[False] * (place + 1), True]
+
+
+@pytest.mark.asyncio
 async def test_after_the_database_was_away_nobody_is_buried_by_whoever_comes_back_first(
     engine: Engine, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ next batch, on a new connection, waits until the old transaction has ended one w
 look for the calls whose COMMIT was never answered.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -47,6 +48,7 @@ class PostgresBooks:
         self._calendar = Calendar()
         self._connection: asyncpg.Connection | None = None
         self._instance_id = 0
+        self._registering = asyncio.Lock()
         self._ahead_ms = 0
         """How far the database's clock is ahead of this process's, as the last batch saw it."""
 
@@ -63,11 +65,12 @@ class PostgresBooks:
 
     async def beat(self, silent_ms: int | None) -> None:
         """Say that this gateway lives, and declare those dead that have not said so for `silent_ms`."""
+        me = self._instance_id
 
         def say(connection: Connection) -> bool:
             now_ms = self._now_ms()
             living = instances.c.dead_at_ms.is_(None)
-            mine = instances.c.id == self._instance_id
+            mine = instances.c.id == me
             is_living: int = connection.execute(
                 update(instances).where(mine, living).values(heartbeat_at_ms=now_ms)
             ).rowcount
@@ -83,7 +86,13 @@ class PostgresBooks:
             return bool(is_living)
 
         if not await self._database.write(say):
-            await self.begin()
+            await self._begin_anew(me)
+
+    async def _begin_anew(self, dead: int) -> None:
+        """Register again after this gateway was declared dead; once, if its heart and a batch find out together."""
+        async with self._registering:
+            if self._instance_id == dead:
+                await self.begin()
 
     async def end(self) -> None:
         """Mark this gateway as ended, and let go of its connection."""
@@ -127,16 +136,15 @@ class PostgresBooks:
 
     async def _in_transaction(self, connection: asyncpg.Connection, batch: Sequence[Operation]) -> Decision | None:
         """The batch's decision, committed; None if it must begin again."""
+        me = self._instance_id
         wanted = Wanted(batch, self._calendar, self._guess_ms())
         await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-        (lock,) = await connection.fetch(
-            self._sql["lock"], self._instance_id, wanted.calls, wanted.scopes, wanted.periods
-        )
+        (lock,) = await connection.fetch(self._sql["lock"], me, wanted.calls, wanted.scopes, wanted.periods)
         now_ms = lock["now_ms"] if self._follow is None else self._follow.now_ms()
         self._ahead_ms = lock["now_ms"] - self._clock.now_ms()
         if not lock["known"] or lock["dead_at_ms"] is not None:
             await connection.execute("ROLLBACK")
-            await self.begin()
+            await self._begin_anew(me)
             return None
         if not all(span.holds(now_ms) for span in wanted.spans.values()):
             await connection.execute("ROLLBACK")
@@ -145,7 +153,7 @@ class PostgresBooks:
         if rows is None:
             return None
         decision = decide(batch, rows, now_ms)
-        await self._save(connection, Written(batch, decision, rows, now_ms), now_ms)
+        await self._save(connection, Written(batch, decision, rows, now_ms), now_ms, me)
         await self.before_commit()
         await connection.execute("COMMIT")
         return decision
@@ -167,11 +175,11 @@ class PostgresBooks:
             return None
         return rows
 
-    async def _save(self, connection: asyncpg.Connection, written: Written, now_ms: int) -> None:
+    async def _save(self, connection: asyncpg.Connection, written: Written, now_ms: int, me: int) -> None:
         if (written.opened, written.closed, written.counters) != (EMPTY, EMPTY, EMPTY):
             await connection.execute(
                 self._sql["write"],
-                *(written.opened, written.keys, written.closed, written.counters, now_ms, self._instance_id),
+                *(written.opened, written.keys, written.closed, written.counters, now_ms, me),
             )
         if written.adjusted != EMPTY:
             await connection.execute(self._sql["insert_adjustments"], written.adjusted, now_ms)
