@@ -207,6 +207,11 @@ class House:
             self.child.kill()
             self.child = None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send its process a signal."""
+        assert self.child is not None
+        self.child.process.send_signal(number)
+
     def command(self, *arguments: str, given: str = "") -> Answer:
         """Run the `keyhouse` command, as the administrator once there is one."""
         environment = self.environment | {"KEYHOUSE_URL": self.url}

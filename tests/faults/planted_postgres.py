@@ -35,7 +35,6 @@ def quick_heart() -> None:
     """No bug: gateways beat four times a second, and are declared dead after two seconds of silence."""
     instances.BEAT_SECONDS = 0.25  # type: ignore[misc]
     instances.SILENT_MS = 2_000  # type: ignore[misc]
-    instances.STEADY_BEATS = 3  # type: ignore[misc]
 
 
 def impatient() -> None:
