@@ -12,8 +12,11 @@ from keyhouse.core.permissions import Resource
 from keyhouse.wire.body import Asked
 from keyhouse.wire.chat import read_chat
 from keyhouse.wire.chat_meter import ChatMeter
+from keyhouse.wire.completions import read_completions
+from keyhouse.wire.embeddings import read_embeddings, read_embeddings_answer
 from keyhouse.wire.errors import OPENAI, Dialect
 from keyhouse.wire.meter import StreamMeter
+from keyhouse.wire.moderations import read_moderations
 from keyhouse.wire.usage import Reading, read_answer
 
 
@@ -22,7 +25,8 @@ class Metered(msgspec.Struct, frozen=True):
 
     `read` reads a body and raises Refusal; `meter` makes the meter of a streamed answer; `read_answer` finds the
     usage in a whole one. `dialect` is how its clients are told of a refusal before an answer has begun; afterwards
-    the meter's `broken_off` tells them.
+    the meter's `broken_off` tells them. `is_silent`: its answers need not say what was used, and if they do not, the
+    input's estimate is charged.
     """
 
     path: str
@@ -31,8 +35,14 @@ class Metered(msgspec.Struct, frozen=True):
     meter: Callable[..., StreamMeter]
     read_answer: Callable[[bytes], Reading | None]
     dialect: Dialect = OPENAI
+    is_silent: bool = False
 
 
 CHAT: Final = Metered("/chat/completions", Resource.CHAT_COMPLETIONS, read_chat, ChatMeter, read_answer)
+COMPLETIONS: Final = Metered("/completions", Resource.COMPLETIONS, read_completions, ChatMeter, read_answer)
+EMBEDDINGS: Final = Metered("/embeddings", Resource.EMBEDDINGS, read_embeddings, ChatMeter, read_embeddings_answer)
+MODERATIONS: Final = Metered(
+    "/moderations", Resource.MODERATIONS, read_moderations, ChatMeter, read_embeddings_answer, is_silent=True
+)
 
-METERED: Final = (CHAT,)
+METERED: Final = (CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS)

@@ -91,22 +91,27 @@ class Relay:
                 if len(body) > ANSWER_BYTES_MAX:
                     raise self._broken(f"sent more than {ANSWER_BYTES_MAX:,} bytes")
         except Refusal as refusal:
-            made = output_tokens_in(len(body))
-            self._settle(counted(None, self._need.input_tokens, made), errors.form(refusal).status, "upstream_cut")
+            self._settle(self._counted(None, len(body)), errors.form(refusal).status, "upstream_cut")
             raise
         content = self._without_secret(bytes(body))
         reading = self._metered.read_answer(content)
         if reading is not None and not reading.is_clamped:
             charged = self._settle(reading.counts, status, "", Basis.UPSTREAM, reading.tier)
         else:
-            made = output_tokens_in(len(content))
-            flag = "no_usage" if reading is None else "usage_clamped"
-            charged = self._settle(counted(reading, self._need.input_tokens, made), status, flag)
+            unsaid = "" if self._metered.is_silent else "no_usage"
+            flag = unsaid if reading is None else "usage_clamped"
+            charged = self._settle(self._counted(reading, len(content)), status, flag)
         headers = self._headers(DOWNWARDS, b"application/json")
         headers.append((b"content-length", b"%d" % len(content)))
         if charged is not None:
             headers.append((b"x-keyhouse-cost-usd", format_usd(charged).encode()))
         await self._request.answer(status, headers, content)
+
+    def _counted(self, reading: Reading | None, answer_bytes: int) -> Counts:
+        """What to charge for a whole answer of this length by counting. Where no output was asked for, it is none."""
+        made = 0 if self._ask.output_tokens_max == 0 else output_tokens_in(answer_bytes)
+        need = self._need
+        return counted(reading, need.input_tokens_estimate if self._metered.is_silent else need.input_tokens, made)
 
     async def _pass_error(self, status: int) -> None:
         """The upstream will not, and nothing was used: release, and say what it said, unless it is our own fault."""

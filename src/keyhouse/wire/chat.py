@@ -36,7 +36,7 @@ _PARTS: Final = msgspec.json.Decoder(list[Object])
 
 _READ: Final = frozenset(_Chat.__struct_fields__)
 
-_UNBOUNDED: Final = ("best_of", "use_beam_search", "chat_template", "plugins", "mm_processor_kwargs")
+_UNBOUNDED: Final = ("best_of", "n_cmpl", "use_beam_search", "chat_template", "plugins", "mm_processor_kwargs")
 """Extensions of some servers that make a request cost more than its text and its maximum."""
 
 _TEXT_TOOLS: Final = frozenset({"function", "custom"})
