@@ -60,7 +60,9 @@ class Ask(msgspec.Struct, frozen=True):
     the endpoint knows no maximum of its answer: then the model's own always counts.
     `images` are to be made, `characters` to be spoken; `audio_seconds` are to be transcribed, None where only the
     model's maximum bounds them. `speaks`: the answer may be audio, in output tokens. `unbounded` names the first
-    part whose cost nothing of this bounds, such as a server-side tool.
+    part whose cost nothing of this bounds, such as a server-side tool. `references` are the objects kept by the
+    upstream that the request names, each with its parameter's name; `is_kept`: the upstream will keep the answer as
+    such an object. `background`: the answer comes before the work is done.
     """
 
     model: str
@@ -82,6 +84,9 @@ class Ask(msgspec.Struct, frozen=True):
     speaks: bool = False
     unseen_input: str | None = None
     has_maximum: bool = True
+    references: tuple[tuple[str, str], ...] = ()
+    is_kept: bool = False
+    background: bool = False
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):

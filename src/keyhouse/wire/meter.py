@@ -31,7 +31,8 @@ class StreamMeter(ABC):
 
     `reading` is the upstream's own usage, once it came; `output_tokens` counts in the meantime, and `is_done` is
     true once the upstream has said that this was all. `wants_usage`: the client has asked for usage itself.
-    `secret` is the upstream's credential, which is cut out wherever it shows.
+    `secret` is the upstream's credential, which is cut out wherever it shows. `made` names, by kind and id, what the
+    upstream keeps of this answer, for who passes it on to take note of and clear.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class StreamMeter(ABC):
         "_text_bytes",
         "_wants_usage",
         "is_done",
+        "made",
         "reading",
     )
 
@@ -54,6 +56,7 @@ class StreamMeter(ABC):
         self._text_bytes = 0
         self.is_done = False
         self.reading: Reading | None = None
+        self.made: list[tuple[str, str]] = []
 
     def feed(self, data: bytes) -> bytes:
         """What may be passed on now that `data` has come."""
