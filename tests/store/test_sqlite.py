@@ -168,8 +168,10 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
+    content = path.read_bytes()
     with pytest.raises(CannotOpen, match="newer Keyhouse"):
         open_again(path)
+    assert path.read_bytes() == content
 
 
 def test_the_books_can_be_read_beside_a_running_server_and_after_a_crash(tmp_path: Path) -> None:

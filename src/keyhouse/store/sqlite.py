@@ -276,8 +276,10 @@ def _writer_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None
+        # Setting it writes, even to what it is: a file that will be refused must stay as it is.
+        if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         for pragma in (
-            f"application_id = {APPLICATION_ID}",
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
