@@ -307,6 +307,19 @@ pruned_calls = Table(
 """One row once calls have been pruned: the newest id and the newest rollup slot (`calls.rollup_at_ms`) among them.
 After that slot every call is still there, and a rollup can be added up again from the calls."""
 
+objects = Table(
+    "objects",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("upstream", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("organization_id", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What an upstream keeps for a project, by the id that the upstream gave it. Whose it is never changes."""
 
 ROLLUP_SUMS: Final = (
     "requests",
