@@ -139,6 +139,7 @@ class House:
             self.reach(database)
         self.established: dict[str, str] = {}
         self.child: Child | None = None
+        self.spawn: Callable[[Sequence[str], Path, Mapping[str, str]], Child] = Child
         self._serve = serve
 
     def reach(self, database: str) -> None:
@@ -155,6 +156,7 @@ class House:
         folder.mkdir()
         other = House(folder, serve=self._serve if serve is None else serve, database=self.database)
         other.configuration, other.data, other.established = self.configuration, self.data, self.established
+        other.spawn = self.spawn
         return other
 
     def init(self) -> dict[str, str]:
@@ -174,7 +176,7 @@ class House:
 
     def launch(self) -> None:
         """Serve, without waiting."""
-        self.child = Child(
+        self.child = self.spawn(
             [
                 *self._serve,
                 *("serve", "--host", "127.0.0.1", "--port", str(self.port)),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from faults.ground import Ground, PostgresGround, SqliteGround
+from faults.nursery import Nursery
 from postgres import Cluster, a_cluster, programs
 
 
@@ -34,15 +35,25 @@ def durable_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def postgres_ground(durable_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> PostgresGround:
-    """PostgreSQL, for gateways beside each other."""
-    return PostgresGround(tmp_path_factory.mktemp("postgres-ground"), durable_cluster)
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Where planted gateways come from."""
+    made = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="session")
-def sqlite_ground(tmp_path_factory: pytest.TempPathFactory) -> SqliteGround:
+def postgres_ground(
+    durable_cluster: Cluster, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> PostgresGround:
+    """PostgreSQL, for gateways beside each other."""
+    return PostgresGround(tmp_path_factory.mktemp("postgres-ground"), durable_cluster, nursery)
+
+
+@pytest.fixture(scope="session")
+def sqlite_ground(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> SqliteGround:
     """SQLite, for one."""
-    return SqliteGround(tmp_path_factory.mktemp("sqlite-ground"))
+    return SqliteGround(tmp_path_factory.mktemp("sqlite-ground"), nursery)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from e2e.configuration import UPSTREAM_KEY, configuration
 from e2e.processes import KEYHOUSE, House
+from faults.nursery import Nursery
 from postgres import Cluster
 
 
@@ -29,7 +30,8 @@ class SqliteGround:
 
     name = "sqlite"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nursery: Nursery) -> None:
+        self._nursery = nursery
         self._first = House(folder)
         self._first.init()
 
@@ -38,6 +40,7 @@ class SqliteGround:
         made = House(folder, _configuration(folder, upstream_url), serve=serve)
         shutil.copytree(self._first.data, made.data)
         made.established = self._first.established
+        made.spawn = self._nursery.spawn
         return made
 
 
@@ -46,7 +49,8 @@ class PostgresGround:
 
     name = "postgresql"
 
-    def __init__(self, folder: Path, cluster: Cluster) -> None:
+    def __init__(self, folder: Path, cluster: Cluster, nursery: Nursery) -> None:
+        self._nursery = nursery
         self.cluster = cluster
         self._template = cluster.new_empty_database()
         self._copies = 0
@@ -61,6 +65,7 @@ class PostgresGround:
         made = House(folder, _configuration(folder, upstream_url), serve=serve, database=self.cluster.url(name))
         shutil.copytree(self._first.data, made.data)
         made.established = self._first.established
+        made.spawn = self._nursery.spawn
         return made
 
 

@@ -134,10 +134,12 @@ PLANTS: Final[dict[str, Callable[[], None]]] = {
 }
 
 
+PREFIX: Final = ("env", f"PYTHONPATH={Path(__file__).resolve().parents[1]}", sys.executable, "-m", "faults.planted")
+
+
 def planted(*names: str) -> tuple[str, ...]:
     """The command that serves with these planted."""
-    folder = Path(__file__).resolve().parents[1]
-    return ("env", f"PYTHONPATH={folder}", sys.executable, "-m", "faults.planted", ",".join(names))
+    return (*PREFIX, ",".join(names))
 
 
 def plant(name: str) -> None:
