@@ -4,50 +4,62 @@ Settled with the upstream's own usage where it gave one that makes sense and the
 else as counted. An upstream's error before any token releases the call and is passed on; one about our own
 credential is not the client's fault and is told as ours. A stream that breaks off ends with an error event
 and without `[DONE]`. A client that leaves a stream ends it upstream, and is charged for what was made until
-then; a plain call whose client left is finished and settled by what the upstream reports.
+then; a plain call whose client left is finished and settled by what the upstream reports. What the upstream keeps of
+an answer is noted before the client learns of it.
 """
 
-import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable
 
 from keyhouse.core.bound import Ask, Need
 from keyhouse.core.call import Basis
 from keyhouse.core.clock import Clock
-from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.errors import Refusal
 from keyhouse.core.money import DEFAULT_TIER, Counts, format_usd
 from keyhouse.gateway.metered import Metered
+from keyhouse.gateway.passing import (
+    ANSWER_BYTES_MAX,
+    UNBUFFERED,
+    Made,
+    Pump,
+    broken,
+    headers_of,
+    is_stream,
+    own_fault,
+    read_error,
+    without_secret,
+)
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
 from keyhouse.gateway.upstream import Answer
-from keyhouse.ledger.book import Hold, stopping
+from keyhouse.ledger.book import Hold
 from keyhouse.wire import errors
 from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS, Headers, rate_limits
 from keyhouse.wire.meter import StreamMeter
+from keyhouse.wire.responses_meter import RESPONSE, UNFINISHED, read_kept
 from keyhouse.wire.usage import Reading, counted, output_tokens_in
-
-ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
-"""What a plain answer may weigh; it is held in memory, because its cost goes into its headers."""
-
-RENEW_SECONDS: Final = 0.5
-"""How often the deadline of a stream that flows is moved, instead of at each of its pieces."""
-
-_REMOVED: Final = b"[removed]"
 
 
 class Relay:
-    """The second half of one call: an answer that has begun, a hold that is entered, a client that waits."""
+    """The second half of one call: an answer that has begun, a hold that is entered, a client that waits.
+
+    `keep` takes note of what the upstream keeps of the answer, and says whether it could. `unfinished` is the id of
+    an answer whose work goes on in the background: then the call is not settled yet.
+    """
 
     __slots__ = (
         "_answer",
         "_ask",
         "_clock",
         "_hold",
-        "_is_cut",
+        "_is_unkept",
+        "_keep",
+        "_kept_id",
         "_metered",
         "_need",
         "_request",
         "_secret",
         "_upstream",
+        "unfinished",
     )
 
     def __init__(
@@ -60,6 +72,7 @@ class Relay:
         need: Need,
         upstream: Upstream,
         clock: Clock,
+        keep: Callable[[Made], Awaitable[bool]] | None = None,
     ) -> None:
         self._request = request
         self._answer = answer
@@ -69,7 +82,10 @@ class Relay:
         self._need = need
         self._upstream = upstream
         self._clock = clock
-        self._is_cut = False
+        self._keep = keep
+        self._is_unkept = False
+        self._kept_id: str | None = None
+        self.unfinished: str | None = None
         self._secret = upstream.api_key.encode() if upstream.api_key else None
 
     async def run(self) -> None:
@@ -77,7 +93,7 @@ class Relay:
         status = self._answer.status
         if not 200 <= status < 300:
             await self._pass_error(status)
-        elif self._ask.stream and (self._answer.header("content-type") or "").startswith("text/event-stream"):
+        elif self._ask.stream and is_stream(self._answer):
             await self._stream(status)
         else:
             await self._pass_whole(status)
@@ -89,23 +105,32 @@ class Relay:
                 self._first_byte()
                 body += chunk
                 if len(body) > ANSWER_BYTES_MAX:
-                    raise self._broken(f"sent more than {ANSWER_BYTES_MAX:,} bytes")
+                    raise broken(self._upstream, f"sent more than {ANSWER_BYTES_MAX:,} bytes")
         except Refusal as refusal:
             self._settle(self._counted(None, len(body)), errors.form(refusal).status, "upstream_cut")
             raise
-        content = self._without_secret(bytes(body))
-        reading = self._metered.read_answer(content)
-        if reading is not None and not reading.is_clamped:
-            charged = self._settle(reading.counts, status, "", Basis.UPSTREAM, reading.tier)
-        else:
-            unsaid = "" if self._metered.is_silent else "no_usage"
-            flag = unsaid if reading is None else "usage_clamped"
-            charged = self._settle(self._counted(reading, len(content)), status, flag)
+        content = without_secret(bytes(body), self._secret)
+        charged = self._settle_whole(content, status)
         headers = self._headers(DOWNWARDS, b"application/json")
         headers.append((b"content-length", b"%d" % len(content)))
         if charged is not None:
             headers.append((b"x-keyhouse-cost-usd", format_usd(charged).encode()))
+        if self._keep is not None:
+            await self._keep_made(read_kept(content).made)
+            self._say_unkept()
         await self._request.answer(status, headers, content)
+
+    def _settle_whole(self, content: bytes, status: int) -> int | None:
+        """Settle by what a whole answer says; one whose work goes on in the background is `unfinished` instead."""
+        if self._ask.background and (kept := read_kept(content)).status in UNFINISHED and kept.id is not None:
+            self.unfinished = kept.id
+            return None
+        reading = self._metered.read_answer(content)
+        if reading is not None and not reading.is_clamped:
+            return self._settle(reading.counts, status, "", Basis.UPSTREAM, reading.tier)
+        unsaid = "" if self._metered.is_silent else "no_usage"
+        flag = unsaid if reading is None else "usage_clamped"
+        return self._settle(self._counted(reading, len(content)), status, flag)
 
     def _counted(self, reading: Reading | None, answer_bytes: int) -> Counts:
         """What to charge for a whole answer of this length by counting. Where no output was asked for, it is none."""
@@ -116,14 +141,11 @@ class Relay:
     async def _pass_error(self, status: int) -> None:
         """The upstream will not, and nothing was used: release, and say what it said, unless it is our own fault."""
         request = self._request
-        refusal = self._own_fault(status)
+        refusal = own_fault(status, self._upstream)
         self._hold.release(status=status if refusal is None else errors.form(refusal).status)
         if refusal is not None:
             raise refusal
-        body = bytearray()
-        while (chunk := await self._answer.chunk()) is not None and len(body) < ANSWER_BYTES_MAX:
-            body += chunk
-        content = self._without_secret(bytes(body))
+        content = without_secret(await read_error(self._answer), self._secret)
         headers = self._headers(DOWNWARDS_OF_ERRORS, b"application/json")
         headers.append((b"content-length", b"%d" % len(content)))
         request.reason = "upstream_error"
@@ -134,72 +156,27 @@ class Relay:
             wants_usage=self._ask.wants_usage, input_tokens=self._need.input_tokens, secret=self._secret
         )
         headers = self._headers(DOWNWARDS, b"text/event-stream")
-        # For proxies in between: nothing of a stream may be kept back or kept.
-        headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        headers += UNBUFFERED
         await self._request.start(status, headers)
-        failure = await self._pump(meter)
+        keep = None if self._keep is None else self._keep_made
+        pump = Pump(self._request, self._answer, meter, self._upstream, self._first_byte, keep)
+        self._hold.watch(lambda: meter.counts, pump.cut)
+        failure = await pump.run()
         rest = meter.end()
+        if keep is not None:
+            await keep(meter.made)
         has_left = self._request.client_has_left and not meter.is_done
-        if failure is None and not has_left:
+        if self._ask.background and not meter.is_done and self._kept_id is not None:
+            self.unfinished = self._kept_id
+        elif failure is None and not has_left:
             self._settle_stream(meter.reading, meter, status)
         else:
             self._settle(meter.counts, status, "client_left" if has_left else "upstream_cut")
+        self._say_unkept()
         if failure is not None:
             self._request.reason = str(failure.code)
             rest = meter.broken_off(failure, self._request.request_id)
         await self._request.end(rest)
-
-    async def _pump(self, meter: StreamMeter) -> Refusal | None:
-        """Pass pieces on until the stream ends, and say why if it ended badly. Returns at once if the client leaves."""
-        request, answer, loop = self._request, self._answer, asyncio.get_running_loop()
-        patience = self._upstream.idle_timeout_ms / 1000
-        is_sending = False
-        try:
-            # One deadline for three events: the upstream stalls, the client stops reading, the client leaves.
-            async with asyncio.timeout(patience) as deadline:
-                self._hold.watch(lambda: meter.counts, lambda: self._cut(deadline))
-                watch = asyncio.create_task(_end_when_client_leaves(request, deadline))
-                try:
-                    renewed = loop.time()
-                    while (chunk := await answer.chunk()) is not None:
-                        self._first_byte()
-                        passing = meter.feed(chunk)
-                        if passing:
-                            is_sending = True
-                            await request.send(passing)
-                            is_sending = False
-                        now = loop.time()
-                        if now - renewed > RENEW_SECONDS and not (
-                            self._is_cut or request.client_has_left or deadline.expired()
-                        ):
-                            renewed = now
-                            deadline.reschedule(now + patience)
-                finally:
-                    watch.cancel()
-        except TimeoutError:
-            if self._is_cut:
-                return stopping()
-            if is_sending:
-                request.client_has_left = True
-            if request.client_has_left:
-                return None
-            return Refusal(
-                Code.UPSTREAM_TIMEOUT,
-                f"The upstream {self._upstream.name} stopped in the middle of its answer.",
-                hint="Try again.",
-            )
-        except ConnectionError:
-            # ASGI lets `send` say so, too; granian and uvicorn do not.
-            request.client_has_left = True
-        except Refusal as refusal:
-            return refusal
-        return None
-
-    def _cut(self, deadline: asyncio.Timeout) -> None:
-        """End the stream now: Keyhouse is stopping."""
-        self._is_cut = True
-        if not deadline.expired():
-            deadline.reschedule(0)
 
     def _settle_stream(self, reading: Reading | None, meter: StreamMeter, status: int) -> None:
         if reading is not None and not reading.is_clamped:
@@ -225,61 +202,22 @@ class Relay:
 
     def _headers(self, passing: tuple[str, ...], content_type: bytes) -> Headers:
         """The headers of an answer, beside those of its length and cost."""
-        request, answer, admitted = self._request, self._answer, self._hold.admitted
-        kind = answer.header("content-type")
-        headers: Headers = [
-            (b"content-type", content_type if kind is None else kind.encode()),
-            (b"x-request-id", request.request_id.encode()),
-            (b"x-keyhouse-call-id", self._hold.call_id.encode()),
-            (b"openai-version", b"2020-10-01"),
-            (b"openai-processing-ms", b"%d" % request.elapsed_ms),
-        ]
-        named = request.dialect.request_id
-        if named != b"x-request-id":
-            headers.append((named, request.request_id.encode()))
-        if request.credential is not None:
-            headers.append((b"openai-organization", request.credential.organization_id.encode()))
+        admitted = self._hold.admitted
+        more: Headers = [(b"x-keyhouse-call-id", self._hold.call_id.encode())]
         if admitted.remaining:
-            headers += rate_limits(admitted.remaining, self._clock.now_ms())
+            more += rate_limits(admitted.remaining, self._clock.now_ms())
         if admitted.is_shortened and admitted.output_tokens_max is not None:
-            headers.append((b"x-keyhouse-max-tokens", b"%d" % admitted.output_tokens_max))
-        for name in passing:
-            value = answer.header(name)
-            if value is not None:
-                headers.append((name.encode(), value.encode()))
-        upstream_id = answer.header(named.decode())
-        if upstream_id is not None:
-            headers.append((b"x-keyhouse-upstream-request-id", upstream_id[:200].encode()))
-        return headers
+            more.append((b"x-keyhouse-max-tokens", b"%d" % admitted.output_tokens_max))
+        return headers_of(self._request, self._answer, passing, content_type, more)
 
-    def _own_fault(self, status: int) -> Refusal | None:
-        """What to say instead of an upstream's answer that is about us, not about the client's request."""
-        if status in (401, 403, 407):
-            return Refusal(
-                Code.UPSTREAM_BROKEN,
-                f"The upstream {self._upstream.name} refused Keyhouse's own credential. Your API key is fine.",
-                hint="An administrator should check the api_key of this upstream and what it may use.",
-                internal=f"answered {status}",
-            )
-        if not 400 <= status <= 599:
-            return self._broken(f"answered {status}, which is not followed")
-        return None
+    def _say_unkept(self) -> None:
+        if self._is_unkept:
+            self._request.flags = f"{self._request.flags} not_kept".strip()
 
-    def _broken(self, how: str) -> Refusal:
-        return Refusal(
-            Code.UPSTREAM_BROKEN,
-            f"The upstream {self._upstream.name} {how}.",
-            hint="An administrator should check its base_url.",
-        )
-
-    def _without_secret(self, content: bytes) -> bytes:
-        """Our credential never leaves the house, not even inside an upstream's error."""
-        if self._secret is not None and self._secret in content:
-            return content.replace(self._secret, _REMOVED)
-        return content
-
-
-async def _end_when_client_leaves(request: Request, deadline: asyncio.Timeout) -> None:
-    await request.until_client_leaves()
-    if not deadline.expired():
-        deadline.reschedule(0)
+    async def _keep_made(self, made: Made) -> None:
+        """Take note of what the upstream keeps of this answer. What cannot be noted passes all the same: it is paid."""
+        for kind, found in made:
+            if kind == RESPONSE and self._kept_id is None:
+                self._kept_id = found
+        if self._keep is not None and made and not await self._keep(made):
+            self._is_unkept = True
