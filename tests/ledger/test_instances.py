@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine as Engine_
+from sqlalchemy import event, select
 
 from given import FakeClock, a_limit, a_need, an_opening, some_people
-from given_engine import Engine, PostgresEngine
+from given_engine import Engine, PostgresEngine, SqliteEngine
 from keyhouse.core.call import Basis, Closing, State
 from keyhouse.core.decide import Adjusted, Admitted, Closed, Reserve
 from keyhouse.core.money import Counts
@@ -18,7 +19,9 @@ from keyhouse.ledger.commit import GroupCommit
 from keyhouse.ledger.instances import BEAT_SECONDS, SILENT_MS, STEADY_BEATS, Instances
 from keyhouse.store import schema
 from keyhouse.store.books import Books
+from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.engine import Connection, Database, Unavailable
+from keyhouse.store.sqlite import SqliteDatabase
 from postgres import Cluster
 
 
@@ -199,3 +202,29 @@ async def test_many_orphans_are_closed_while_calls_go_on(engine: Engine, tmp_pat
         await living.beat()
         assert living.instances.orphans == 700
         assert (await living.database.read(audit)).passes
+
+
+@pytest.mark.asyncio
+async def test_looking_for_what_the_dead_left_reads_held_calls_and_no_others(tmp_path: Path) -> None:
+    database = SqliteEngine().open(tmp_path)
+    assert isinstance(database, SqliteDatabase)
+    books = SqliteBooks(database, FakeClock())
+    await books.begin()
+    asked: list[str] = []
+
+    def listen(
+        _connection: object, _cursor: object, statement: str, parameters: tuple[object, ...], *_: object
+    ) -> None:
+        asked.append(statement)
+
+    event.listen(Engine_, "before_cursor_execute", listen)
+    try:
+        await books.held_by_the_dead("", 10)
+    finally:
+        event.remove(Engine_, "before_cursor_execute", listen)
+    (statement,) = [one for one in asked if "calls" in one]
+    plan = await database.read(
+        lambda c: [row[3] for row in c.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", ("", 10, 0)).all()]
+    )
+    assert any("calls_held" in step for step in plan), plan
+    await database.close()

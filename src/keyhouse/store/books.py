@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
+from sqlalchemy import Select, literal_column, select
 
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import (
@@ -29,6 +30,7 @@ from keyhouse.core.decide import (
 from keyhouse.core.key import Standing
 from keyhouse.core.limit import Limit, ScopeType, Span, Unit, Window, span_at
 from keyhouse.core.rollup import slot_ms
+from keyhouse.store.schema import calls, instances
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
@@ -152,6 +154,21 @@ class Written:
         self.adjusted = _text(adjusted)
         self.adjusted_ids = _text([row[0] for row in adjusted])
         self.counters = _text(counters)
+
+
+def held_by_the_dead(after: str, most: int) -> Select[str]:
+    """Ids of calls that dead gateways left held, in order from `after` on, at most `most`.
+
+    `held` stands in the statement itself: with a parameter in its place the index of held calls would not be used,
+    and every look, one every few seconds, would read all calls there are.
+    """
+    dead = select(instances.c.id).where(instances.c.dead_at_ms.is_not(None))
+    return (
+        select(calls.c.id)
+        .where(calls.c.state == literal_column("'held'"), calls.c.instance_id.in_(dead), calls.c.id > after)
+        .order_by(calls.c.id)
+        .limit(most)
+    )
 
 
 EMPTY: Final = "[]"

@@ -13,14 +13,13 @@ from typing import Final
 import asyncpg
 from sqlalchemy import BigInteger, ColumnElement, Connection, cast, extract, func, insert, literal, select, update
 
-from keyhouse.core.call import State
 from keyhouse.core.clock import Clock
 from keyhouse.core.decide import Decision, Operation, Rows, decide
-from keyhouse.store.books import EMPTY, Calendar, Wanted, Written, read_rows
+from keyhouse.store.books import EMPTY, Calendar, Wanted, Written, held_by_the_dead, read_rows
 from keyhouse.store.engine import Unavailable
 from keyhouse.store.failures import FAILURES, Kind, kind_of, translated
 from keyhouse.store.postgres import PostgresDatabase
-from keyhouse.store.schema import calls, instances
+from keyhouse.store.schema import instances
 from keyhouse.store.statements import load_statements
 
 TRIES: Final = 8
@@ -107,13 +106,7 @@ class PostgresBooks:
 
     async def held_by_the_dead(self, after: str, most: int) -> list[str]:
         """Ids of calls that dead gateways left held, in order from `after` on, at most `most`."""
-        dead = select(instances.c.id).where(instances.c.dead_at_ms.is_not(None))
-        held = (
-            select(calls.c.id)
-            .where(calls.c.state == State.HELD, calls.c.instance_id.in_(dead), calls.c.id > after)
-            .order_by(calls.c.id)
-            .limit(most)
-        )
+        held = held_by_the_dead(after, most)
         return await self._database.read(lambda connection: list(connection.execute(held).scalars()))
 
     async def run(self, batch: Sequence[Operation]) -> Decision:

@@ -3,14 +3,13 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
-from keyhouse.core.call import State
 from keyhouse.core.clock import Clock
 from keyhouse.core.decide import Decision, Operation, Rows, decide
-from keyhouse.store.books import EMPTY, Calendar, Wanted, Written, read_rows
+from keyhouse.store.books import EMPTY, Calendar, Wanted, Written, held_by_the_dead, read_rows
 from keyhouse.store.engine import Unavailable
-from keyhouse.store.schema import calls, instances
+from keyhouse.store.schema import instances
 from keyhouse.store.sqlite import SqliteDatabase
 from keyhouse.store.statements import load_statements
 
@@ -51,12 +50,7 @@ class SqliteBooks:
 
     async def held_by_the_dead(self, after: str, most: int) -> list[str]:
         """Ids of calls that dead gateways left held, in order from `after` on, at most `most`."""
-        held = (
-            select(calls.c.id)
-            .where(calls.c.state == State.HELD, calls.c.instance_id != self._instance_id, calls.c.id > after)
-            .order_by(calls.c.id)
-            .limit(most)
-        )
+        held = held_by_the_dead(after, most)
         return await self._database.read(lambda connection: list(connection.execute(held).scalars()))
 
     async def run(self, batch: Sequence[Operation]) -> Decision:
