@@ -37,6 +37,7 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
         ('[server]\ntrusted_proxies = ["10.0.0.300"]\n', "server.trusted_proxies"),
         ('[database]\nurl = "mysql://x"\n', "database.url"),
         ("[[upstreams]]\nname = 'a'\n", "base_url"),
+        ("[[upstreams]]\nname = 'a'\nbase_url = 'https://a.example/v1'\nauth = 'basic'\n", "auth"),
         (
             "[[upstreams]]\nname = 'a'\nbase_url = 'http://api.example.com/v1'\n",
             r"upstreams\[0\].base_url: expected https",

@@ -17,7 +17,7 @@ from keyhouse.core.money import DEFAULT_TIER, PICO_PER_NANO, Price, Rate, parse_
 from keyhouse.gateway import demo
 from keyhouse.gateway.known_ceilings import known_image_tokens_max
 from keyhouse.gateway.known_prices import known_models, known_price
-from keyhouse.gateway.routing import Model, Upstream
+from keyhouse.gateway.routing import Auth, Model, Upstream
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.store.engine import Database
 from keyhouse.store.prices import get_price
@@ -103,6 +103,7 @@ def _upstream(found: config.Upstream, environment: Mapping[str, str]) -> Upstrea
         name=found.name,
         base_url=found.base_url.rstrip("/"),
         api_key=key,
+        auth=Auth(found.auth),
         allow_private=found.allow_private,
         connect_timeout_ms=int(found.connect_timeout_seconds * 1000),
         first_byte_timeout_ms=int(found.first_byte_timeout_seconds * 1000),

@@ -6,7 +6,7 @@ import pytest
 
 from given import FakeClock
 from keyhouse.core.errors import Code
-from keyhouse.gateway.routing import Upstream
+from keyhouse.gateway.routing import Auth, Upstream
 from keyhouse.gateway.upstream import Unsent, UpstreamClient, is_public
 
 
@@ -108,6 +108,47 @@ async def test_the_connection_goes_to_the_address_that_was_vetted_and_to_the_nex
     async with client.forward(upstream, "/x", b"{}", "call_1") as got:
         assert (got.status, await got.chunk()) == (200, b"ok")
     assert f"model.invalid:{port}".encode() in hosts[0]
+    await client.close()
+    server.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("auth", "headers", "expected"),
+    [
+        (Auth.BEARER, [], {"authorization": ["Bearer sk-u"]}),
+        (Auth.BEARER, [("anthropic-beta", "a,b")], {"authorization": ["Bearer sk-u"], "anthropic-beta": ["a,b"]}),
+        (Auth.X_API_KEY, [], {"x-api-key": ["sk-u"], "anthropic-version": ["2023-06-01"]}),
+        (
+            Auth.X_API_KEY,
+            [("anthropic-version", "2099-01-01")],
+            {"x-api-key": ["sk-u"], "anthropic-version": ["2099-01-01"]},
+        ),
+    ],
+)
+async def test_the_credential_goes_up_as_the_upstream_wants_it(
+    auth: Auth, headers: list[tuple[str, str]], expected: dict[str, list[str]]
+) -> None:
+    heads = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = UpstreamClient(FakeClock())
+    upstream = Upstream("u", f"http://127.0.0.1:{port}/v1", "sk-u", auth, allow_private=True)
+    async with client.forward(upstream, "/x", b"{}", "call_1", headers) as got:
+        assert await got.chunk() == b"ok"
+    sent: dict[str, list[str]] = {}
+    for line in heads[0][1:]:
+        name, _, value = line.partition(": ")
+        sent.setdefault(name.lower(), []).append(value)
+    names = ("authorization", "x-api-key", "anthropic-version", "anthropic-beta")
+    assert {name: sent[name] for name in names if name in sent} == expected
     await client.close()
     server.close()
 

@@ -1,6 +1,7 @@
 """Which upstream serves a model, and which models a key may see."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -14,16 +15,25 @@ NAME_CHARACTERS_MAX: Final = 200
 """The longest name that is passed on unknown: it stands in the call's row and in the rollups."""
 
 
+class Auth(StrEnum):
+    """How an upstream wants its credential: as OpenAI does, or as Anthropic does."""
+
+    BEARER = "bearer"
+    X_API_KEY = "x-api-key"
+
+
 class Upstream(msgspec.Struct, frozen=True):
     """An OpenAI-compatible server. `base_url` ends before `/chat/completions`, without a slash.
 
-    Without `allow_private` it must be https at a public address. `is_demo`: the built-in one, in this process.
+    `auth` is how it wants its credential. Without `allow_private` it must be https at a public address.
+    `is_demo`: the built-in one, in this process.
     Timeouts: to connect, until the answer begins, and between two pieces of a streamed one.
     """
 
     name: str
     base_url: str
     api_key: str | None = None
+    auth: Auth = Auth.BEARER
     allow_private: bool = False
     is_demo: bool = False
     connect_timeout_ms: int = 10_000

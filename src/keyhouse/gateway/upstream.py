@@ -10,7 +10,7 @@ of headers, and the upstream's own credential.
 import asyncio
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, Self
@@ -25,8 +25,8 @@ from pyreqwest.response import Response
 from keyhouse import __version__
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.gateway.routing import Upstream
-from keyhouse.wire.headers import UPWARDS
+from keyhouse.gateway.routing import Auth, Upstream
+from keyhouse.wire.headers import ANTHROPIC_VERSION, UPWARDS
 
 Resolve = Callable[[str], Awaitable[list[str]]]
 """All addresses of a name, as text."""
@@ -89,15 +89,18 @@ class UpstreamClient:
         self._resolve = resolve or _resolve
         self._lines: dict[str, _Line] = {}
 
-    def forward(self, upstream: Upstream, path: str, body: bytes, call_id: str) -> Answer:
+    def forward(
+        self, upstream: Upstream, path: str, body: bytes, call_id: str, headers: Sequence[tuple[str, str]] = ()
+    ) -> Answer:
         """A POST of `body` to `path` below the upstream's base. Nothing is sent before the answer is entered.
 
-        The upstream is told `call_id` as `x-request-id`, so that its record can be held against the books.
+        The upstream is told `call_id` as `x-request-id`, so that its record can be held against the books, and
+        `headers` of the client's, which stand on the endpoint's own list.
         """
         line = self._lines.get(upstream.name)
         if line is None or line.upstream != upstream:
             line = self._lines[upstream.name] = _Line(upstream, self._clock, self._resolve)
-        return _HttpAnswer(line, path, body, call_id)
+        return _HttpAnswer(line, path, body, call_id, headers)
 
     async def list_models(self, upstream: Upstream) -> list[str]:
         """The names at `GET /models` of an upstream. Raises Refusal if it does not say within a few seconds."""
@@ -194,8 +197,12 @@ class _Line:
 
     def _connected(self, address: str | None) -> Client:
         headers = dict(UPWARDS)
+        if self.upstream.auth is Auth.X_API_KEY:
+            # A client's own version, where it sends one, goes instead of this one.
+            headers["anthropic-version"] = ANTHROPIC_VERSION
         if self.upstream.api_key is not None:
-            headers["authorization"] = f"Bearer {self.upstream.api_key}"
+            name, value = _credential(self.upstream.auth, self.upstream.api_key)
+            headers[name] = value
         builder = (
             ClientBuilder()
             .user_agent(f"keyhouse/{__version__}")
@@ -221,16 +228,17 @@ class _Line:
 class _HttpAnswer(Answer):
     """An answer over HTTP."""
 
-    __slots__ = ("_body", "_call_id", "_is_read", "_line", "_path", "_request", "_response", "status")
+    __slots__ = ("_body", "_call_id", "_headers", "_is_read", "_line", "_path", "_request", "_response", "status")
 
     _request: StreamRequest
     _response: Response
 
-    def __init__(self, line: _Line, path: str, body: bytes, call_id: str) -> None:
+    def __init__(self, line: _Line, path: str, body: bytes, call_id: str, headers: Sequence[tuple[str, str]]) -> None:
         self._line = line
         self._path = path
         self._body = body
         self._call_id = call_id
+        self._headers = headers
         self._is_read = False
 
     async def __aenter__(self) -> Self:
@@ -239,6 +247,8 @@ class _HttpAnswer(Answer):
             client = await self._line.client()
             try:
                 builder = client.post(self._line.url(self._path)).header("x-request-id", self._call_id)
+                for name, value in self._headers:
+                    builder = builder.header(name, value)
                 # Its default would hold the first bytes back until 64 KiB or the end have come.
                 self._request = builder.body_bytes(self._body).streamed_read_buffer_limit(0).build_streamed()
                 self._response = await self._request.__aenter__()
@@ -281,6 +291,11 @@ class _HttpAnswer(Answer):
         except PyreqwestError as error:
             raise _refusal(error, self._line.upstream) from None
         return None if chunk is None else chunk.to_bytes()
+
+
+def _credential(auth: Auth, api_key: str) -> tuple[str, str]:
+    """The header in which an upstream wants its credential."""
+    return ("x-api-key", api_key) if auth is Auth.X_API_KEY else ("authorization", f"Bearer {api_key}")
 
 
 def _vetted_url(upstream: Upstream) -> Url:

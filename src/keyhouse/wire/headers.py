@@ -2,7 +2,8 @@
 
 Both ways are lists of what may pass; everything else stays behind. So the client's credential and cookies
 never reach an upstream, and an upstream's `Set-Cookie`, `Server`, `Location`, rate limits and hop-by-hop
-headers (those its `Connection` names, too) never reach a client. Nothing of the client's own headers goes up.
+headers (those its `Connection` names, too) never reach a client. Nothing of the client's own headers goes up
+but, on the paths of Anthropic's API, the two that choose its version.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,12 @@ UPWARDS: Final = {
 }
 """All that is sent to an upstream, beside its own credential, a user agent and the framing. The answer must
 come as it is: a compressed one could not be metered."""
+
+ANTHROPIC_VERSION: Final = "2023-06-01"
+"""The version of Anthropic's API that is asked for where the client asks for none."""
+
+MESSAGES_UPWARDS: Final = (b"anthropic-version", b"anthropic-beta")
+"""What of a client's headers goes up on the paths of Anthropic's API."""
 
 DOWNWARDS: Final = ("content-encoding",)
 """What of an upstream's answer passes, beside its content type and its request id under another name."""
