@@ -29,6 +29,9 @@ TOOL_TOKENS: Final = 1_024
 """What templates add when tools are offered, beside the tools' own text."""
 
 
+LONG_CACHE_FACTOR: Final = 2
+"""What writing to a cache for an hour costs, in prices of plain input (Anthropic, prompt caching)."""
+
 _FLEXIBLE_TIERS: Final = frozenset({None, "auto"})
 """Tiers that leave the choice to the upstream, which may take any."""
 
@@ -62,7 +65,8 @@ class Ask(msgspec.Struct, frozen=True):
     model's maximum bounds them. `speaks`: the answer may be audio, in output tokens. `unbounded` names the first
     part whose cost nothing of this bounds, such as a server-side tool. `references` are the objects kept by the
     upstream that the request names, each with its parameter's name; `is_kept`: the upstream will keep the answer as
-    such an object. `background`: the answer comes before the work is done.
+    such an object. `background`: the answer comes before the work is done. `long_cache`: the prompt may be written to
+    a cache for an hour.
     """
 
     model: str
@@ -87,6 +91,7 @@ class Ask(msgspec.Struct, frozen=True):
     references: tuple[tuple[str, str], ...] = ()
     is_kept: bool = False
     background: bool = False
+    long_cache: bool = False
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
@@ -184,6 +189,8 @@ def _unbounded(ask: Ask, price: Price | None, ceilings: Ceilings) -> str | None:
         return "audio"
     if price is None:
         return None
+    if ask.long_cache and any(rate.cache_write < LONG_CACHE_FACTOR * rate.input for rate in price.rates):
+        return "cache_control"
     if ask.speaks and price.rates[0].audio_output is None:
         return "modalities"
     return None if price.covers(ask.service_tier) else "service_tier"

@@ -171,16 +171,16 @@ def _read_nonsense(usage: msgspec.Raw | bytes, spelling: Spelling) -> Reading | 
 def _clamped(
     input_tokens: object, cached: object, written: object, output_tokens: object, reasoning: object
 ) -> Reading:
-    inputs = _in_reason(input_tokens, TOKENS_MAX)
-    outputs = _in_reason(output_tokens, TOKENS_MAX)
-    cached_in = _in_reason(cached, inputs)
+    inputs = in_reason(input_tokens, TOKENS_MAX)
+    outputs = in_reason(output_tokens, TOKENS_MAX)
+    cached_in = in_reason(cached, inputs)
     return Reading(
-        Counts(inputs, cached_in, _in_reason(written, inputs - cached_in), outputs, _in_reason(reasoning, outputs)),
+        Counts(inputs, cached_in, in_reason(written, inputs - cached_in), outputs, in_reason(reasoning, outputs)),
         is_clamped=True,
     )
 
 
-def _in_reason(value: object, most: int) -> int:
+def in_reason(value: object, most: int) -> int:
     """A whole number from nothing to `most`; a fraction counts upwards, text and the like as nothing."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
