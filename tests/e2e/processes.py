@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -31,6 +32,9 @@ START_SECONDS: Final = 20.0
 
 PASSWORD: Final = "a long passphrase for tests"
 KEYHOUSE: Final = (sys.executable, "-m", "keyhouse.cli.main")
+
+_LISTENING_PORTS: Final = (12_000, 32_000)
+"""Below those that systems give to clients: a gateway that was killed finds its own free when it comes back."""
 
 Row = Mapping[str, Any]
 """A row of a question to the database, by the names of its columns."""
@@ -297,10 +301,17 @@ def eventually(is_so: Callable[[], object], otherwise: str, seconds: float = 10.
 
 
 def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on right now, and that no connection of a client is given before it is used."""
+    first, last = _LISTENING_PORTS
+    for _ in range(100):
+        port = random.SystemRandom().randrange(first, last)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError(f"no free port between {first} and {last}")
 
 
 def clean_environment() -> dict[str, str]:

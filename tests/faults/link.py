@@ -51,6 +51,9 @@ class Link:
         self._at_commit: AtCommit | None = None
         self.latency_seconds = 0.0
         self.is_deaf = False
+        self.deafened = 0
+        """How many connections would have listened."""
+
         self._met = threading.Event()
 
     def __enter__(self) -> Self:
@@ -138,6 +141,7 @@ class Link:
         try:
             while piece := await self._piece(reader):
                 if self.is_deaf and LISTEN in piece:
+                    self.deafened += 1
                     return
                 how = self._at_commit if COMMIT in piece else None
                 if how is not None:

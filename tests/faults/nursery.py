@@ -105,12 +105,26 @@ def serve_orders() -> None:
     """Fork for each line of orders, and answer with the number of the process."""
     from keyhouse.cli import serve  # noqa: F401  the slow part, which is here for its import alone
 
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who ends is not waited for
+    logs: dict[int, str] = {}
+
+    def bury(_number: int, _frame: object) -> None:
+        """Write into the log of whoever has ended how it did."""
+        while logs:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            with Path(logs.pop(pid)).open("a", encoding="utf-8") as log:
+                log.write(f"(ended with {os.waitstatus_to_exitcode(status)})\n")
+
+    signal.signal(signal.SIGCHLD, bury)
     for line in sys.stdin:
         order = json.loads(line)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         pid = os.fork()
         if pid == 0:
             _become(order)
+        logs[pid] = order["log"]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         print(pid, flush=True)  # noqa: T201  whoever ordered it reads this
 
 
@@ -118,6 +132,7 @@ def _become(order: dict[str, Any]) -> NoReturn:
     """Be the program that was ordered."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     nothing, log = (
         os.open(os.devnull, os.O_RDONLY),
         os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),

@@ -8,8 +8,6 @@ a number, such as `before-send:2`, ends the program when it comes to that point 
 """
 
 import asyncio
-import resource
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +24,6 @@ from keyhouse.ledger.commit import GroupCommit
 from keyhouse.store.books_sqlite import SqliteBooks
 
 COMMIT_SECONDS: Final = 0.02
-FILE_BYTES_MAX: Final = 2 * 1024 * 1024
 ADMITTED: Final = Admitted(Reserved(10**9, 10**6, 10**6, ()), None, is_shortened=False, remaining=())
 _begin = SqliteBooks.begin
 _run = SqliteBooks.run
@@ -101,12 +98,6 @@ def fail_open() -> None:
     GroupCommit.submit = submitted  # type: ignore[method-assign]
 
 
-def small_files() -> None:
-    """No bug: files may not grow beyond what the test says, as on a full disk."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, resource.RLIM_INFINITY))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-
 PLANTS: Final[dict[str, Callable[[], None]]] = {
     "slow-disk": slow_disk,
     "early-forward": early_forward,
@@ -116,12 +107,10 @@ PLANTS: Final[dict[str, Callable[[], None]]] = {
     "orphans-released": orphans_released,
     "orphans-forgotten": orphans_forgotten,
     "fail-open": fail_open,
-    "small-files": small_files,
     "slow-commit": postgres.slow_commit,
     "quick-heart": postgres.quick_heart,
     "impatient": postgres.impatient,
     "deaf": postgres.deaf,
-    "hard-of-hearing": postgres.hard_of_hearing,
     "unlocked-periods": postgres.unlocked_periods,
     "early-load": postgres.early_load,
     "unlocked-instance": postgres.unlocked_instance,

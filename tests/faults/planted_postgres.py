@@ -10,13 +10,14 @@ from keyhouse.core import decide as decisions
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Decision, HeldCall, Ignored, Operation, Period, Rows, charged_on
 from keyhouse.ledger import instances
-from keyhouse.store import address, listener
+from keyhouse.store import address
 from keyhouse.store.books import Wanted
 from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.failures import FAILURES
 from keyhouse.store.listener import Listener
 
 COMMIT_SECONDS: Final = 0.02
+QUICK_BEAT_SECONDS: Final = 0.25
 _begin = PostgresBooks.begin
 _run = PostgresBooks.run
 _in_transaction: Any = PostgresBooks._in_transaction
@@ -33,7 +34,7 @@ def slow_commit() -> None:
 
 def quick_heart() -> None:
     """No bug: gateways beat four times a second, and are declared dead after two seconds of silence."""
-    instances.BEAT_SECONDS = 0.25  # type: ignore[misc]
+    instances.BEAT_SECONDS = QUICK_BEAT_SECONDS  # type: ignore[misc]
     instances.SILENT_MS = 2_000  # type: ignore[misc]
 
 
@@ -173,11 +174,6 @@ def deaf() -> None:
         await asyncio.Event().wait()
 
     Listener.run = silence  # type: ignore[method-assign]
-
-
-def hard_of_hearing() -> None:
-    """No bug: a gateway that lost its connection for announcements waits half a minute before it makes another."""
-    listener.PAUSE_SECONDS_MIN = listener.PAUSE_SECONDS_MAX = 30.0  # type: ignore[misc]
 
 
 def hasty_burial() -> None:

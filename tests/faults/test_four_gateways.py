@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pytest
 
@@ -25,6 +25,11 @@ AMOUNT: Final = 137
 AT_ONCE: Final = 7
 OUTPUT_TOKENS: Final = 16
 """So short that no limit makes it shorter: a call fits whole or is refused."""
+
+
+def tight_on(level: str) -> list[Any]:
+    """Each level in turn; in the short form only this one, and with another unit another one."""
+    return [one if one == level else pytest.param(one, marks=pytest.mark.soak) for one in LEVELS]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +93,7 @@ def nothing_is_wrong(fleet: Fleet, load: Load) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("tight", LEVELS)
+@pytest.mark.parametrize("tight", tight_on("key"))
 async def test_as_many_requests_as_the_tight_limit_allows(fleet: Fleet, tight: str) -> None:
     with Limited(fleet, "requests", "total", tight, (str(AMOUNT), "1000000")) as limited:
         body = json.dumps(chat(max_tokens=OUTPUT_TOKENS)).encode()
@@ -123,8 +128,8 @@ async def a_priced_body(fleet: Fleet) -> tuple[bytes, int]:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("tight", LEVELS)
-@pytest.mark.parametrize("missing_nano_usd", [0, 1])
+@pytest.mark.parametrize("tight", tight_on("project"))
+@pytest.mark.parametrize("missing_nano_usd", [pytest.param(0, marks=pytest.mark.soak), 1])
 async def test_as_many_dollars_as_the_tight_limit_allows_to_the_last_nano(
     fleet: Fleet, tight: str, missing_nano_usd: int
 ) -> None:
@@ -147,7 +152,7 @@ async def test_as_many_dollars_as_the_tight_limit_allows_to_the_last_nano(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("tight", LEVELS)
+@pytest.mark.parametrize("tight", tight_on("organization"))
 async def test_never_more_at_once_than_the_tight_limit_allows(fleet: Fleet, tight: str) -> None:
     with Limited(fleet, "concurrency", "total", tight, (str(AT_ONCE), "100000")) as limited:
         script = {"delay_ms": 20, "group": tight}

@@ -11,7 +11,7 @@ from faults.ground import Ground, PostgresGround, SqliteGround
 from faults.planted import planted
 from faults.rounds import Rounds, seed
 
-SHORT = 6
+SHORT = 4
 SHORT_POSTGRES = 3
 LONG = int(os.environ.get("KEYHOUSE_SOAK_ROUNDS", "500"))
 QUICK = planted("quick-heart")
@@ -44,7 +44,7 @@ async def survive(
 
 @pytest.mark.asyncio
 @pytest.mark.timeout(180)
-async def test_after_each_of_6_kills_every_call_has_its_row_and_the_books_agree(
+async def test_after_each_of_4_kills_every_call_has_its_row_and_the_books_agree(
     tmp_path: Path, sqlite_ground: SqliteGround
 ) -> None:
     await survive(tmp_path, sqlite_ground, SHORT)
@@ -61,7 +61,7 @@ async def test_after_each_of_3_kills_the_other_gateway_closes_what_was_held(
 @pytest.mark.soak
 @pytest.mark.asyncio
 @pytest.mark.timeout(7200)
-async def test_after_each_of_250_kills_every_call_has_its_row_and_the_books_agree(
+async def test_after_each_of_hundreds_of_kills_every_call_has_its_row_and_the_books_agree(
     tmp_path: Path, sqlite_ground: SqliteGround
 ) -> None:
     await survive(tmp_path, sqlite_ground, LONG - LONG // 2)
@@ -70,7 +70,7 @@ async def test_after_each_of_250_kills_every_call_has_its_row_and_the_books_agre
 @pytest.mark.soak
 @pytest.mark.asyncio
 @pytest.mark.timeout(7200)
-async def test_after_each_of_250_kills_the_other_gateways_close_what_was_held(
+async def test_after_each_of_hundreds_of_kills_the_other_gateways_close_what_was_held(
     tmp_path: Path, postgres_ground: PostgresGround
 ) -> None:
     await survive(tmp_path, postgres_ground, LONG // 2, [QUICK] * 3, QUICK_SECONDS)

@@ -15,6 +15,7 @@ from faults.fleet import Fleet
 from faults.ground import PostgresGround
 from faults.load import Load, now_ms, some_bodies
 from faults.planted import planted
+from faults.planted_postgres import QUICK_BEAT_SECONDS
 from faults.rounds import seed
 from keyhouse.ledger.instances import STEADY_BEATS
 
@@ -115,8 +116,8 @@ async def buried_by_the_first_back(folder: Path, ground: PostgresGround, serve: 
     with Fleet(folder, ground, [serve] * 2) as fleet:
         first, last = fleet.houses
         heard = "SELECT count(*) AS times FROM instances WHERE heartbeat_at_ms > ?"
-        began_ms = int(now_ms())
-        steady_ms = began_ms + 250 * (STEADY_BEATS + 2)
+        # For so long both have been heard of that silence meant something.
+        steady_ms = int(now_ms()) + round(QUICK_BEAT_SECONDS * 1000 * (STEADY_BEATS + 2))
         await asyncio.to_thread(eventually, lambda: first.rows(heard, steady_ms)[0]["times"] == 2, "not steady")
         await asyncio.to_thread(ground.cluster.stop)
         last.signal(signal.SIGSTOP)
@@ -131,6 +132,7 @@ async def buried_by_the_first_back(folder: Path, ground: PostgresGround, serve: 
         return [row["id"] for row in first.rows("SELECT id FROM instances WHERE dead_at_ms IS NOT NULL")]
 
 
+@pytest.mark.soak
 @pytest.mark.asyncio
 async def test_whoever_comes_back_first_does_not_bury_the_other(
     tmp_path: Path, postgres_ground: PostgresGround

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +19,17 @@ from faults.load import Load, now_ms
 from faults.planted import planted
 
 CLIENTS: Final = 64
+TEAR: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND query IN ('SELECT 1', 'LISTEN "keyhouse_keys"')
+"""
 AFTER_SECONDS: Final = 0.5
 """How long the key is used on after its end was acknowledged: on each gateway many calls."""
 
 
 @pytest.fixture(scope="module")
 def fleet(postgres_ground: PostgresGround, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Four gateways, of which the second cannot listen and the third loses what it listens on again and again."""
+    """Four gateways, of which the second never hears of a change."""
     made = Fleet(tmp_path_factory.mktemp("revocation"), postgres_ground, [KEYHOUSE] * 4)
     assert made.first.database is not None
     with Link(made.first.database) as link:
@@ -32,6 +37,7 @@ def fleet(postgres_ground: PostgresGround, tmp_path_factory: pytest.TempPathFact
         made.houses[1].reach(link.through(made.first.database))
         with made:
             yield made
+        assert link.deafened, "the second gateway did not try to listen"
 
 
 def hammered(fleet: Fleet, key: dict[str, Any]) -> Load:
@@ -43,6 +49,27 @@ async def until_each_has_answered(fleet: Fleet, load: Load) -> None:
     await load.until(
         lambda replies: {reply.url for reply in replies if reply.status == 200} == set(fleet.urls), "not every gateway"
     )
+
+
+@asynccontextmanager
+async def torn(fleet: Fleet, ground: PostgresGround) -> AsyncIterator[None]:
+    """Meanwhile whoever listens loses the connection again and again."""
+    assert fleet.first.database is not None
+    name = fleet.first.database.rpartition("/")[2]
+    done = asyncio.Event()
+
+    async def tear() -> int:
+        times = 0
+        while not done.is_set():
+            times += len(await asyncio.to_thread(ground.cluster.execute, TEAR, name))
+        return times
+
+    tearing = asyncio.create_task(tear())
+    try:
+        yield
+    finally:
+        done.set()
+        assert await tearing, "nobody listened"
 
 
 async def ended(fleet: Fleet, key: dict[str, Any], verb: str) -> tuple[Load, float]:
@@ -77,6 +104,18 @@ async def test_no_call_that_starts_after_the_acknowledgement_is_admitted(fleet: 
     refused = [reply for reply in load.replies if reply.began_ms > acknowledged_ms]
     assert {reply.url for reply in refused} == set(fleet.urls), "not every gateway was asked afterwards"
     fleet.witnesses.answered |= load.answered
+    fleet.witnesses.wait_until_none_is_held()
+    assert fleet.witnesses.problems() == []
+
+
+@pytest.mark.asyncio
+async def test_nor_is_one_while_nobody_keeps_a_connection_to_listen_on(
+    fleet: Fleet, postgres_ground: PostgresGround
+) -> None:
+    key = fleet.key("torn")
+    async with torn(fleet, postgres_ground):
+        load, acknowledged_ms = await ended(fleet, key, "revoke")
+    assert too_late(fleet, key, load, acknowledged_ms) == []
     fleet.witnesses.wait_until_none_is_held()
     assert fleet.witnesses.problems() == []
 
