@@ -31,6 +31,7 @@ from keyhouse.doors import ASGIApp, Doors
 from keyhouse.gateway import asgi as gateway
 from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.call import House as GatewayHouse
+from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.routing import Routing
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.identity.passwords import Passwords
@@ -173,6 +174,7 @@ async def open_house(
             client=client,
             clock=clock,
             entropy=entropy,
+            objects=Objects(database, clock),
         ),
         structlog.get_logger("keyhouse.gateway"),
         write_line,

@@ -20,6 +20,7 @@ from keyhouse.core.secret import Kind, digest, mint
 from keyhouse.gateway import asgi, demo
 from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.call import House
+from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.routing import Model, Routing, Upstream
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.ledger.auditor import audit
@@ -127,6 +128,7 @@ class Street:
     http: httpx.AsyncClient
     database: SqliteDatabase
     commit: GroupCommit
+    ledger: Ledger
     clock: FakeClock
     authenticator: Authenticator
     log: Log
@@ -197,14 +199,16 @@ async def a_street(folder: Path, script: Script, *seeds: Seed, **upstream: Any) 
         local = Upstream(**{f: getattr(local, f) for f in local.__struct_fields__} | {name: value})
     models = {
         "tiny-1": Model("tiny-1", local, "tiny-1-upstream", PRICE, Ceilings(100)),
+        "tiny-long": Model("tiny-long", local, "tiny-1-upstream", PRICE, Ceilings(100, input_tokens=4_096)),
         "unpriced": Model("unpriced", local, "unpriced"),
         demo.MODEL: Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, PRICE, Ceilings(512)),
     }
     authenticator = Authenticator(database, PEPPER, clock)
     client = UpstreamClient(clock)
+    ledger = Ledger(commit, clock, {1: PRICE})
     house = House(
-        authenticator, Routing(models), Ledger(commit, clock, {1: PRICE}), client, clock, seeded_entropy(3),
-        body_bytes_max=100_000, body_seconds_max=0.3,
+        authenticator, Routing(models), ledger, client, clock, seeded_entropy(3),
+        Objects(database, clock), body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
     )  # fmt: skip
     config = uvicorn.Config(asgi.build(house, log), port=0, lifespan="off", log_config=None, ws="none")
     server = Server(config)
@@ -213,7 +217,7 @@ async def a_street(folder: Path, script: Script, *seeds: Seed, **upstream: Any) 
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
         async with httpx.AsyncClient(base_url=url, timeout=20) as http:
-            yield Street(url, http, database, commit, clock, authenticator, log, seen)
+            yield Street(url, http, database, commit, ledger, clock, authenticator, log, seen)
     finally:
         server.should_exit = True
         await serving

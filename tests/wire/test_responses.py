@@ -161,6 +161,7 @@ def test_images_and_audio_are_counted_and_their_bytes_set_apart_from_the_text() 
         (body(previous_response_id=7), Code.PARAMETER_INVALID, "previous_response_id"),
         (body(max_output_tokens=0), Code.PARAMETER_INVALID, "max_output_tokens"),
         (body(max_output_tokens=10**9), Code.PARAMETER_INVALID, "max_output_tokens"),
+        (body(background=True, store=False), Code.PARAMETER_INVALID, "background"),
         (body(max_tokens=9), Code.PARAMETER_UNKNOWN, "max_tokens"),
         (body(Max_Output_Tokens=9), Code.PARAMETER_UNKNOWN, "Max_Output_Tokens"),
         (body(request_id="resp_of_another"), Code.PARAMETER_UNKNOWN, "request_id"),

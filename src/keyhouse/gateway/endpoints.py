@@ -14,6 +14,7 @@ from keyhouse.gateway.call import House, identify, serve_call
 from keyhouse.gateway.metered import METERED
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Model
+from keyhouse.gateway.stored import INPUT_TOKENS, RESPONSES_PATH, count_input, find_verb
 from keyhouse.wire.errors import OPENAI
 
 Serve = Callable[[Request, House], Awaitable[None]]
@@ -45,6 +46,7 @@ def _shown(model: Model) -> dict[str, object]:
 _ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
     **{f"/v1{metered.path}": ("POST", partial(serve_call, metered=metered)) for metered in METERED},
     "/v1/models": ("GET", list_models),
+    f"/v1{INPUT_TOKENS}": ("POST", count_input),
 }
 _DIALECTS: Final = {f"/v1{metered.path}": metered.dialect for metered in METERED if metered.dialect is not OPENAI}
 
@@ -60,6 +62,8 @@ def find(raw_path: bytes, request: Request) -> Serve:
     if endpoint is None and path.startswith(_MODEL_PATH) and len(path) > len(_MODEL_PATH):
         request.path = _MODEL_PATH + unquote(path[len(_MODEL_PATH) :])
         endpoint = ("GET", retrieve_model)
+    if endpoint is None and path.startswith(RESPONSES_PATH):
+        return find_verb(path, request.method)
     if endpoint is None:
         raise Refusal(
             Code.ENDPOINT_UNKNOWN,

@@ -17,6 +17,9 @@ from keyhouse.wire.embeddings import read_embeddings, read_embeddings_answer
 from keyhouse.wire.errors import OPENAI, Dialect
 from keyhouse.wire.meter import StreamMeter
 from keyhouse.wire.moderations import read_moderations
+from keyhouse.wire.responses import read_input, read_responses
+from keyhouse.wire.responses_meter import ResponsesMeter
+from keyhouse.wire.responses_meter import read_answer as read_responses_answer
 from keyhouse.wire.usage import Reading, read_answer
 
 
@@ -44,5 +47,7 @@ EMBEDDINGS: Final = Metered("/embeddings", Resource.EMBEDDINGS, read_embeddings,
 MODERATIONS: Final = Metered(
     "/moderations", Resource.MODERATIONS, read_moderations, ChatMeter, read_embeddings_answer, is_silent=True
 )
+RESPONSES: Final = Metered("/responses", Resource.RESPONSES, read_responses, ResponsesMeter, read_responses_answer)
+COMPACT: Final = Metered("/responses/compact", Resource.RESPONSES, read_input, ResponsesMeter, read_responses_answer)
 
-METERED: Final = (CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS)
+METERED: Final = (CHAT, RESPONSES, COMPACT, COMPLETIONS, EMBEDDINGS, MODERATIONS)

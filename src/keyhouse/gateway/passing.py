@@ -94,8 +94,8 @@ def without_secret(content: bytes, secret: bytes | None) -> bytes:
     return content
 
 
-async def read_error(answer: Answer) -> bytes:
-    """The whole body of an error, as far as it may be passed on. Raises Refusal if it was cut off."""
+async def read_whole(answer: Answer) -> bytes:
+    """The whole body, as far as it may be passed on. Raises Refusal if it was cut off."""
     body = bytearray()
     while (chunk := await answer.chunk()) is not None and len(body) < ANSWER_BYTES_MAX:
         body += chunk

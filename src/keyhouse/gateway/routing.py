@@ -68,6 +68,13 @@ class Routing:
     def __init__(self, models: Mapping[str, Model], others: Upstream | None = None) -> None:
         self._models = dict(models)
         self._others = others
+        self._upstreams = {model.upstream.name: model.upstream for model in self._models.values()}
+        if others is not None:
+            self._upstreams[others.name] = others
+
+    def find_upstream(self, name: str) -> Upstream | None:
+        """The upstream of this name, if there still is one."""
+        return self._upstreams.get(name)
 
     def choose(self, name: str) -> Model:
         """The model of this name; raises Refusal if there is none."""

@@ -19,7 +19,7 @@ import msgspec
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import BuilderError, PyreqwestError, RequestTimeoutError
 from pyreqwest.http import Url
-from pyreqwest.request import StreamRequest
+from pyreqwest.request import RequestBuilder, StreamRequest
 from pyreqwest.response import Response
 
 from keyhouse import __version__
@@ -97,10 +97,17 @@ class UpstreamClient:
         The upstream is told `call_id` as `x-request-id`, so that its record can be held against the books, and
         `headers` of the client's, which stand on the endpoint's own list.
         """
+        return _HttpAnswer(self._line_to(upstream), path, body, call_id, headers)
+
+    def ask(self, upstream: Upstream, method: str, target: str, request_id: str) -> Answer:
+        """A `method` without a body on `target`, a vetted path and perhaps a query, below the upstream's base."""
+        return _BareAnswer(self._line_to(upstream), method, target, request_id)
+
+    def _line_to(self, upstream: Upstream) -> "_Line":
         line = self._lines.get(upstream.name)
         if line is None or line.upstream != upstream:
             line = self._lines[upstream.name] = _Line(upstream, self._clock, self._resolve)
-        return _HttpAnswer(line, path, body, call_id, headers)
+        return line
 
     async def list_models(self, upstream: Upstream) -> list[str]:
         """The names at `GET /models` of an upstream. Raises Refusal if it does not say within a few seconds."""
@@ -246,7 +253,7 @@ class _HttpAnswer(Answer):
         while True:
             client = await self._line.client()
             try:
-                builder = client.post(self._line.url(self._path)).header("x-request-id", self._call_id)
+                builder = self._builder(client).header("x-request-id", self._call_id)
                 for name, value in self._headers:
                     builder = builder.header(name, value)
                 # Its default would hold the first bytes back until 64 KiB or the end have come.
@@ -261,6 +268,9 @@ class _HttpAnswer(Answer):
                 raise refusal from None
             self.status = self._response.status
             return self
+
+    def _builder(self, client: Client) -> RequestBuilder:
+        return client.post(self._line.url(self._path))
 
     async def __aexit__(self, *_: object) -> None:
         await self._request.__aexit__(None, None, None)
@@ -296,6 +306,19 @@ class _HttpAnswer(Answer):
 def _credential(auth: Auth, api_key: str) -> tuple[str, str]:
     """The header in which an upstream wants its credential."""
     return ("x-api-key", api_key) if auth is Auth.X_API_KEY else ("authorization", f"Bearer {api_key}")
+
+
+class _BareAnswer(_HttpAnswer):
+    """The answer to a request without a body, at an address that is not asked for again and again."""
+
+    __slots__ = ("_method",)
+
+    def __init__(self, line: _Line, method: str, target: str, request_id: str) -> None:
+        super().__init__(line, target, b"", request_id, ())
+        self._method = method
+
+    def _builder(self, client: Client) -> RequestBuilder:
+        return client.request(self._method, Url(self._line.upstream.base_url + self._path))
 
 
 def _vetted_url(upstream: Upstream) -> Url:

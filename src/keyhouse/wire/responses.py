@@ -149,6 +149,13 @@ def _ask(asked: _Responses, fields: Object, body_bytes: int) -> Ask:
             hint="Leave it out: the upstream names its answers itself.",
             param="request_id",
         )
+    if asked.background and asked.store is False:
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            "`background` is true and `store` is false.",
+            hint="What is made in the background must be kept, to be read back: leave `store` out.",
+            param="background",
+        )
     found = _Input()
     found.read(asked.input)
     if asked.previous_response_id is not None:

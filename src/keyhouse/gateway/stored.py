@@ -1,0 +1,171 @@
+"""Responses that an upstream keeps: read back, deleted, cancelled.
+
+Each is asked of the upstream that holds it, and only for the project that made it. It costs nothing, so no reservation
+reads the key again: it is read anew instead.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.permissions import Access, Resource
+from keyhouse.gateway.authenticate import require_model, require_permission
+from keyhouse.gateway.call import House, identify
+from keyhouse.gateway.passing import (
+    UNBUFFERED,
+    Pump,
+    headers_of,
+    is_stream,
+    own_fault,
+    read_whole,
+    without_secret,
+)
+from keyhouse.gateway.request import Request
+from keyhouse.gateway.routing import Upstream
+from keyhouse.gateway.upstream import Answer
+from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS
+from keyhouse.wire.responses import read_input
+from keyhouse.wire.responses_meter import RESPONSE, ResponsesMeter
+
+RESPONSES_PATH: Final = "/v1/responses/"
+INPUT_TOKENS: Final = "/responses/input_tokens"
+QUERY_FIELDS_MAX: Final = 50
+
+
+class Verb(msgspec.Struct, frozen=True):
+    """What can be asked of a kept response, and which parameters of the query go up with it."""
+
+    method: str
+    access: Access
+    query: frozenset[str] = frozenset()
+    forgets: bool = False
+
+
+_VERBS: Final = {
+    "": (
+        Verb(
+            "GET",
+            Access.READ,
+            frozenset({"include", "include[]", "include_obfuscation", "starting_after", "stream"}),
+        ),
+        Verb("DELETE", Access.WRITE, forgets=True),
+    ),
+    "cancel": (Verb("POST", Access.WRITE),),
+    "input_items": (Verb("GET", Access.READ, frozenset({"after", "include", "include[]", "limit", "order"})),),
+}
+
+
+def find_verb(path: str, method: str) -> Callable[[Request, House], Awaitable[None]]:
+    """What serves a path below `/v1/responses/`. Raises Refusal for an unknown address or a wrong method."""
+    object_id, _, tail = path.removeprefix(RESPONSES_PATH).partition("/")
+    verbs = _VERBS.get(tail)
+    if verbs is None or not object_id or path.endswith("/"):
+        raise Refusal(
+            Code.ENDPOINT_UNKNOWN,
+            f"Invalid URL ({method} {path[:200]}).",
+            hint=f"Below {RESPONSES_PATH} there are {{id}}, {{id}}/cancel and {{id}}/input_items.",
+        )
+    for verb in verbs:
+        if verb.method == method:
+            return partial(serve_kept, verb=verb, object_id=object_id, tail=tail)
+    allowed = ", ".join(verb.method for verb in verbs)
+    raise Refusal(
+        Code.METHOD_NOT_ALLOWED,
+        f"{method} is not allowed on {path[:200]}.",
+        hint=f"Use {allowed}.",
+        facts={"allow": allowed},
+    )
+
+
+async def serve_kept(request: Request, house: House, *, verb: Verb, object_id: str, tail: str) -> None:
+    """Ask the upstream that keeps this response, and pass on what it says."""
+    credential = await identify(request, house, anew=True)
+    require_permission(credential, Resource.RESPONSES, verb.access)
+    # From here on the id has the shape of one: it was found in the books.
+    found = await house.objects.get(credential, RESPONSE, object_id)
+    upstream = house.routing.find_upstream(found.upstream)
+    if upstream is None or upstream.is_demo:
+        raise Refusal(
+            Code.NOT_FOUND,
+            f"Response with id '{object_id}' not found.",
+            hint=f"The upstream {found.upstream} that keeps it is not configured any more.",
+            param="id",
+        )
+    request.upstream = upstream.name
+    target = f"/responses/{found.id}" + (f"/{tail}" if tail else "") + _query(request.query, verb)
+    async with house.client.ask(upstream, verb.method, target, request.request_id) as answer:
+        if verb.forgets and (200 <= answer.status < 300 or answer.status == 404):
+            await house.objects.forget(credential, found)
+        await _pass(request, answer, upstream)
+
+
+async def count_input(request: Request, house: House) -> None:
+    """`POST /v1/responses/input_tokens`: how many tokens an input is. Nothing is made, so it costs nothing."""
+    credential = await identify(request, house, anew=True)
+    require_permission(credential, Resource.RESPONSES, Access.WRITE)
+    asked = read_input(await request.body(house.body_bytes_max, house.body_seconds_max))
+    request.model = asked.ask.model[:200]
+    require_model(credential, asked.ask.model)
+    model = house.routing.choose(asked.ask.model)
+    await house.objects.require(credential, asked.ask.references, model.upstream.name)
+    request.upstream = model.upstream.name
+    body = asked.written(model.upstream_model, None)
+    async with house.forward(model.upstream, INPUT_TOKENS, body, request.request_id) as answer:
+        await _pass(request, answer, model.upstream)
+
+
+def _query(given: bytes, verb: Verb) -> str:
+    """The parameters that may go up, written anew; those that are not on the list stay behind."""
+    if not given or not verb.query:
+        return ""
+    try:
+        pairs = parse_qsl(given.decode("latin-1"), keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX)
+    except ValueError:
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            "The query cannot be read.",
+            hint=f"Send at most {QUERY_FIELDS_MAX} parameters.",
+        ) from None
+    passing = [(name, value) for name, value in pairs if name in verb.query]
+    return "?" + urlencode(passing) if passing else ""
+
+
+async def _pass(request: Request, answer: Answer, upstream: Upstream) -> None:
+    """Pass an answer on that nobody is charged for."""
+    status = answer.status
+    is_fine = 200 <= status < 300
+    if not is_fine and (refusal := own_fault(status, upstream)) is not None:
+        raise refusal
+    secret = upstream.api_key.encode() if upstream.api_key else None
+    if is_fine and is_stream(answer):
+        await _pass_stream(request, answer, upstream, secret)
+        return
+    content = without_secret(await read_whole(answer), secret)
+    headers = headers_of(request, answer, DOWNWARDS if is_fine else DOWNWARDS_OF_ERRORS, b"application/json")
+    headers.append((b"content-length", b"%d" % len(content)))
+    if not is_fine:
+        request.reason = "upstream_error"
+    await request.answer(status, headers, content)
+
+
+async def _pass_stream(request: Request, answer: Answer, upstream: Upstream, secret: bytes | None) -> None:
+    meter = ResponsesMeter(wants_usage=True, input_tokens=0, secret=secret)
+    request.is_streamed = True
+    headers = headers_of(request, answer, DOWNWARDS, b"text/event-stream")
+    headers += UNBUFFERED
+    await request.start(answer.status, headers)
+    failure = await Pump(request, answer, meter, upstream, lambda: _first_byte(request)).run()
+    rest = meter.end()
+    if failure is not None:
+        request.reason = str(failure.code)
+        rest = meter.broken_off(failure, request.request_id)
+    await request.end(rest)
+
+
+def _first_byte(request: Request) -> None:
+    if request.first_byte_ms is None:
+        request.first_byte_ms = request.elapsed_ms
