@@ -34,6 +34,13 @@ def stepped(base: str, *steps: tuple[int, str]) -> SimpleNamespace:
     return SimpleNamespace(base=Decimal(base), tiers=tiers)
 
 
+def test_openais_moderation_is_known_to_be_free() -> None:
+    for name in ("omni-moderation-latest", "omni-moderation-2024-09-26", "text-moderation-stable"):
+        price = known_price(name, NOW)
+        assert price is not None
+        assert cost_nano_usd(Counts(1_000, output=1_000), price) == 0
+
+
 @pytest.mark.parametrize(
     ("model", "first", "short", "long"),
     [

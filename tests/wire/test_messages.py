@@ -80,7 +80,7 @@ def test_what_nothing_bounds_is_named(fields: dict[str, object], part: str) -> N
 
 
 def test_results_within_results_within_results_are_not_followed_for_ever() -> None:
-    block: dict[str, object] = TEXT
+    block: dict[str, object] = {**TEXT}
     for _ in range(4):
         block = {"type": "tool_result", "tool_use_id": "t", "content": [block]}
     assert read_messages(body(messages=said(block))).ask.unbounded == "tool_result"

@@ -9,13 +9,14 @@ import msgspec
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Access, Resource
+from keyhouse.gateway import anthropic
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.call import House, identify, serve_call
 from keyhouse.gateway.metered import METERED
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Model
-from keyhouse.gateway.stored import INPUT_TOKENS, RESPONSES_PATH, count_input, find_verb
 from keyhouse.wire.errors import OPENAI
+from keyhouse.wire.messages_errors import ANTHROPIC
 
 Serve = Callable[[Request, House], Awaitable[None]]
 
@@ -26,8 +27,11 @@ async def list_models(request: Request, house: House) -> None:
     """`GET /v1/models`: those the key may use."""
     credential = await identify(request, house, anew=True)
     require_permission(credential, Resource.MODELS, Access.READ)
-    models = [_shown(model) for model in house.routing.visible(credential)]
-    await request.answer_json(msgspec.json.encode({"object": "list", "data": models}))
+    models = house.routing.visible(credential)
+    if request.dialect is ANTHROPIC:
+        await request.answer_json(anthropic.listed(models))
+        return
+    await request.answer_json(msgspec.json.encode({"object": "list", "data": [_shown(model) for model in models]}))
 
 
 async def retrieve_model(request: Request, house: House) -> None:
@@ -36,7 +40,8 @@ async def retrieve_model(request: Request, house: House) -> None:
     require_permission(credential, Resource.MODELS, Access.READ)
     name = request.path.removeprefix(_MODEL_PATH)
     require_model(credential, name)
-    await request.answer_json(msgspec.json.encode(_shown(house.routing.choose(name))))
+    show = anthropic.shown if request.dialect is ANTHROPIC else _shown
+    await request.answer_json(msgspec.json.encode(show(house.routing.choose(name))))
 
 
 def _shown(model: Model) -> dict[str, object]:
@@ -45,10 +50,13 @@ def _shown(model: Model) -> dict[str, object]:
 
 _ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
     **{f"/v1{metered.path}": ("POST", partial(serve_call, metered=metered)) for metered in METERED},
+    f"/v1{anthropic.COUNT_TOKENS}": ("POST", anthropic.count_tokens),
     "/v1/models": ("GET", list_models),
-    f"/v1{INPUT_TOKENS}": ("POST", count_input),
 }
-_DIALECTS: Final = {f"/v1{metered.path}": metered.dialect for metered in METERED if metered.dialect is not OPENAI}
+_DIALECTS: Final = {
+    **{f"/v1{metered.path}": metered.dialect for metered in METERED if metered.dialect is not OPENAI},
+    f"/v1{anthropic.COUNT_TOKENS}": ANTHROPIC,
+}
 
 
 def find(raw_path: bytes, request: Request) -> Serve:
@@ -59,11 +67,11 @@ def find(raw_path: bytes, request: Request) -> Serve:
     path = raw_path.decode("latin-1")
     endpoint = _ENDPOINTS.get(path)
     request.dialect = _DIALECTS.get(path, OPENAI)
+    if request.method == "GET" and path.startswith("/v1/models") and request.values(b"anthropic-version"):
+        request.dialect = ANTHROPIC
     if endpoint is None and path.startswith(_MODEL_PATH) and len(path) > len(_MODEL_PATH):
         request.path = _MODEL_PATH + unquote(path[len(_MODEL_PATH) :])
         endpoint = ("GET", retrieve_model)
-    if endpoint is None and path.startswith(RESPONSES_PATH):
-        return find_verb(path, request.method)
     if endpoint is None:
         raise Refusal(
             Code.ENDPOINT_UNKNOWN,

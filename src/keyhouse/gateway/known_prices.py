@@ -9,12 +9,17 @@ from keyhouse.core.money import Price, Rate
 MAKERS: Final = frozenset({"anthropic", "deepseek", "google", "mistral", "openai", "x-ai"})
 """Whose own prices count before those of resellers, who list the same names."""
 
+FREE: Final = ("omni-moderation-", "text-moderation-")
+"""Models that OpenAI documents to be free of charge; the library does not list them."""
+
 _PICO_PER_MILLION: Final = 1_000_000
 _PICO_PER_THOUSAND: Final = 1_000_000_000
 
 
 def known_price(model: str, now: datetime) -> Price | None:
     """What `model` costs, by its name at its maker (id 0), or None if nobody knows."""
+    if model.startswith(FREE):
+        return Price(0, (Rate(0, 0, 0, 0),))
     # Imported here because its data takes 0.4 s to load, and a configuration with its own prices needs none of it.
     from genai_prices.data_snapshot import get_snapshot
 

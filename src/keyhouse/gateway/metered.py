@@ -15,11 +15,13 @@ from keyhouse.wire.chat_meter import ChatMeter
 from keyhouse.wire.completions import read_completions
 from keyhouse.wire.embeddings import read_embeddings, read_embeddings_answer
 from keyhouse.wire.errors import OPENAI, Dialect
+from keyhouse.wire.headers import MESSAGES_UPWARDS
+from keyhouse.wire.messages import read_messages
+from keyhouse.wire.messages_errors import ANTHROPIC
+from keyhouse.wire.messages_meter import MessagesMeter
+from keyhouse.wire.messages_usage import read_messages_answer
 from keyhouse.wire.meter import StreamMeter
 from keyhouse.wire.moderations import read_moderations
-from keyhouse.wire.responses import read_input, read_responses
-from keyhouse.wire.responses_meter import ResponsesMeter
-from keyhouse.wire.responses_meter import read_answer as read_responses_answer
 from keyhouse.wire.usage import Reading, read_answer
 
 
@@ -28,8 +30,8 @@ class Metered(msgspec.Struct, frozen=True):
 
     `read` reads a body and raises Refusal; `meter` makes the meter of a streamed answer; `read_answer` finds the
     usage in a whole one. `dialect` is how its clients are told of a refusal before an answer has begun; afterwards
-    the meter's `broken_off` tells them. `is_silent`: its answers need not say what was used, and if they do not, the
-    input's estimate is charged.
+    the meter's `broken_off` tells them. `upwards` are the headers of a client's that go up. `is_silent`: its answers
+    need not say what was used, and if they do not, the input's estimate is charged.
     """
 
     path: str
@@ -38,6 +40,7 @@ class Metered(msgspec.Struct, frozen=True):
     meter: Callable[..., StreamMeter]
     read_answer: Callable[[bytes], Reading | None]
     dialect: Dialect = OPENAI
+    upwards: tuple[bytes, ...] = ()
     is_silent: bool = False
 
 
@@ -47,7 +50,14 @@ EMBEDDINGS: Final = Metered("/embeddings", Resource.EMBEDDINGS, read_embeddings,
 MODERATIONS: Final = Metered(
     "/moderations", Resource.MODERATIONS, read_moderations, ChatMeter, read_embeddings_answer, is_silent=True
 )
-RESPONSES: Final = Metered("/responses", Resource.RESPONSES, read_responses, ResponsesMeter, read_responses_answer)
-COMPACT: Final = Metered("/responses/compact", Resource.RESPONSES, read_input, ResponsesMeter, read_responses_answer)
+MESSAGES: Final = Metered(
+    "/messages",
+    Resource.CHAT_COMPLETIONS,
+    read_messages,
+    MessagesMeter,
+    read_messages_answer,
+    ANTHROPIC,
+    MESSAGES_UPWARDS,
+)
 
-METERED: Final = (CHAT, RESPONSES, COMPACT, COMPLETIONS, EMBEDDINGS, MODERATIONS)
+METERED: Final = (CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS, MESSAGES)

@@ -1,7 +1,7 @@
 """One HTTP request as the gateway sees it: what came with it, how its body is read, how it is answered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any, Final
 
 from keyhouse.core.clock import Clock, Entropy
@@ -35,6 +35,7 @@ class Request:
     __slots__ = (
         "_clock",
         "_content_length",
+        "_headers",
         "_receive",
         "_send",
         "_started_ms",
@@ -56,7 +57,6 @@ class Request:
         "method",
         "model",
         "path",
-        "query",
         "reason",
         "request_id",
         "status",
@@ -73,14 +73,14 @@ class Request:
         self.entropy = random[16:]
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.query: bytes = scope.get("query_string", b"")
         client = scope.get("client")
         self.address: str = client[0] if client else ""
         self.authorization: list[bytes] = []
         self.has_other_credential = False
         self.agent = ""
         self._content_length = b""
-        for name, value in scope["headers"]:
+        self._headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        for name, value in self._headers:
             if name == b"authorization":
                 self.authorization.append(value)
             elif name == b"content-length":
@@ -108,6 +108,26 @@ class Request:
     def elapsed_ms(self) -> int:
         """Milliseconds since the request came."""
         return round(self._clock.monotonic_ms() - self._started_ms)
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of every header of this name, which is in lower case."""
+        return [value for given, value in self._headers if given == name]
+
+    def passing(self, names: Collection[bytes]) -> list[tuple[str, str]]:
+        """The headers of these names, to be passed on."""
+        if not names:
+            return []
+        return [(name.decode(), value.decode("latin-1")) for name, value in self._headers if name in names]
+
+    def credentials(self) -> tuple[list[bytes], bool]:
+        """The values of `Authorization`, and whether a header that is not read here held a credential, too.
+
+        Where the API takes one in `x-api-key`, that is as good as a bearer.
+        """
+        if not self.has_other_credential or not self.dialect.takes_x_api_key:
+            return self.authorization, self.has_other_credential
+        bearers = [b"Bearer " + value for value in self.values(b"x-api-key")]
+        return self.authorization + bearers, bool(self.values(b"api-key"))
 
     async def body(self, bytes_max: int = BODY_BYTES_MAX, seconds_max: float = BODY_SECONDS_MAX) -> bytes:
         """The whole body. Raises Refusal if it is too large or too slow, ClientLeft if it never ends."""

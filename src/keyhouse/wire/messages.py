@@ -114,7 +114,7 @@ def read_count_tokens(body: bytes) -> Asked:
 
 
 def _ask_to_count(counted: _Counted, fields: Object, body_bytes: int) -> Ask:
-    bodies.refuse_disguises(fields, frozenset({"model"}), None)
+    bodies.refuse_disguises(fields, bodies.OTHER_MAXIMA | {"model"}, None)
     bodies.require_model(counted.model)
     return Ask(model=counted.model, input_bytes=body_bytes, output_tokens_max=0)
 
