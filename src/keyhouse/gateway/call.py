@@ -10,6 +10,7 @@ The laws of this file:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from keyhouse.core.bound import worst_case
 from keyhouse.core.call import Basis, Opening
@@ -20,8 +21,10 @@ from keyhouse.core.money import Counts
 from keyhouse.core.permissions import Access
 from keyhouse.core.secret import Kind
 from keyhouse.gateway.authenticate import Authenticator, require_model, require_permission
+from keyhouse.gateway.background import POLL_SECONDS, Following
 from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.metered import Metered
+from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.relay import Relay
 from keyhouse.gateway.request import BODY_BYTES_MAX, BODY_SECONDS_MAX, Request
 from keyhouse.gateway.routing import Model, Routing, Upstream
@@ -40,8 +43,10 @@ class House:
     client: UpstreamClient
     clock: Clock
     entropy: Entropy
+    objects: Objects
     body_bytes_max: int = BODY_BYTES_MAX
     body_seconds_max: float = BODY_SECONDS_MAX
+    poll_seconds: float = POLL_SECONDS
 
     def forward(
         self, upstream: Upstream, path: str, body: bytes, call_id: str, headers: Sequence[tuple[str, str]] = ()
@@ -65,6 +70,8 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
     require_model(credential, ask.model)
     # 4. where to
     model = house.routing.choose(ask.model)
+    if ask.references:
+        await house.objects.require(credential, ask.references, model.upstream.name)
     # 5. does it fit: from here on the call is in the books
     need = worst_case(ask, model.price, model.ceilings)
     async with house.ledger.hold(_opening(request, credential, model, house), need) as hold:
@@ -75,7 +82,11 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
             up = request.passing(metered.upwards)
             async with house.forward(model.upstream, metered.path, body, hold.call_id, up) as answer:
                 # 7. relay, and 8. settle
-                await Relay(request, answer, hold, metered, ask, need, model.upstream, house.clock).run()
+                keep = partial(house.objects.keep, credential, model.upstream.name) if ask.is_kept else None
+                relay = Relay(request, answer, hold, metered, ask, need, model.upstream, house.clock, keep)
+                await relay.run()
+            if relay.unfinished is not None:
+                await Following(relay, hold, need, house.client, model.upstream, house.poll_seconds).run()
         except Unsent as refusal:
             hold.release(status=errors.form(refusal).status)
             raise

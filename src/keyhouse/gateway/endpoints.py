@@ -15,6 +15,7 @@ from keyhouse.gateway.call import House, identify, serve_call
 from keyhouse.gateway.metered import METERED
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Model
+from keyhouse.gateway.stored import INPUT_TOKENS, RESPONSES_PATH, count_input, find_verb
 from keyhouse.wire.errors import OPENAI
 from keyhouse.wire.messages_errors import ANTHROPIC
 
@@ -52,6 +53,7 @@ _ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
     **{f"/v1{metered.path}": ("POST", partial(serve_call, metered=metered)) for metered in METERED},
     f"/v1{anthropic.COUNT_TOKENS}": ("POST", anthropic.count_tokens),
     "/v1/models": ("GET", list_models),
+    f"/v1{INPUT_TOKENS}": ("POST", count_input),
 }
 _DIALECTS: Final = {
     **{f"/v1{metered.path}": metered.dialect for metered in METERED if metered.dialect is not OPENAI},
@@ -72,6 +74,8 @@ def find(raw_path: bytes, request: Request) -> Serve:
     if endpoint is None and path.startswith(_MODEL_PATH) and len(path) > len(_MODEL_PATH):
         request.path = _MODEL_PATH + unquote(path[len(_MODEL_PATH) :])
         endpoint = ("GET", retrieve_model)
+    if endpoint is None and path.startswith(RESPONSES_PATH):
+        return find_verb(path, request.method)
     if endpoint is None:
         raise Refusal(
             Code.ENDPOINT_UNKNOWN,

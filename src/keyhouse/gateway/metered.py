@@ -22,6 +22,9 @@ from keyhouse.wire.messages_meter import MessagesMeter
 from keyhouse.wire.messages_usage import read_messages_answer
 from keyhouse.wire.meter import StreamMeter
 from keyhouse.wire.moderations import read_moderations
+from keyhouse.wire.responses import read_input, read_responses
+from keyhouse.wire.responses_meter import ResponsesMeter
+from keyhouse.wire.responses_meter import read_answer as read_responses_answer
 from keyhouse.wire.usage import Reading, read_answer
 
 
@@ -50,6 +53,8 @@ EMBEDDINGS: Final = Metered("/embeddings", Resource.EMBEDDINGS, read_embeddings,
 MODERATIONS: Final = Metered(
     "/moderations", Resource.MODERATIONS, read_moderations, ChatMeter, read_embeddings_answer, is_silent=True
 )
+RESPONSES: Final = Metered("/responses", Resource.RESPONSES, read_responses, ResponsesMeter, read_responses_answer)
+COMPACT: Final = Metered("/responses/compact", Resource.RESPONSES, read_input, ResponsesMeter, read_responses_answer)
 MESSAGES: Final = Metered(
     "/messages",
     Resource.CHAT_COMPLETIONS,
@@ -60,4 +65,4 @@ MESSAGES: Final = Metered(
     MESSAGES_UPWARDS,
 )
 
-METERED: Final = (CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS, MESSAGES)
+METERED: Final = (CHAT, RESPONSES, COMPACT, COMPLETIONS, EMBEDDINGS, MODERATIONS, MESSAGES)

@@ -178,6 +178,25 @@ class Relay:
             rest = meter.broken_off(failure, self._request.request_id)
         await self._request.end(rest)
 
+    async def finish(self, content: bytes, most: Counts) -> bool:
+        """Settle by an answer that was read back. False while it is not finished; `most` is charged if it is silent."""
+        kept = read_kept(content)
+        if kept.status in UNFINISHED:
+            return False
+        if kept.id != self.unfinished:
+            return False  # nothing that can be read, or another answer
+        await self._keep_made(kept.made)
+        reading = self._metered.read_answer(content)
+        if reading is None or reading.is_clamped:
+            self.give_up(most)
+        else:
+            self._settle(reading.counts, self._request.status, "", Basis.UPSTREAM, reading.tier)
+        return True
+
+    def give_up(self, most: Counts) -> None:
+        """Settle a call of which it will never be known what it used at `most`: all that was reserved for it."""
+        self._settle(most, self._request.status, "usage_unknown", Basis.RESERVED)
+
     def _settle_stream(self, reading: Reading | None, meter: StreamMeter, status: int) -> None:
         if reading is not None and not reading.is_clamped:
             self._settle(reading.counts, status, "", Basis.UPSTREAM, reading.tier)

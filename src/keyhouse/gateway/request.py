@@ -57,6 +57,7 @@ class Request:
         "method",
         "model",
         "path",
+        "query",
         "reason",
         "request_id",
         "status",
@@ -73,6 +74,7 @@ class Request:
         self.entropy = random[16:]
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
         client = scope.get("client")
         self.address: str = client[0] if client else ""
         self.authorization: list[bytes] = []
