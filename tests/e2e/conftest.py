@@ -33,6 +33,23 @@ def house(llama_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     made.verify()
 
 
+@pytest.fixture(scope="session")
+def embedding_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """llama.cpp's own server on the same tiny model, started for embeddings."""
+    child, url = llama(tmp_path_factory.mktemp("embedding"), UPSTREAM_KEY, embeddings=True)
+    yield url
+    child.stop()
+
+
+@pytest.fixture(scope="session")
+def embedding_house(embedding_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A Keyhouse in front of the llama.cpp for embeddings."""
+    made = a_house(tmp_path_factory.mktemp("embedding-house"), embedding_url)
+    yield made
+    made.stop()
+    made.verify()
+
+
 @pytest.fixture
 def admin(house: House) -> Iterator[Admin]:
     """The administrator of `house`."""

@@ -326,12 +326,13 @@ def fake_upstream(record: Path) -> tuple[Child, str]:
     return child, child.wait_for("READY")
 
 
-def llama(folder: Path, api_key: str) -> tuple[Child, str]:
-    """Write the tiny model and serve it with llama.cpp; returns the server and its URL."""
+def llama(folder: Path, api_key: str, *, embeddings: bool = False) -> tuple[Child, str]:
+    """Write the tiny model and serve it with llama.cpp, for text or for embeddings; returns the server and its URL."""
     model = folder / "tiny.gguf"
     tiny = TESTS / "e2e" / "tiny_upstream"
     subprocess.run([sys.executable, str(tiny / "make_gguf.py"), str(model)], check=True, timeout=60)
     # Without this a failed assertion inside llama.cpp would attach a debugger, where there is one.
     environment = clean_environment() | {"GGML_NO_BACKTRACE": "1"}
-    child = Child([sys.executable, str(tiny / "serve.py"), str(model), api_key], folder / "llama.log", environment)
+    command = [sys.executable, str(tiny / "serve.py"), str(model), api_key, *(["embeddings"] if embeddings else [])]
+    child = Child(command, folder / "llama.log", environment)
     return child, child.wait_for("READY")

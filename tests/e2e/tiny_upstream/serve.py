@@ -2,7 +2,7 @@
 
 A failed assertion inside llama.cpp ends the whole process, so this runs as a child of the tests.
 
-    python serve.py tiny.gguf sk-upstream
+    python serve.py tiny.gguf sk-upstream [embeddings]
 """
 
 import signal
@@ -17,12 +17,16 @@ SLOTS: Final = 8
 CONTEXT_PER_SLOT: Final = 2048
 
 
-def main(model: str, api_key: str) -> None:
-    """Serve until the process is told to end."""
+def main(model: str, api_key: str, purpose: str = "text") -> None:
+    """Serve until the process is told to end. A server for embeddings makes no text."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    server = xllamacpp.Server(_parameters(model, api_key))
+    given = _parameters(model, api_key)
+    if purpose == "embeddings":
+        given.embedding = True
+        given.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    server = xllamacpp.Server(given)
     print(f"READY {server.listening_address}", flush=True)  # noqa: T201  who started it reads this
     while not ended.wait(0.5):
         pass
@@ -55,4 +59,4 @@ def _parameters(model: str, api_key: str) -> Any:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
