@@ -118,6 +118,20 @@ async def test_exactly_one_credential_is_taken_and_refusals_have_anthropics_form
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("value", [b"caf\xe9", b"\xc3\xa9", b"a" * 20_000, b""])
+async def test_an_odd_header_neither_breaks_a_call_nor_reaches_the_upstream_broken(
+    tmp_path: Path, value: bytes
+) -> None:
+    async with a_street(tmp_path, answer) as street:
+        headers = [(b"x-api-key", SECRET.encode()), (b"anthropic-beta", value)]
+        got = await street.http.post("/v1/messages", json=ASKING, headers=headers)
+        row = await street.the_call()
+        (wire,) = street.seen
+    assert (got.status_code, row.state, row.flags) == (200, "settled", "")
+    assert (b"\r\nanthropic-beta: " + value + b"\r\n" in wire.head.lower()) == value.isascii()
+
+
+@pytest.mark.asyncio
 async def test_x_api_key_is_not_read_on_openais_paths(tmp_path: Path) -> None:
     async with a_street(tmp_path, silent) as street:
         got = await street.http.post("/v1/chat/completions", json=ASKING, headers=AS_KEY)

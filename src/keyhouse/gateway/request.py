@@ -116,10 +116,10 @@ class Request:
         return [value for given, value in self._headers if given == name]
 
     def passing(self, names: Collection[bytes]) -> list[tuple[str, str]]:
-        """The headers of these names, to be passed on."""
+        """The headers of these names, to be passed on. One that is not ASCII counts as absent."""
         if not names:
             return []
-        return [(name.decode(), value.decode("latin-1")) for name, value in self._headers if name in names]
+        return [(name.decode(), value.decode()) for name, value in self._headers if name in names and value.isascii()]
 
     def credentials(self) -> tuple[list[bytes], bool]:
         """The values of `Authorization`, and whether a header that is not read here held a credential, too.
