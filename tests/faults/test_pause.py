@@ -1,6 +1,7 @@
 """A gateway that is stopped for so long that it is declared dead, and goes on: what it settles late is corrected."""
 
 import asyncio
+import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from e2e.configuration import INPUT_NANO_USD, OUTPUT_NANO_USD
 from e2e.processes import KEYHOUSE, eventually
-from e2e.wire import chat, post
+from e2e.wire import Reply, call, chat, post
 from faults.fleet import Fleet
 from faults.ground import PostgresGround
 from faults.planted import planted
@@ -20,13 +21,23 @@ CHARGE: Final = 10 * INPUT_NANO_USD + 5 * OUTPUT_NANO_USD
 """What the scripted upstream reports of each call."""
 
 
+async def patiently(url: str, body: object, key: str) -> Reply:
+    """The answer of a gateway that may stand still for a minute meanwhile."""
+    async with asyncio.timeout(200):
+        calling = await call(url, json.dumps(body).encode(), [("authorization", f"Bearer {key}")])
+        try:
+            return await calling.reply()
+        finally:
+            calling.hang_up()
+
+
 async def pause(fleet: Fleet, at_least_seconds: float, buried_within: float) -> None:
     """Stop the second gateway in the middle of two calls, one of them streamed, until the first has closed them."""
     paused = fleet.houses[1]
     key = fleet.roomy_key()
     script = {"delay_ms": 400, "chunks": 3}
     bodies = [chat(max_tokens=20, stream=streamed, script=script) for streamed in BOTH]
-    calling = [asyncio.create_task(post(paused.url, body, key["value"])) for body in bodies]
+    calling = [asyncio.create_task(patiently(paused.url, body, key["value"])) for body in bodies]
     await asyncio.to_thread(eventually, lambda: len(fleet.witnesses.seen) == len(BOTH), "not forwarded")
     paused.signal(signal.SIGSTOP)
     try:
