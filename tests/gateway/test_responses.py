@@ -110,7 +110,7 @@ async def test_a_client_that_leaves_pays_what_was_made(tmp_path: Path) -> None:
             seen = ""
             async for text in got.aiter_text():
                 seen += text
-                if seen.count("delta") == 6:
+                if seen.count("delta") == 9:
                     break
         await asyncio.wait_for(left.wait(), 5)
         await asyncio.wait_for(street.log.has_request.wait(), 5)
