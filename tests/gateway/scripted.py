@@ -232,6 +232,21 @@ async def a_street(folder: Path, script: Script, *seeds: Seed, **upstream: Any) 
     assert SECRET not in repr(log.lines)
 
 
+def streaming(*pieces: str | bytes, ends: bool = True) -> Script:
+    """An upstream that streams these pieces, and then ends well or resets the connection."""
+
+    async def script(wire: Wire) -> None:
+        await wire.begin_stream()
+        for piece in pieces:
+            await wire.piece(piece)
+        if ends:
+            await wire.end_stream()
+        else:
+            wire.reset()
+
+    return script
+
+
 def a_budget(nano_usd: int, **changes: Any) -> Seed:
     return lambda connection: a_limit(connection, nano_usd, **changes)
 

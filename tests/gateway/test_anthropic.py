@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.scripted import SECRET, UPSTREAM_KEY, Script, Wire, a_budget, a_street, the_key
+from gateway.scripted import SECRET, UPSTREAM_KEY, Wire, a_budget, a_street, streaming, the_key
 from keyhouse.gateway.routing import Auth
 
 AS_KEY = {"x-api-key": SECRET}
@@ -39,19 +39,6 @@ async def answer(wire: Wire) -> None:
 
 async def silent(wire: Wire) -> None:
     raise AssertionError("nothing is forwarded")
-
-
-def streaming(*pieces: str, ends: bool = True) -> Script:
-    async def script(wire: Wire) -> None:
-        await wire.begin_stream()
-        for piece in pieces:
-            await wire.piece(piece)
-        if ends:
-            await wire.end_stream()
-        else:
-            wire.reset()
-
-    return script
 
 
 @pytest.mark.asyncio

@@ -1,6 +1,7 @@
 """Work that goes on after the answer stays reserved, and is paid when it is done."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,26 @@ async def test_what_still_runs_when_keyhouse_stops_is_charged_as_it_was_reserved
         assert (await ask(street, "GET", "/v1/responses/resp_1")).is_success
     assert (row.state, row.charged_nano_usd) == ("settled", row.reserved_nano_usd)
     assert row.charged_nano_usd > 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "begins",
+    [
+        lambda wire: wire.answer({"status": "queued"}),
+        lambda wire: wire.answer(b"{", more="content-length: 99\r\n"),
+        lambda wire: asyncio.sleep(0, wire.reset()),
+    ],
+    ids=["nameless", "cut", "unanswered"],
+)
+async def test_work_that_began_and_cannot_be_followed_is_charged_as_it_was_reserved(
+    tmp_path: Path, begins: Callable[[Wire], Awaitable[object]]
+) -> None:
+    async def script(wire: Wire) -> None:
+        await begins(wire)
+
+    async with a_street(tmp_path, script, a_budget(1_000_000)) as street:
+        await create(street, background=True)
+        row = await settled(street)
+    assert (row.state, row.basis) == ("settled", "reserved")
+    assert row.charged_nano_usd == row.reserved_nano_usd > 0

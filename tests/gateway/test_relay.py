@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.scripted import ASKING, SECRET, UPSTREAM_KEY, USAGE, Script, Wire, a_budget, a_street, chunk
+from gateway.scripted import ASKING, SECRET, UPSTREAM_KEY, USAGE, Script, Wire, a_budget, a_street, chunk, streaming
 
 BOUND = len(json.dumps(ASKING | {"stream": True}, separators=(",", ":"))) + 64
 PLAIN_BOUND = len(json.dumps(ASKING, separators=(",", ":"))) + 64
@@ -18,19 +18,6 @@ def saying(
 ) -> Script:
     async def script(wire: Wire) -> None:
         await wire.answer(content, status, kind, more)
-
-    return script
-
-
-def streaming(*pieces: str | bytes, ends: bool = True) -> Script:
-    async def script(wire: Wire) -> None:
-        await wire.begin_stream()
-        for piece in pieces:
-            await wire.piece(piece)
-        if ends:
-            await wire.end_stream()
-        else:
-            wire.reset()
 
     return script
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.given_responses import ANSWER, ASKING, USAGE, ask, completed, create, created, event, said
-from gateway.scripted import SECRET, Script, Wire, a_budget, a_street, the_key
+from gateway.scripted import SECRET, Wire, a_budget, a_street, streaming, the_key
 from keyhouse.core.limit import Unit, Window
 
 BOUND = len(json.dumps(ASKING | {"stream": True}, separators=(",", ":"))) + 64
@@ -17,19 +17,6 @@ PLAIN_BOUND = len(json.dumps(ASKING, separators=(",", ":"))) + 64
 
 async def answer(wire: Wire) -> None:
     await wire.answer(ANSWER)
-
-
-def streaming(*pieces: str, ends: bool = True) -> Script:
-    async def script(wire: Wire) -> None:
-        await wire.begin_stream()
-        for piece in pieces:
-            await wire.piece(piece)
-        if ends:
-            await wire.end_stream()
-        else:
-            wire.reset()
-
-    return script
 
 
 @pytest.mark.asyncio

@@ -54,7 +54,7 @@ WITHOUT_MIRROR: Final = frozenset(
         "core/keyring.py",  # tests/store/test_master_key.py
         "core/permissions.py",  # tests/control, tests/admin
         "gateway/asgi.py",  # e2e and faults
-        "gateway/metered.py",  # a table; tests/gateway/test_call.py
+        "gateway/counting.py",  # tests/gateway/test_anthropic.py, tests/gateway/test_stored.py
         "gateway/routing.py",  # tests/test_catalog.py, tests/gateway/test_endpoints.py
         "identity/guessable.py",  # tests/identity/test_passwords.py
         "ledger/auditor.py",  # tests/ledger/test_book.py

@@ -1,6 +1,7 @@
 """The ledger on a real database: admitted to the unit, closed exactly once, and the auditor agrees."""
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from keyhouse.ledger.commit import CLOSING_TRIES
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.store import schema
 from keyhouse.store.books import Books
+from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.engine import Unavailable
 from keyhouse.store.sqlite import SqliteDatabase
 
@@ -323,3 +325,27 @@ async def test_a_call_without_a_price_is_counted_as_unpriced(engine: Engine, tmp
             assert hold.settle(Counts(5), status=200) is None
         assert (await desk.states())["call_1"] == (State.SETTLED, Basis.UPSTREAM, None)
         assert (await desk.audit()).passes
+
+
+@pytest.mark.asyncio
+async def test_what_was_asked_for_before_the_drain_and_admitted_after_it_is_released(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000)) as desk:
+        waiting = asyncio.create_task(desk.call("call_1"))
+        await asyncio.sleep(0)
+        await desk.ledger.drain(0)
+        with pytest.raises(Refusal) as caught:
+            await waiting
+        assert caught.value.code is Code.STOPPING
+        assert await desk.states() == {"call_1": (State.RELEASED, None, 0)}
+        assert await desk.counters() == [(0, 0, 0)]
+
+
+@pytest.mark.asyncio
+async def test_a_fault_of_our_own_is_not_taken_for_a_database_that_is_away(tmp_path: Path) -> None:
+    async with a_desk(SqliteEngine(), tmp_path) as desk:
+        assert isinstance(desk.books, SqliteBooks)
+        desk.books._sql = desk.books._sql | {"load": "SELECT * FROM nowhere"}
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            await desk.books.run([Reserve(an_opening("call_1"), a_need())])

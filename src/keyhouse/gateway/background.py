@@ -8,9 +8,7 @@ deleted or its usage left out, it is settled at all it had reserved; so is what 
 import asyncio
 from typing import Final
 
-from keyhouse.core.bound import Need
 from keyhouse.core.errors import Refusal
-from keyhouse.core.money import Counts
 from keyhouse.gateway.objects import is_object_id
 from keyhouse.gateway.passing import read_whole
 from keyhouse.gateway.relay import Relay
@@ -35,7 +33,7 @@ class Following:
     """Waits for the end of a call that was answered and goes on upstream."""
 
     def __init__(
-        self, relay: Relay, hold: Hold, need: Need, client: UpstreamClient, upstream: Upstream, poll_seconds: float
+        self, relay: Relay, hold: Hold, client: UpstreamClient, upstream: Upstream, poll_seconds: float
     ) -> None:
         self._relay = relay
         self._hold = hold
@@ -43,13 +41,10 @@ class Following:
         self._upstream = upstream
         self._poll_seconds = poll_seconds
         self._stopping = asyncio.Event()
-        most = hold.admitted.output_tokens_max
-        output = need.choices * (need.output_tokens_max if most is None else most)
-        self._all = Counts(input=need.input_tokens, output=output)
 
     async def run(self) -> None:
         """Ask the upstream again and again, until the call is settled or Keyhouse stops."""
-        self._hold.watch(lambda: self._all, self._stopping.set)
+        self._hold.at_cut(self._stopping.set)
         response_id = self._relay.unfinished
         if response_id is not None and is_object_id(response_id):
             seconds = self._poll_seconds
@@ -59,10 +54,10 @@ class Following:
                 status, content = await self._ask(f"/responses/{response_id}")
                 if status in _GONE:
                     break
-                if status == 200 and await self._relay.finish(content, self._all):
+                if status == 200 and await self._relay.finish(content):
                     return
                 seconds = min(seconds * _POLL_SLOWER, self._poll_seconds * _POLL_TIMES_MAX)
-        self._relay.give_up(self._all)
+        self._relay.give_up()
 
     async def _has_stopped(self, seconds: float) -> bool:
         """Wait; whether Keyhouse has stopped meanwhile."""

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from keyhouse.core.bound import worst_case
-from keyhouse.core.call import Basis, Opening
+from keyhouse.core.call import Opening
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.identifiers import call_id
 from keyhouse.core.key import Credential
-from keyhouse.core.money import Counts
 from keyhouse.core.permissions import Access
 from keyhouse.core.secret import Kind
 from keyhouse.gateway.authenticate import Authenticator, require_model, require_permission
@@ -78,6 +77,8 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
         body = asked.written(model.upstream_model, hold.admitted.output_tokens_max)
         # 6. forward
         hold.sent()
+        if ask.background:
+            hold.expect_the_worst()
         try:
             up = request.passing(metered.upwards)
             async with house.forward(model.upstream, metered.path, body, hold.call_id, up) as answer:
@@ -86,13 +87,12 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
                 relay = Relay(request, answer, hold, metered, ask, need, model.upstream, house.clock, keep)
                 await relay.run()
             if relay.unfinished is not None:
-                await Following(relay, hold, need, house.client, model.upstream, house.poll_seconds).run()
+                await Following(relay, hold, house.client, model.upstream, house.poll_seconds).run()
         except Unsent as refusal:
             hold.release(status=errors.form(refusal).status)
             raise
         except Unanswered as refusal:
-            status = errors.form(refusal).status
-            hold.settle(Counts(need.input_tokens), status=status, basis=Basis.COUNTED, flags="no_answer")
+            hold.abandon(status=errors.form(refusal).status, flags="no_answer")
             raise
 
 

@@ -12,10 +12,11 @@ from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway import anthropic
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.call import House, identify, serve_call
+from keyhouse.gateway.counting import COUNTING, count
 from keyhouse.gateway.metered import METERED
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Model
-from keyhouse.gateway.stored import INPUT_TOKENS, RESPONSES_PATH, count_input, find_verb
+from keyhouse.gateway.stored import RESPONSES_PATH, find_verb
 from keyhouse.wire.errors import OPENAI
 from keyhouse.wire.messages_errors import ANTHROPIC
 
@@ -51,13 +52,11 @@ def _shown(model: Model) -> dict[str, object]:
 
 _ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
     **{f"/v1{metered.path}": ("POST", partial(serve_call, metered=metered)) for metered in METERED},
-    f"/v1{anthropic.COUNT_TOKENS}": ("POST", anthropic.count_tokens),
+    **{f"/v1{counting.path}": ("POST", partial(count, counting=counting)) for counting in COUNTING},
     "/v1/models": ("GET", list_models),
-    f"/v1{INPUT_TOKENS}": ("POST", count_input),
 }
 _DIALECTS: Final = {
-    **{f"/v1{metered.path}": metered.dialect for metered in METERED if metered.dialect is not OPENAI},
-    f"/v1{anthropic.COUNT_TOKENS}": ANTHROPIC,
+    f"/v1{endpoint.path}": endpoint.dialect for endpoint in (*METERED, *COUNTING) if endpoint.dialect is not OPENAI
 }
 
 

@@ -13,7 +13,7 @@ from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
 from keyhouse.gateway.upstream import Answer
 from keyhouse.ledger.book import stopping
-from keyhouse.wire.headers import Headers
+from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS, Headers
 from keyhouse.wire.meter import StreamMeter
 
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -100,6 +100,19 @@ async def read_whole(answer: Answer) -> bytes:
     while (chunk := await answer.chunk()) is not None and len(body) < ANSWER_BYTES_MAX:
         body += chunk
     return bytes(body)
+
+
+async def pass_free(request: Request, answer: Answer, upstream: Upstream) -> None:
+    """Pass a whole answer on that nobody is charged for. Raises Refusal if it is an error about ourselves."""
+    is_fine = 200 <= answer.status < 300
+    if not is_fine and (refusal := own_fault(answer.status, upstream)) is not None:
+        raise refusal
+    content = without_secret(await read_whole(answer), upstream.secret)
+    headers = headers_of(request, answer, DOWNWARDS if is_fine else DOWNWARDS_OF_ERRORS, b"application/json")
+    headers.append((b"content-length", b"%d" % len(content)))
+    if not is_fine:
+        request.reason = "upstream_error"
+    await request.answer(answer.status, headers, content)
 
 
 class Pump:

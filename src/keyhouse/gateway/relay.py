@@ -86,7 +86,7 @@ class Relay:
         self._is_unkept = False
         self._kept_id: str | None = None
         self.unfinished: str | None = None
-        self._secret = upstream.api_key.encode() if upstream.api_key else None
+        self._secret = upstream.secret
 
     async def run(self) -> None:
         """Relay and settle. Raises Refusal only while the client has not been answered yet."""
@@ -107,7 +107,11 @@ class Relay:
                 if len(body) > ANSWER_BYTES_MAX:
                     raise broken(self._upstream, f"sent more than {ANSWER_BYTES_MAX:,} bytes")
         except Refusal as refusal:
-            self._settle(self._counted(None, len(body)), errors.form(refusal).status, "upstream_cut")
+            status = errors.form(refusal).status
+            if self._ask.background:
+                self.give_up(status)
+            else:
+                self._settle(self._counted(None, len(body)), status, "upstream_cut")
             raise
         content = without_secret(bytes(body), self._secret)
         charged = self._settle_whole(content, status)
@@ -122,9 +126,9 @@ class Relay:
 
     def _settle_whole(self, content: bytes, status: int) -> int | None:
         """Settle by what a whole answer says; one whose work goes on in the background is `unfinished` instead."""
-        if self._ask.background and (kept := read_kept(content)).status in UNFINISHED and kept.id is not None:
+        if self._ask.background and (kept := read_kept(content)).status in UNFINISHED:
             self.unfinished = kept.id
-            return None
+            return None if kept.id is not None else self.give_up(status)
         reading = self._metered.read_answer(content)
         if reading is not None and not reading.is_clamped:
             return self._settle(reading.counts, status, "", Basis.UPSTREAM, reading.tier)
@@ -160,14 +164,17 @@ class Relay:
         await self._request.start(status, headers)
         keep = None if self._keep is None else self._keep_made
         pump = Pump(self._request, self._answer, meter, self._upstream, self._first_byte, keep)
-        self._hold.watch(lambda: meter.counts, pump.cut)
+        self._hold.watch(lambda: meter.counts)
+        self._hold.at_cut(pump.cut)
         failure = await pump.run()
         rest = meter.end()
         if keep is not None:
             await keep(meter.made)
         has_left = self._request.client_has_left and not meter.is_done
-        if self._ask.background and not meter.is_done and self._kept_id is not None:
+        if self._ask.background and not meter.is_done:
             self.unfinished = self._kept_id
+            if self._kept_id is None:
+                self.give_up(status)
         elif failure is None and not has_left:
             self._settle_stream(meter.reading, meter, status)
         else:
@@ -178,8 +185,8 @@ class Relay:
             rest = meter.broken_off(failure, self._request.request_id)
         await self._request.end(rest)
 
-    async def finish(self, content: bytes, most: Counts) -> bool:
-        """Settle by an answer that was read back. False while it is not finished; `most` is charged if it is silent."""
+    async def finish(self, content: bytes) -> bool:
+        """Settle by an answer that was read back, at all that was reserved if it is silent. False while it goes on."""
         kept = read_kept(content)
         if kept.status in UNFINISHED:
             return False
@@ -188,14 +195,18 @@ class Relay:
         await self._keep_made(kept.made)
         reading = self._metered.read_answer(content)
         if reading is None or reading.is_clamped:
-            self.give_up(most)
+            self.give_up()
         else:
             self._settle(reading.counts, self._request.status, "", Basis.UPSTREAM, reading.tier)
         return True
 
-    def give_up(self, most: Counts) -> None:
-        """Settle a call of which it will never be known what it used at `most`: all that was reserved for it."""
-        self._settle(most, self._request.status, "usage_unknown", Basis.RESERVED)
+    def give_up(self, status: int | None = None) -> int | None:
+        """Settle a call of which it will never be known what it used at all that was reserved for it."""
+        request = self._request
+        request.flags = "usage_unknown"
+        status = request.status if status is None else status
+        request.charged_nano_usd = self._hold.settle_reserved(status=status, flags=request.flags)
+        return request.charged_nano_usd
 
     def _settle_stream(self, reading: Reading | None, meter: StreamMeter, status: int) -> None:
         if reading is not None and not reading.is_clamped:

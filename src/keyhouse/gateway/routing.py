@@ -40,6 +40,11 @@ class Upstream(msgspec.Struct, frozen=True):
     first_byte_timeout_ms: int = 600_000
     idle_timeout_ms: int = 120_000
 
+    @property
+    def secret(self) -> bytes | None:
+        """Its credential as it would show in an answer, from which it is cut out."""
+        return self.api_key.encode() if self.api_key else None
+
     def __repr__(self) -> str:
         return f"Upstream({self.name!r}, {self.base_url!r})"
 

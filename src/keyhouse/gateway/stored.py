@@ -13,26 +13,16 @@ import msgspec
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Access, Resource
-from keyhouse.gateway.authenticate import require_model, require_permission
+from keyhouse.gateway.authenticate import require_permission
 from keyhouse.gateway.call import House, identify
-from keyhouse.gateway.passing import (
-    UNBUFFERED,
-    Pump,
-    headers_of,
-    is_stream,
-    own_fault,
-    read_whole,
-    without_secret,
-)
+from keyhouse.gateway.passing import UNBUFFERED, Pump, headers_of, is_stream, pass_free
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
 from keyhouse.gateway.upstream import Answer
-from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS
-from keyhouse.wire.responses import read_input
+from keyhouse.wire.headers import DOWNWARDS
 from keyhouse.wire.responses_meter import RESPONSE, ResponsesMeter
 
 RESPONSES_PATH: Final = "/v1/responses/"
-INPUT_TOKENS: Final = "/responses/input_tokens"
 QUERY_FIELDS_MAX: Final = 50
 
 
@@ -103,21 +93,6 @@ async def serve_kept(request: Request, house: House, *, verb: Verb, object_id: s
         await _pass(request, answer, upstream)
 
 
-async def count_input(request: Request, house: House) -> None:
-    """`POST /v1/responses/input_tokens`: how many tokens an input is. Nothing is made, so it costs nothing."""
-    credential = await identify(request, house, anew=True)
-    require_permission(credential, Resource.RESPONSES, Access.WRITE)
-    asked = read_input(await request.body(house.body_bytes_max, house.body_seconds_max))
-    request.model = asked.ask.model[:200]
-    require_model(credential, asked.ask.model)
-    model = house.routing.choose(asked.ask.model)
-    await house.objects.require(credential, asked.ask.references, model.upstream.name)
-    request.upstream = model.upstream.name
-    body = asked.written(model.upstream_model, None)
-    async with house.forward(model.upstream, INPUT_TOKENS, body, request.request_id) as answer:
-        await _pass(request, answer, model.upstream)
-
-
 def _query(given: bytes, verb: Verb) -> str:
     """The parameters that may go up, written anew; those that are not on the list stay behind."""
     if not given or not verb.query:
@@ -135,25 +110,15 @@ def _query(given: bytes, verb: Verb) -> str:
 
 
 async def _pass(request: Request, answer: Answer, upstream: Upstream) -> None:
-    """Pass an answer on that nobody is charged for."""
-    status = answer.status
-    is_fine = 200 <= status < 300
-    if not is_fine and (refusal := own_fault(status, upstream)) is not None:
-        raise refusal
-    secret = upstream.api_key.encode() if upstream.api_key else None
-    if is_fine and is_stream(answer):
-        await _pass_stream(request, answer, upstream, secret)
-        return
-    content = without_secret(await read_whole(answer), secret)
-    headers = headers_of(request, answer, DOWNWARDS if is_fine else DOWNWARDS_OF_ERRORS, b"application/json")
-    headers.append((b"content-length", b"%d" % len(content)))
-    if not is_fine:
-        request.reason = "upstream_error"
-    await request.answer(status, headers, content)
+    """Pass on what an upstream says of a response; a kept stream can be read again as a stream."""
+    if 200 <= answer.status < 300 and is_stream(answer):
+        await _pass_stream(request, answer, upstream)
+    else:
+        await pass_free(request, answer, upstream)
 
 
-async def _pass_stream(request: Request, answer: Answer, upstream: Upstream, secret: bytes | None) -> None:
-    meter = ResponsesMeter(wants_usage=True, input_tokens=0, secret=secret)
+async def _pass_stream(request: Request, answer: Answer, upstream: Upstream) -> None:
+    meter = ResponsesMeter(wants_usage=True, input_tokens=0, secret=upstream.secret)
     request.is_streamed = True
     headers = headers_of(request, answer, DOWNWARDS, b"text/event-stream")
     headers += UNBUFFERED

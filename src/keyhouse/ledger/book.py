@@ -12,6 +12,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
+
 from keyhouse.core.bound import Need
 from keyhouse.core.call import Basis, Closing, Opening, State
 from keyhouse.core.clock import Clock
@@ -44,12 +46,12 @@ class Ledger:
         self._prices = prices
         self._open: set[Hold] = set()
         self._nothing_open = asyncio.Event()
-        self._is_stopping = False
+        self.is_stopping = False
 
     @property
     def is_well(self) -> bool:
         """Whether calls can be admitted: the last batch could be committed, and nobody has asked it to stop."""
-        return self._commit.is_well and not self._is_stopping
+        return self._commit.is_well and not self.is_stopping
 
     @property
     def held(self) -> int:
@@ -58,14 +60,14 @@ class Ledger:
 
     def hold(self, opening: Opening, need: Need) -> "Hold":
         """A hold for this call; entering it raises Refusal if the key is dead or a limit is full."""
-        if self._is_stopping:
+        if self.is_stopping:
             raise stopping()
         price = None if opening.price_id is None else self._prices[opening.price_id]
         return Hold(self, self._commit, self._clock, opening, need, price)
 
     async def drain(self, seconds: float) -> None:
         """Admit nothing more, and give the calls that run so long to end; what then still runs is closed as counted."""
-        self._is_stopping = True
+        self.is_stopping = True
         if self._open:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._nothing_open.wait(), seconds)
@@ -79,7 +81,7 @@ class Ledger:
     def closed(self, hold: "Hold") -> None:
         """A call has ended."""
         self._open.discard(hold)
-        if self._is_stopping and not self._open:
+        if self.is_stopping and not self._open:
             self._nothing_open.set()
 
 
@@ -100,6 +102,7 @@ class Hold:
         self._closing: Closing | None = None
         self._seen: Callable[[], Counts] = lambda: _all_of(need)
         self._cut: Callable[[], None] = lambda: None
+        self._is_unknowable = False
         self._is_posted = False
         self._was_sent = False
         self._admitted_ms = 0.0
@@ -117,6 +120,10 @@ class Hold:
         if not isinstance(verdict, Admitted):
             raise TypeError(f"a reservation was answered with {verdict!r}")
         self.admitted = verdict
+        if self._ledger.is_stopping:
+            # It was asked for before the drain began, which does not know of it: nothing was sent yet.
+            self._commit.post(Closing(self.call_id, State.RELEASED))
+            raise stopping()
         self._ledger.opened(self)
         self._admitted_ms = self._clock.monotonic_ms()
         return self
@@ -146,27 +153,36 @@ class Hold:
         if self._first_byte_ms is None:
             self._first_byte_ms = self._elapsed_ms()
 
-    def watch(self, seen: Callable[[], Counts], cut: Callable[[], None] = lambda: None) -> None:
-        """Say who knows what was used so far, for the charge of a call that ends without another word, and how to
-        end the answer if it is closed while it still runs.
-        """
+    def watch(self, seen: Callable[[], Counts]) -> None:
+        """Say who knows what was used so far: the charge of a call that ends without another word."""
         self._seen = seen
+
+    def at_cut(self, cut: Callable[[], None]) -> None:
+        """Say how to end what still runs if the call is closed meanwhile."""
         self._cut = cut
+
+    def expect_the_worst(self) -> None:
+        """Say that what is used cannot be counted from here, such as work that goes on upstream after the answer: a
+        call that ends without another word is then charged all that it reserved.
+        """
+        self._is_unknowable = True
 
     def cut(self) -> None:
         """Close the call while it still runs, and end its answer."""
         self.abandon()
         self._cut()
 
-    def abandon(self) -> None:
+    def abandon(self, *, status: int = 0, flags: str = "abandoned") -> None:
         """Close the call as it stands, if nobody has said how it ended, and have it recorded. Once and for all."""
         if self._is_posted:
             return
         if self._closing is None:
-            if self._was_sent:
-                self.settle(self._seen(), status=0, basis=Basis.COUNTED, flags="abandoned")
+            if not self._was_sent:
+                self.release(status=status)
+            elif self._is_unknowable:
+                self.settle_reserved(status=status, flags=flags)
             else:
-                self.release()
+                self.settle(self._seen(), status=status, basis=Basis.COUNTED, flags=flags)
         self._is_posted = True
         if self._closing is not None:
             self._commit.post(self._closing)
@@ -199,6 +215,14 @@ class Hold:
             else:
                 flags = f"{flags} overrun".strip()
         self._close(State.SETTLED, status, basis, counts, charged, flags, tier)
+        return charged
+
+    def settle_reserved(self, *, status: int, flags: str) -> int | None:
+        """Charge all that was reserved. Returns it in nano-USD, None if unpriced."""
+        need, reserved = self._need, self.admitted.reserved
+        counts = msgspec.structs.replace(_all_of(need), output=reserved.tokens - need.input_tokens)
+        charged = None if self._price is None else reserved.nano_usd
+        self._close(State.SETTLED, status, Basis.RESERVED, counts, charged, flags)
         return charged
 
     def release(self, *, status: int = 0) -> None:

@@ -6,11 +6,12 @@ late, and the ledger corrects what was charged for it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from keyhouse.core.call import Basis, Closing, State
-from keyhouse.ledger.commit import BATCH_MAX, GroupCommit
+from keyhouse.core.call import Closing
+from keyhouse.ledger.commit import GroupCommit
+from keyhouse.ledger.orphans import close_orphans
 from keyhouse.store.books import Books
 from keyhouse.store.engine import Unavailable
 
@@ -55,9 +56,7 @@ class Instances:
         """Say that this gateway lives, declare dead who is silent, and close what the dead held. Raises Unavailable."""
         await self._books.beat(SILENT_MS if self._steady >= STEADY_BEATS else None)
         self._steady += 1
-        after = ""
-        while ids := await self._books.held_by_the_dead(after, BATCH_MAX):
-            closings = [Closing(call_id, State.ORPHANED, Basis.RESERVED, flags="orphaned") for call_id in ids]
-            await asyncio.wait({self._commit.close(closing) for closing in closings})
-            self.orphans += len(ids)
-            after = ids[-1]
+        self.orphans += await close_orphans(self._books, self._close)
+
+    async def _close(self, closings: Sequence[Closing]) -> None:
+        await asyncio.wait({self._commit.close(closing) for closing in closings})

@@ -10,7 +10,7 @@ from keyhouse.core.decide import Decision, Operation, Rows, decide
 from keyhouse.store.books import EMPTY, Calendar, Wanted, Written, held_by_the_dead, read_rows
 from keyhouse.store.engine import Unavailable
 from keyhouse.store.schema import instances
-from keyhouse.store.sqlite import SqliteDatabase
+from keyhouse.store.sqlite import SqliteDatabase, is_transient
 from keyhouse.store.statements import load_statements
 
 
@@ -61,7 +61,9 @@ class SqliteBooks:
         try:
             return self._in_transaction(batch)
         except sqlite3.OperationalError as error:
-            raise Unavailable(str(error)) from error
+            if is_transient(error, sqlite3.SQLITE_READONLY):
+                raise Unavailable(str(error)) from error
+            raise
 
     def _in_transaction(self, batch: Sequence[Operation]) -> Decision:
         cursor = self._database.driver.cursor()

@@ -206,14 +206,17 @@ def _unavailability(*also: int) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        if isinstance(error.orig, sqlite3.Error) and _primary(error.orig) in TRANSIENT.union(also):
+        if isinstance(error.orig, sqlite3.Error) and is_transient(error.orig, *also):
             raise Unavailable(str(error.orig)) from error
         raise
 
 
-def _primary(error: sqlite3.Error) -> int:
-    """The primary result code; an extended one holds it in its low byte (sqlite.org/rescode.html)."""
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+def is_transient(error: sqlite3.Error, *also: int) -> bool:
+    """Whether the disk or another process is to blame, or one of these codes was said.
+
+    An extended result code holds the primary one in its low byte (sqlite.org/rescode.html).
+    """
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF in TRANSIENT.union(also)
 
 
 def open_sqlite(path: Path, clock: Clock, entropy: Entropy) -> SqliteDatabase:

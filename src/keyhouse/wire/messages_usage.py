@@ -8,13 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from keyhouse.core.money import DEFAULT_TIER, Counts
-from keyhouse.wire.usage import TOKENS_MAX, Reading, in_reason
+from keyhouse.wire.usage import TIER_CHARACTERS_MAX, TOKENS_MAX, Reading, in_reason
 
 FAST: Final = "fast"
 """The speed that costs more. It is a service tier here, so that a rate can be set for it."""
 
 _STANDARD: Final = "standard"
-_TIER_CHARACTERS_MAX: Final = 32
 _INPUT, _READ, _WRITTEN = "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"
 _OUTPUT: Final = "output_tokens"
 _FIGURES: Final = (_INPUT, _READ, _WRITTEN, _OUTPUT)
@@ -85,7 +84,7 @@ class GrowingUsage:
         if speed == FAST:
             self._tier = FAST
         elif isinstance(tier, str) and self._tier is None:
-            self._tier = DEFAULT_TIER if tier == _STANDARD else tier[:_TIER_CHARACTERS_MAX]
+            self._tier = DEFAULT_TIER if tier == _STANDARD else tier[:TIER_CHARACTERS_MAX]
 
 
 def read_messages_answer(body: bytes) -> Reading | None:

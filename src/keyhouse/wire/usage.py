@@ -79,7 +79,9 @@ class _Answer(msgspec.Struct, gc=False):
     service_tier: Any = None
 
 
-_TIER_CHARACTERS_MAX: Final = 32
+TIER_CHARACTERS_MAX: Final = 32
+"""What is kept of the name of a service tier."""
+
 CHAT: Final = Spelling(msgspec.json.Decoder(_Usage).decode, "prompt_tokens", "completion_tokens")
 RESPONSES: Final = Spelling(msgspec.json.Decoder(_ResponsesUsage).decode, "input_tokens", "output_tokens")
 _NOTHING: Final = (b"", b"null")
@@ -126,7 +128,7 @@ def read_usage(usage: msgspec.Raw | bytes, tier: object = None, spelling: Spelli
             # Cached audio is told under both names; it is cached first.
             heard = min(heard, input_tokens - cached - written)
             counts = Counts(input_tokens, cached, written, output_tokens, reasoning, heard, spoken)
-            return Reading(counts, tier=tier[:_TIER_CHARACTERS_MAX] if isinstance(tier, str) else None)
+            return Reading(counts, tier=tier[:TIER_CHARACTERS_MAX] if isinstance(tier, str) else None)
     return _clamped(input_tokens, cached, written, output_tokens, reasoning)
 
 
