@@ -1,5 +1,6 @@
 """Usage and costs over HTTP: OpenAI's buckets, pages and groups, exact against the rows of the rollups."""
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -10,10 +11,12 @@ from openai.types.admin.organization.usage_completions_response import (
     DataResultOrganizationUsageCompletionsResult as Used,
 )
 from openai.types.admin.organization.usage_costs_response import DataResultOrganizationCostsResult as Cost
-from sqlalchemy import insert
+from sqlalchemy import Engine, event, insert
 
 from admin.town import NOW, Town, refusal
+from keyhouse.admin.usage import KINDS
 from keyhouse.core.errors import Code
+from keyhouse.gateway.metered import METERED
 from keyhouse.store import schema
 
 DAY = 86_400
@@ -203,6 +206,81 @@ def test_completions_leave_out_other_endpoints_and_costs_do_not(town: Town) -> N
     (costs,) = results(get(town, "/costs", f"start_time={TODAY}"))
     assert usage["num_model_requests"] == 3
     assert costs["amount"]["decimal"] == "0.246913578"
+
+
+def test_each_kind_of_usage_counts_its_own_endpoints_in_its_own_measure(town: Town, sdk: OpenAI) -> None:
+    used(town, TODAY, audio_input_tokens=7, audio_output_tokens=5)
+    used(town, TODAY, endpoint=EMBEDDINGS, requests=4)
+    used(town, TODAY, endpoint="/v1/moderations", requests=5)
+    used(town, TODAY, endpoint="/v1/images/edits", requests=6, images=9)
+    used(town, TODAY, endpoint="/v1/audio/speech", requests=7, characters=70)
+    used(town, TODAY, endpoint="/v1/audio/transcriptions", requests=8, audio_seconds=80)
+    used(town, TODAY, endpoint="/v1/audio/translations", requests=9, audio_seconds=9)
+    usage = sdk.admin.organization.usage
+    for name, count, measure, value in (
+        ("completions", 3, "input_text_tokens", 43),
+        ("completions", 3, "output_audio_tokens", 5),
+        ("embeddings", 4, "input_tokens", 100),
+        ("moderations", 5, "input_tokens", 100),
+        ("images", 6, "images", 9),
+        ("audio_speeches", 7, "characters", 70),
+        ("audio_transcriptions", 17, "seconds", 89),
+    ):
+        ((result,),) = (bucket.results for bucket in getattr(usage, name)(start_time=TODAY).data)
+        assert (result.object, result.num_model_requests) == (f"organization.usage.{name}.result", count)
+        assert getattr(result, measure) == value
+        assert "cost" in result.model_extra
+
+
+def test_what_is_not_counted_here_is_contiguous_buckets_without_results(town: Town, sdk: OpenAI) -> None:
+    used(town, TODAY)
+    usage = sdk.admin.organization.usage
+    for name in ("decisions", "vector_stores", "code_interpreter_sessions", "file_search_calls", "web_search_calls"):
+        page = getattr(usage, name)(start_time=TODAY - 2 * DAY, group_by=["project_id"])
+        starts = [(bucket.start_time, bucket.results) for bucket in page.data]
+        assert starts == [(TODAY - day * DAY, []) for day in (2, 1, 0)]
+
+
+def test_images_are_told_apart_by_where_they_came_from_and_not_by_size(town: Town, sdk: OpenAI) -> None:
+    used(town, TODAY, endpoint="/v1/images/generations", images=2)
+    used(town, TODAY, endpoint="/v1/images/variations", images=5)
+    images = sdk.admin.organization.usage.images
+    (bucket,) = images(start_time=TODAY, group_by=["source", "size"]).data
+    found = [(r.source, r.size, r.images) for r in bucket.results if r.object == "organization.usage.images.result"]
+    assert found == [("image.generation", None, 2), ("image.variation", None, 5)]
+    (bucket,) = images(start_time=TODAY, sources=["image.variation", "image.edit"]).data
+    assert [r.images for r in bucket.results if r.object == "organization.usage.images.result"] == [5]
+    (bucket,) = images(start_time=TODAY, sizes=["512x512"]).data
+    assert bucket.results == []
+    assert refusal(town.ask("GET", f"/usage/images?start_time={TODAY}&sources=image.x"))[:2] == (400, "sources")
+
+
+def test_every_endpoint_that_costs_anything_is_one_kind_of_usage() -> None:
+    counted = [path for kind in KINDS for path in kind.endpoints]
+    assert len(counted) == len(set(counted))
+    assert {f"/v1{metered.path}" for metered in METERED} <= set(counted)
+
+
+def test_usage_and_costs_ask_the_rollups_and_no_other_table(town: Town) -> None:
+    used(town, TODAY)
+    asked: list[str] = []
+
+    def listen(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if "usage_" in statement or "calls" in statement:
+            asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    try:
+        for width in ("1m", "1h", "1d"):
+            for kind in KINDS:
+                get(town, f"/usage/{kind.path}", f"start_time={TODAY}&bucket_width={width}&limit=1")
+        get(town, "/costs", f"start_time={TODAY}")
+    finally:
+        event.remove(Engine, "before_cursor_execute", listen)
+    tables = [re.findall(r"(?:FROM|JOIN) (\w+)", statement) for statement in asked]
+    assert {name for names in tables for name in names} == {"usage_minute", "usage_hour"}
+    counted = sum(bool(kind.endpoints) for kind in KINDS)
+    assert len(asked) == 3 * counted + 1
 
 
 def test_nothing_is_a_batch(town: Town) -> None:

@@ -62,7 +62,7 @@ def command(
 
 
 def used(town: Town) -> None:
-    """Three calls of `key_1` and one of `key_2` on the day before the town's clock."""
+    """Three calls of `key_1`, one of `key_2` and two of `key_3` for images, on the day before the town's clock."""
     shared = {
         "starts_at_ms": (NOW - 31 * 3600) * 1000,
         "organization_id": "org-1",
@@ -76,6 +76,8 @@ def used(town: Town) -> None:
         | {"cached_input_tokens": 30, "cost_nano_usd": 123_456_789},
         {"key_id": "key_2", "model": "tiny-2", "requests": 1, "input_tokens": 100, "output_tokens": 50}
         | {"cost_nano_usd": 1},
+        {"key_id": "key_3", "model": "tiny-3", "requests": 2, "images": 12, "cost_nano_usd": 480_000_000}
+        | {"endpoint": "/v1/images/edits", "project_id": "proj_x"},
     )
     for row in rows:
         town.execute(lambda c, r=row: c.execute(insert(schema.usage_hour).values(shared | r)))  # type: ignore[misc]

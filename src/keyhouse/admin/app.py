@@ -51,8 +51,7 @@ ROUTES: Final = (
     limits.delete_limit,
     calls.list_calls,
     calls.retrieve_call,
-    usage.show_completions,
-    usage.show_costs,
+    *usage.ROUTES,
 )
 
 _WRONG: Final = {

@@ -18,6 +18,21 @@ _KEY: Final = f"{_KEYS}/{{key_id}}"
 _ACCOUNTS: Final = f"{ROOT}/projects/{{project_id}}/service_accounts"
 _ACCOUNT: Final = f"{_ACCOUNTS}/{{service_account_id}}"
 
+USAGE: Final = (
+    "completions",
+    "embeddings",
+    "moderations",
+    "images",
+    "audio_speeches",
+    "audio_transcriptions",
+    "decisions",
+    "vector_stores",
+    "code_interpreter_sessions",
+    "file_search_calls",
+    "web_search_calls",
+)
+"""The kinds of usage."""
+
 READ: Final = None
 """Any member may ask."""
 
@@ -51,7 +66,7 @@ POLICY: Final[Mapping[tuple[str, str], Task | None]] = {
     ("DELETE", f"{ROOT}/limits/{{limit_id}}"): Task.LIMITS,
     ("GET", f"{ROOT}/calls"): READ,
     ("GET", f"{ROOT}/calls/{{call_id}}"): READ,
-    ("GET", f"{ROOT}/usage/completions"): READ,
+    **{("GET", f"{ROOT}/usage/{kind}"): READ for kind in USAGE},
     ("GET", f"{ROOT}/costs"): READ,
 }
 

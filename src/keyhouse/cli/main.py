@@ -35,6 +35,8 @@ For example:
 
     keyhouse usage --since 24h --bucket 1h --by key --by model
 
+    keyhouse usage embeddings --by project
+
     keyhouse usage --since 2026-11-01 --until 2026-12-01 --project Research --json
 """
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
@@ -17,6 +18,20 @@ _HEADERS: Final = {"api_key_id": "KEY", "model": "MODEL", "project_id": "PROJECT
 _PAGE_MOST: Final = {"1m": 1440, "1h": 168, "1d": 31}
 _COSTS_PAGE_MOST: Final = 180
 
+_MEASURES: Final = {
+    "completions": {
+        "INPUT": "input_tokens",
+        "CACHED": "input_cached_tokens",
+        "OUTPUT": "output_tokens",
+    },
+    "embeddings": {"INPUT": "input_tokens"},
+    "moderations": {"INPUT": "input_tokens"},
+    "images": {"IMAGES": "images"},
+    "audio_speeches": {"CHARACTERS": "characters"},
+    "audio_transcriptions": {"SECONDS": "seconds"},
+}
+"""The kinds of usage that Keyhouse counts, and what each is measured in, besides requests and money."""
+
 Since = Annotated[str, Parameter(help="From when on: a date, or so long ago, such as 7d.")]
 Until = Annotated[str | None, Parameter(help="Up to when: a date; without it, now.")]
 By = Annotated[
@@ -28,6 +43,8 @@ User = Annotated[tuple[str, ...], Parameter(name="--user", show_default=False, h
 
 
 def usage(
+    kind: Annotated[str, Parameter(help=f"Of what: {', '.join(_MEASURES)}.")] = "completions",
+    /,
     *,
     since: Since = "7d",
     until: Until = None,
@@ -40,12 +57,14 @@ def usage(
     json: AsJson = False,
 ) -> None:
     """Show requests, tokens and cost over time, in UTC."""
+    if kind not in _MEASURES:
+        raise Failure(f"expected {', '.join(_MEASURES)}, not {kind!r}.", Exit.USAGE)
     if bucket not in _PAGE_MOST:
         raise Failure(f"--bucket: expected 1m, 1h or 1d, not {bucket!r}.", Exit.USAGE)
     client = Client()
     query = _query(client, since, until, by, project, keys, models, users)
     query |= {"bucket_width": bucket, "limit": _PAGE_MOST[bucket]}
-    _show(client, "/usage/completions", query, _USAGE, as_json=json)
+    _show(client, f"/usage/{kind}", query, _usage_columns(kind), as_json=json)
 
 
 def costs(
@@ -66,14 +85,12 @@ def costs(
 
 
 # What a row shows of a result; dollars are nano-USD until they are shown, so that totals are exact.
-_USAGE: Final[dict[str, Callable[[Json], int]]] = {
-    "REQUESTS": lambda result: result["num_model_requests"],
-    "FAILED": lambda result: result["num_failed_requests"],
-    "INPUT": lambda result: result["input_tokens"],
-    "CACHED": lambda result: result["input_cached_tokens"],
-    "OUTPUT": lambda result: result["output_tokens"],
-    "USD": lambda result: parse_usd(result["cost"]["decimal"]),
-}
+def _usage_columns(kind: str) -> dict[str, Callable[[Json], int]]:
+    fields = {"REQUESTS": "num_model_requests", "FAILED": "num_failed_requests"} | _MEASURES[kind]
+    columns: dict[str, Callable[[Json], int]] = {header: itemgetter(field) for header, field in fields.items()}
+    return columns | {"USD": lambda result: parse_usd(result["cost"]["decimal"])}
+
+
 _COSTS: Final[dict[str, Callable[[Json], int]]] = {
     "USD": lambda result: parse_usd(result["amount"]["decimal"]),
     "UNPRICED": lambda result: result["num_unpriced_requests"],

@@ -61,8 +61,9 @@ class UsageQuery(msgspec.Struct, frozen=True):
 class UsageRow(msgspec.Struct, frozen=True):
     """What one group used in one bucket; `group` is aligned with the question's `group_by`.
 
-    `cached_input_tokens` and `cache_write_tokens` are part of `input_tokens`, `reasoning_tokens` of
-    `output_tokens`. `cost_nano_usd` leaves out the `unpriced_requests`, whose price was unknown.
+    `cached_input_tokens`, `cache_write_tokens` and `audio_input_tokens` are part of `input_tokens`, `reasoning_tokens`
+    and `audio_output_tokens` of `output_tokens`. `cost_nano_usd` leaves out the `unpriced_requests`, whose price was
+    unknown.
     """
 
     bucket_start_ms: int
@@ -76,6 +77,11 @@ class UsageRow(msgspec.Struct, frozen=True):
     reasoning_tokens: int
     cost_nano_usd: int
     unpriced_requests: int
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    images: int = 0
+    audio_seconds: int = 0
+    characters: int = 0
 
 
 class UsageQuestions:

@@ -38,6 +38,11 @@ class Sums(msgspec.Struct, frozen=True):
     reasoning_tokens: int = 0
     cost_nano_usd: int = 0
     unpriced_requests: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    images: int = 0
+    audio_seconds: int = 0
+    characters: int = 0
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(*(mine + yours for mine, yours in zip(self.values, other.values, strict=True)))
