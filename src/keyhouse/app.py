@@ -175,6 +175,7 @@ async def open_house(
             clock=clock,
             entropy=entropy,
             objects=Objects(database, clock),
+            database=database,
         ),
         structlog.get_logger("keyhouse.gateway"),
         write_line,

@@ -137,7 +137,9 @@ def test_what_cannot_be_bounded_is_refused_where_money_is_limited_and_passes_els
 )
 def test_a_dead_key_is_refused_by_the_reserving_transaction(standing: Standing, code: Code) -> None:
     period = a_period(10**9)
-    assert one(Reserve(an_opening(), a_need()), rows_of([period], standing=standing)) == Refused(code)
+    refused = one(Reserve(an_opening(), a_need()), rows_of([period], standing=standing))
+    since_ms = NOON if code in (Code.KEY_EXPIRED, Code.KEY_ROTATED) else 1
+    assert refused == Refused(code, dead_at_ms=since_ms)
     assert period.reserved == 0
 
 

@@ -208,7 +208,7 @@ async def a_street(folder: Path, script: Script, *seeds: Seed, **upstream: Any) 
     ledger = Ledger(commit, clock, {1: PRICE})
     house = House(
         authenticator, Routing(models), ledger, client, clock, seeded_entropy(3),
-        Objects(database, clock), body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
+        Objects(database, clock), database, body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
     )  # fmt: skip
     config = uvicorn.Config(asgi.build(house, log), port=0, lifespan="off", log_config=None, ws="none")
     server = Server(config)

@@ -106,7 +106,12 @@ COUNTS = st.builds(
 )
 
 
-@given(COUNTS, PRICES, st.sampled_from(("default", "priority", "flex")), st.sampled_from((*Basis,)))
+@given(
+    COUNTS,
+    PRICES,
+    st.sampled_from(("default", "priority", "flex")),
+    st.sampled_from((Basis.UPSTREAM, Basis.COUNTED, Basis.RESERVED)),
+)
 def test_the_lines_add_up_to_the_charge_exactly(counts: Counts, price: Price, tier: str, basis: Basis) -> None:
     charged = cost_nano_usd(counts, price, tier)
     reserved = Reserved(charged, 0, 0, ())
@@ -118,6 +123,9 @@ def test_the_lines_add_up_to_the_charge_exactly(counts: Counts, price: Price, ti
     assert 0 <= charge.rounding_pico_usd < 1_000
     assert charge.charged_nano_usd == charge.rounded_nano_usd == charged
     assert charge.rate == price.rate(tier, counts.input)
+
+
+PRICED = (Basis.UPSTREAM, Basis.COUNTED, Basis.RESERVED)
 
 
 @given(COUNTS, PRICES, st.integers(-(10**9), 10**9).filter(bool))
@@ -296,3 +304,13 @@ def test_every_flag_is_told_in_words_and_an_unknown_one_by_its_name() -> None:
     flags = (*FLAGS, "brand_new")
     notes = explain(a_call(flags=flags), PRICE, ()).notes
     assert notes[1:] == (*filter(None, FLAGS.values()), "It is flagged brand_new.")
+
+
+def test_what_a_verification_stated_is_the_charge_and_any_other_sum_is_unexplained() -> None:
+    reserved = msgspec.structs.replace(CALL.reserved, nano_usd=250)
+    stated = a_call(basis=Basis.STATED, price_id=None, charged_nano_usd=250, reserved=reserved)
+    explained = explain(stated, None, ())
+    assert explained.charge.outcome is Outcome.STATED
+    assert "$0.00000025" in explained.notes[0]
+    wrong = msgspec.structs.replace(stated, charged_nano_usd=251)
+    assert explain(wrong, None, ()).charge.outcome is Outcome.UNEXPLAINED

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.key import Credential, dead_key, why_dead
+from keyhouse.core.key import Credential, dead_key, died_at_ms, why_dead
 from keyhouse.core.secret import Kind, Secret, digest, parse, redact
 from keyhouse.store import keys, people
 from keyhouse.store.engine import Actor, Connection, Database
@@ -43,7 +43,7 @@ class AdminKeys:
             raise _wrong_kind(credential.redacted)
         dead = why_dead(credential.standing, self._clock.now_ms())
         if dead is not None:
-            raise dead_key(dead, credential.redacted)
+            raise dead_key(dead, credential.redacted, died_at_ms(credential.standing, dead))
         if member is None:
             raise dead_key(Code.KEY_OWNER_GONE, credential.redacted)
         return Actor(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.key import Standing, dead_key, why_dead
+from keyhouse.core.key import Standing, dead_key, died_at_ms, why_dead
 from keyhouse.core.secret import redacted
 from keyhouse.store import keys, people
 from keyhouse.store.engine import Actor, Change, Database
@@ -88,7 +88,7 @@ def _require_living_key(change: Change, key_id: str) -> None:
     )
     dead = why_dead(standing, change.now_ms)
     if dead is not None:
-        raise dead_key(dead, redacted(key.kind, key.id, key.current.last_four))
+        raise dead_key(dead, redacted(key.kind, key.id, key.current.last_four), died_at_ms(standing, dead))
 
 
 def _not_permitted(role: str, task: Task) -> Refusal:

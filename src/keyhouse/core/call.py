@@ -22,11 +22,14 @@ class State(StrEnum):
 
 
 class Basis(StrEnum):
-    """What a charge rests on: the upstream's own usage, what the gateway counted, or what was reserved."""
+    """What a charge rests on: the upstream's own usage, what the gateway counted, what was reserved, or what whoever
+    asked said it costs, where no upstream is asked.
+    """
 
     UPSTREAM = "upstream"
     COUNTED = "counted"
     RESERVED = "reserved"
+    STATED = "stated"
 
 
 class Opening(msgspec.Struct, frozen=True):

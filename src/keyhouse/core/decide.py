@@ -17,7 +17,7 @@ import msgspec
 from keyhouse.core.bound import OUTPUT_TOKENS_MIN, Need
 from keyhouse.core.call import Closing, Opening, State
 from keyhouse.core.errors import Code
-from keyhouse.core.key import Standing, why_dead
+from keyhouse.core.key import Standing, died_at_ms, why_dead
 from keyhouse.core.limit import Limit, Unit, Window
 from keyhouse.core.money import Counts
 
@@ -105,13 +105,16 @@ class Admitted(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The call may not go upstream, and nothing was consumed. With a limit: what it needed and what was left."""
+    """The call may not go upstream, and nothing was consumed. With a limit: what it needed and what was left. Of a
+    dead key: since when it is, as far as that is known.
+    """
 
     code: Code
     limit: Limit | None = None
     needed: int = 0
     left: int = 0
     resets_at_ms: int | None = None
+    dead_at_ms: int | None = None
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -200,9 +203,11 @@ def charged_on(limit: Limit, closing: Closing) -> int:
 def _reserve(operation: Reserve, rows: Rows, now_ms: int, changed: dict[int, Period]) -> Admitted | Refused:
     opening, need = operation.opening, operation.need
     standing = rows.standings.get((opening.key_id, opening.secret_version))
-    dead = Code.KEY_UNKNOWN if standing is None else why_dead(standing, now_ms)
+    if standing is None:
+        return Refused(Code.KEY_UNKNOWN)
+    dead = why_dead(standing, now_ms)
     if dead is not None:
-        return Refused(dead)
+        return Refused(dead, dead_at_ms=died_at_ms(standing, dead))
     periods = _on_the_way(opening, rows.in_force)
     needs_price = any(period.limit.unit is _USD for period in periods)
     if needs_price and (need.base_pico is None or need.unbounded is not None):

@@ -1,5 +1,6 @@
 """An API key: a stable object. Its secrets are versions of it, and at most two of them live at once."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -125,21 +126,36 @@ def why_dead(standing: Standing, now_ms: int) -> Code | None:
     return None
 
 
+def died_at_ms(standing: Standing, code: Code) -> int | None:
+    """When what `why_dead` names happened; None where the books do not know."""
+    at_ms = {
+        Code.KEY_REVOKED: standing.revoked_at_ms,
+        Code.KEY_OWNER_GONE: standing.owner_gone_at_ms,
+        Code.PROJECT_ARCHIVED: standing.project_archived_at_ms,
+        Code.KEY_EXPIRED: standing.expires_at_ms,
+        Code.KEY_DISABLED: standing.disabled_at_ms,
+        Code.KEY_ROTATED: standing.secret_ends_at_ms,
+    }.get(code)
+    return at_ms or None  # the owner of a key that never had one has gone at 0
+
+
 _DEATHS: Final = {
-    Code.KEY_REVOKED: ("was revoked", "Create a new key in the console."),
-    Code.KEY_OWNER_GONE: ("belongs to someone who is no longer a member", "Ask an owner for a new key."),
-    Code.PROJECT_ARCHIVED: ("belongs to a project that was archived", "Create a key in an active project."),
-    Code.KEY_EXPIRED: ("has expired", "Create a new key, or ask an owner to extend this one."),
-    Code.KEY_DISABLED: ("is disabled", "An owner can enable it again in the console."),
+    Code.KEY_REVOKED: ("was revoked{on}", "Create a new key in the console."),
+    Code.KEY_OWNER_GONE: ("belongs to someone who is no longer a member{since}", "Ask an owner for a new key."),
+    Code.PROJECT_ARCHIVED: ("belongs to a project that was archived{on}", "Create a key in an active project."),
+    Code.KEY_EXPIRED: ("has expired{on}", "Create a new key, or ask an owner to extend this one."),
+    Code.KEY_DISABLED: ("is disabled{since}", "An owner can enable it again in the console."),
     Code.KEY_ROTATED: (
-        "was rotated and this secret of it has ended",
+        "was rotated and this secret of it has ended{on}",
         "Use the key's newer secret; its id, limits and history are the same.",
     ),
     Code.KEY_UNKNOWN: ("does not exist here", "Check the base URL and that the whole key was copied."),
 }
 
 
-def dead_key(code: Code, redacted: str) -> Refusal:
-    """The refusal for a key that `why_dead` names. Its caller holds the secret, so it is told plainly."""
+def dead_key(code: Code, redacted: str, at_ms: int | None = None) -> Refusal:
+    """The refusal for a key that `why_dead` names, and since when. Its caller holds the secret, so is told plainly."""
     what, hint = _DEATHS[code]
-    return Refusal(code, f"The API key {redacted} {what}.", hint=hint)
+    moment = "" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%d %B %Y at %H:%M} UTC"
+    said = what.format(on=f" on {moment}" if moment else "", since=f" since {moment}" if moment else "")
+    return Refusal(code, f"The API key {redacted} {said}.", hint=hint)

@@ -12,7 +12,7 @@ import msgspec
 
 
 class Resource(StrEnum):
-    """What can be granted, alphabetical."""
+    """What can be granted, alphabetical. `keys` is to verify keys of one's own organization."""
 
     AUDIO = "audio"
     BATCHES = "batches"
@@ -21,6 +21,7 @@ class Resource(StrEnum):
     EMBEDDINGS = "embeddings"
     FILES = "files"
     IMAGES = "images"
+    KEYS = "keys"
     MODELS = "models"
     MODERATIONS = "moderations"
     REALTIME = "realtime"

@@ -13,9 +13,9 @@ from typing import Final
 
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.key import Credential, dead_key, why_dead
+from keyhouse.core.key import Credential, dead_key, died_at_ms, why_dead
 from keyhouse.core.permissions import Access, Resource
-from keyhouse.core.secret import Kind, digest, parse, redact
+from keyhouse.core.secret import Kind, Secret, digest, parse, redact
 from keyhouse.store.engine import Database
 from keyhouse.store.keys import find_credential
 
@@ -54,13 +54,19 @@ class Authenticator:
         self._forgettings = 0
 
     async def authenticate(
-        self, authorization: list[bytes], elsewhere: bool, address: str, *, anew: bool = False
+        self,
+        authorization: list[bytes],
+        elsewhere: bool,
+        address: str,
+        *,
+        anew: bool = False,
+        admits_admins: bool = False,
     ) -> Credential:
         """The living credential in a request.
 
         `authorization` are the values of all its Authorization headers, `elsewhere` says whether a header of
         another scheme (`api-key`, `x-api-key`) held one too. `anew`: read it from the database in any case, for
-        what no reservation follows that would. Raises Refusal.
+        what no reservation follows that would. `admits_admins`: an admin key will do, too. Raises Refusal.
         """
         text = _the_one(authorization, elsewhere)
         secret = parse(text)
@@ -70,7 +76,7 @@ class Authenticator:
                 f"Incorrect API key provided: {redact(text)}.",
                 hint="Its checksum or its form is wrong: check that the whole key was copied.",
             )
-        if secret.kind is Kind.ADMIN:
+        if secret.kind is Kind.ADMIN and not admits_admins:
             raise Refusal(
                 Code.KEY_WRONG_KIND,
                 f"{redact(text)} is an admin key, and admin keys do not call models.",
@@ -91,14 +97,18 @@ class Authenticator:
         credential = remembered.credential
         dead = why_dead(credential.standing, self._clock.now_ms())
         if dead is not None:
-            raise dead_key(dead, credential.redacted)
+            raise dead_key(dead, credential.redacted, died_at_ms(credential.standing, dead))
         if remembered.networks and not _is_within(address, remembered.networks):
-            raise Refusal(
-                Code.ADDRESS_NOT_ALLOWED,
-                f"The API key {credential.redacted} may not be used from {address or 'an unknown address'}.",
-                hint="Use it from an address on its list, or have the list changed.",
-            )
+            raise _not_from(address, credential)
         return credential
+
+    async def recognize(self, text: str) -> Credential | None:
+        """What this secret of an API key stands for, dead or alive, read anew; None if no API key ever had it."""
+        secret: Secret | None = parse(text)
+        if secret is None or secret.kind is Kind.ADMIN:
+            return None
+        found = digest(text, self._pepper)
+        return await self._database.read(lambda connection: find_credential(connection, found))
 
     def forget(self, key_id: str) -> None:
         """Read this key anew when it is used next, also where a reading of it is under way right now."""
@@ -135,6 +145,13 @@ class Authenticator:
                 del self._digests_of[oldest.credential.key_id]
 
 
+def require_address(credential: Credential, address: str) -> None:
+    """Raise Refusal unless this credential may be used from this address."""
+    networks = tuple(ip_network(entry, strict=False) for entry in credential.ip_allowlist)
+    if networks and not _is_within(address, networks):
+        raise _not_from(address, credential)
+
+
 def require_permission(credential: Credential, resource: Resource, access: Access) -> None:
     """Raise Refusal unless this credential may do this."""
     if not credential.permissions.allow(resource, access):
@@ -154,6 +171,14 @@ def require_model(credential: Credential, model: str) -> None:
             hint="GET /v1/models lists the models that it may use.",
             param="model",
         )
+
+
+def _not_from(address: str, credential: Credential) -> Refusal:
+    return Refusal(
+        Code.ADDRESS_NOT_ALLOWED,
+        f"The API key {credential.redacted} may not be used from {address or 'an unknown address'}.",
+        hint="Use it from an address on its list, or have the list changed.",
+    )
 
 
 def _the_one(authorization: list[bytes], elsewhere: bool) -> str:

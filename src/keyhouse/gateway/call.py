@@ -26,9 +26,10 @@ from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.relay import Relay
 from keyhouse.gateway.request import BODY_BYTES_MAX, BODY_SECONDS_MAX, Request
-from keyhouse.gateway.routing import Model, Routing, Upstream
+from keyhouse.gateway.routing import Routing, Upstream
 from keyhouse.gateway.upstream import Answer, Unanswered, Unsent, UpstreamClient
 from keyhouse.ledger.book import Ledger
+from keyhouse.store.engine import Database
 from keyhouse.wire import errors
 
 
@@ -43,6 +44,7 @@ class House:
     clock: Clock
     entropy: Entropy
     objects: Objects
+    database: Database
     body_bytes_max: int = BODY_BYTES_MAX
     body_seconds_max: float = BODY_SECONDS_MAX
     poll_seconds: float = POLL_SECONDS
@@ -73,7 +75,15 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
         await house.objects.require(credential, ask.references, model.upstream.name)
     # 5. does it fit: from here on the call is in the books
     need = worst_case(ask, model.price, model.ceilings)
-    async with house.ledger.hold(_opening(request, credential, model, house), need) as hold:
+    opening = opening_of(
+        request,
+        credential,
+        house,
+        model=model.name,
+        upstream=model.upstream.name,
+        price_id=None if model.price is None else model.price.id,
+    )
+    async with house.ledger.hold(opening, need) as hold:
         body = asked.written(model.upstream_model, hold.admitted.output_tokens_max)
         # 6. forward
         hold.sent()
@@ -96,18 +106,29 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
             raise
 
 
-async def identify(request: Request, house: House, *, anew: bool = False) -> Credential:
+async def identify(request: Request, house: House, *, anew: bool = False, admits_admins: bool = False) -> Credential:
     """Step 1: the living key in the request's headers, or a Refusal. `anew` where no reservation reads it again."""
     authorization, elsewhere = request.credentials()
-    credential = await house.authenticator.authenticate(authorization, elsewhere, request.address, anew=anew)
+    credential = await house.authenticator.authenticate(
+        authorization, elsewhere, request.address, anew=anew, admits_admins=admits_admins
+    )
     request.credential = credential
     return credential
 
 
-def _opening(request: Request, credential: Credential, model: Model, house: House) -> Opening:
-    """Who calls what, for the books."""
+def opening_of(
+    request: Request,
+    credential: Credential,
+    house: House,
+    *,
+    model: str,
+    upstream: str,
+    price_id: int | None,
+    address: str | None = None,
+) -> Opening:
+    """Who calls what, for the books. `address` is the caller's, if it is not the request's own."""
     request.call_id = call_id(house.clock.now_ms(), request.entropy)
-    request.upstream = model.upstream.name
+    request.upstream = upstream
     return Opening(
         id=request.call_id,
         request_id=request.request_id,
@@ -120,10 +141,10 @@ def _opening(request: Request, credential: Credential, model: Model, house: Hous
         key_id=credential.key_id,
         secret_version=credential.secret_version,
         redacted=credential.redacted,
-        model=model.name,
-        upstream=model.upstream.name,
+        model=model,
+        upstream=upstream,
         endpoint=request.path,
-        price_id=None if model.price is None else model.price.id,
-        address=request.address,
+        price_id=price_id,
+        address=request.address if address is None else address,
         agent=request.agent,
     )

@@ -9,7 +9,7 @@ import msgspec
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Access, Resource
-from keyhouse.gateway import anthropic
+from keyhouse.gateway import anthropic, verification
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.call import House, identify, serve_call
 from keyhouse.gateway.counting import COUNTING, count
@@ -54,6 +54,7 @@ _ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
     **{f"/v1{metered.path}": ("POST", partial(serve_call, metered=metered)) for metered in METERED},
     **{f"/v1{counting.path}": ("POST", partial(count, counting=counting)) for counting in COUNTING},
     "/v1/models": ("GET", list_models),
+    verification.PATH: ("POST", verification.verify),
 }
 _DIALECTS: Final = {
     f"/v1{endpoint.path}": endpoint.dialect for endpoint in (*METERED, *COUNTING) if endpoint.dialect is not OPENAI

@@ -225,6 +225,10 @@ class Hold:
         self._close(State.SETTLED, status, Basis.RESERVED, counts, charged, flags)
         return charged
 
+    def settle_stated(self, *, status: int) -> None:
+        """Charge what was reserved, which is what whoever asked said it costs: no upstream is there to report."""
+        self._close(State.SETTLED, status, Basis.STATED, _all_of(self._need), self.admitted.reserved.nano_usd, "")
+
     def release(self, *, status: int = 0) -> None:
         """Say that no token was used: the call costs nothing and counts on no limit."""
         self._close(State.RELEASED, status, None, Counts(), 0, "")

@@ -37,7 +37,7 @@ def refusal(refused: Refused, opening: Opening, now_ms: int) -> Refusal:
         )
     limit = refused.limit
     if limit is None:
-        return dead_key(refused.code, opening.redacted)
+        return dead_key(refused.code, opening.redacted, refused.dead_at_ms)
     retry_after_ms = None if refused.resets_at_ms is None else max(1, refused.resets_at_ms - now_ms)
     if limit.unit is Unit.CONCURRENCY:
         retry_after_ms = CONCURRENCY_RETRY_MS

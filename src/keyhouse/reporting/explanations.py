@@ -26,6 +26,7 @@ class Outcome(StrEnum):
     EXACT = "exact"
     CAPPED = "capped"
     RESERVED = "reserved"
+    STATED = "stated"
     UNPRICED = "unpriced"
     UNEXPLAINED = "unexplained"
 
@@ -122,10 +123,12 @@ def charge_of(call: Call, price: Price | None) -> Charge:
         return _without_lines(Outcome.RUNNING, None)
     if call.state is State.RELEASED:
         return _without_lines(Outcome.RELEASED if charged == 0 else Outcome.UNEXPLAINED, charged)
-    if call.price_id is None:
-        return _without_lines(Outcome.UNPRICED if charged is None else Outcome.UNEXPLAINED, charged)
+    if call.price_id is None and charged is None:
+        return _without_lines(Outcome.UNPRICED, charged)
     if call.state is State.ORPHANED:
         return _without_lines(Outcome.RESERVED if charged == reserved else Outcome.UNEXPLAINED, charged)
+    if call.basis is Basis.STATED:
+        return _without_lines(Outcome.STATED if charged == reserved else Outcome.UNEXPLAINED, charged)
     if price is None or charged is None:
         return _without_lines(Outcome.UNEXPLAINED, charged)
     cost = cost_nano_usd(call.counts, price, call.tier)
@@ -226,6 +229,8 @@ def _outcome(call: Call, charge: Charge) -> str:
                 "Its gateway died while it ran, and nobody knows what was used: it was charged all that it had "
                 f"reserved, {reserved}, because releasing it could let a budget be overspent."
             )
+        case Outcome.STATED:
+            return f"Whoever had the key verified said what it costs, {reserved}, and that is the charge."
         case Outcome.UNPRICED:
             return (
                 "The model's price was not known, so nothing was charged; limits in other units count it all the same."

@@ -232,7 +232,8 @@ def _opened(operation: Reserve, verdict: Admitted, now_ms: int) -> list[object]:
 def _closed(closing: Closing, call: HeldCall) -> list[object]:
     charged = closing.charged_nano_usd
     if closing.state is State.ORPHANED:
-        charged = call.reserved.nano_usd if call.is_priced else None
+        # What reserved money had a price, or somebody who said what it costs.
+        charged = call.reserved.nano_usd if call.is_priced or call.reserved.nano_usd else None
     counts = closing.counts
     return [
         closing.call_id,

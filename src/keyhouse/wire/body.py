@@ -96,6 +96,21 @@ def read(body: bytes, known: msgspec.json.Decoder[T], ask: Callable[[T, Object, 
         raise _not_json(str(error)) from None
 
 
+def read_own(body: bytes, known: msgspec.json.Decoder[T]) -> T:
+    """The body of an endpoint of Keyhouse's own, whose struct forbids fields that it does not know.
+
+    Raises Refusal that names the parameter at fault.
+    """
+    try:
+        return known.decode(body)
+    except RecursionError:
+        raise _not_json("it is nested too deeply") from None
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _not_json(str(error)) from None
+
+
 def require_model(model: str) -> None:
     """Raise Refusal for an empty name."""
     if not model:
@@ -154,6 +169,17 @@ def _invalid(error: msgspec.ValidationError) -> Refusal:
         name = what.removeprefix("Object missing required field `").rstrip("`")
         param = f"{path}.{name}" if path else name
         return Refusal(Code.PARAMETER_MISSING, f"Missing required parameter: `{param}`.", hint=_SEE, param=param)
+    if what.startswith("Object contains unknown field `"):
+        name = what.removeprefix("Object contains unknown field `").rstrip("`")[:200]
+        param = f"{path}.{name}" if path else name
+        return Refusal(
+            Code.PARAMETER_UNKNOWN,
+            f"There is no parameter `{param}` here.",
+            hint="Leave it out; the API's reference lists them.",
+            param=param,
+        )
+    if not path:
+        return _not_json("it is JSON, but not an object")
     return Refusal(
         Code.PARAMETER_INVALID,
         f"Invalid value for `{path}`: {what[:1].lower()}{what[1:]}.",
