@@ -1,11 +1,20 @@
-"""The path alone decides which door answers, and only a trusted proxy is believed about addresses."""
+"""The path alone decides which door answers, only a trusted proxy is believed, and nobody waits for ever."""
 
+import asyncio
+import json
 from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
 
+from given import seeded_entropy
+from keyhouse.admin.policy import POLICY as ADMIN
+from keyhouse.console.policy import POLICY as CONSOLE
+from keyhouse.core.errors import Refusal
 from keyhouse.doors import ASGIApp, Doors, Receive, Scope, Send
+from keyhouse.gateway import endpoints
+
+HOST = (b"host", b"keys.example:8080")
 
 
 def a_door(name: str, seen: list[tuple[str, str]]) -> ASGIApp:
@@ -25,6 +34,7 @@ async def ask(
     trusted: tuple[str, ...] = (),
     ready: bool = True,
     statuses: dict[tuple[str, int], int] | None = None,
+    given: tuple[tuple[bytes, bytes], ...] = (HOST,),
 ) -> tuple[list[tuple[str, str]], list[MutableMapping[str, Any]]]:
     seen: list[tuple[str, str]] = []
     sent: list[MutableMapping[str, Any]] = []
@@ -35,6 +45,7 @@ async def ask(
         is_ready=lambda: ready,
         metrics=lambda: b"keyhouse_ledger_is_well 1\n",
         statuses={} if statuses is None else statuses,
+        entropy=seeded_entropy(1),
         trusted_proxies=trusted,
     )
 
@@ -44,8 +55,9 @@ async def ask(
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    headers = [] if forwarded is None else [(b"x-forwarded-for", forwarded.encode())]
-    await doors({"type": "http", "path": path, "headers": headers, "client": (client, 1)}, receive, send)
+    headers = [*given, *([] if forwarded is None else [(b"x-forwarded-for", forwarded.encode())])]
+    scope = {"type": "http", "http_version": "1.1", "path": path, "query_string": b"", "headers": headers}
+    await doors({**scope, "client": (client, 1)}, receive, send)
     return seen, sent
 
 
@@ -102,3 +114,76 @@ async def test_answers_are_counted_by_door_and_class_of_status() -> None:
     for path in ("/v1/models", "/v1/models", "/v1/organization", "/", "/healthz", "/metrics"):
         await ask(path, statuses=statuses)
     assert statuses == {("gateway", 4): 2, ("admin", 4): 1, ("console", 4): 1}
+
+
+EVERY_PATH = sorted(
+    {path for _, path in [*ADMIN, *CONSOLE]} | {*endpoints._ENDPOINTS, "/healthz", "/readyz", "/metrics"}
+)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "hosts",
+    [["evil.test/v1/organization/limits"], ["a?b"], ["a#b"], ["user@a"], ["a b"], [""], [], ["a", "b"], ["a", "a"]],
+)
+async def test_an_odd_host_reaches_no_route_of_any_door(hosts: list[str]) -> None:
+    given = tuple((b"host", host.encode()) for host in hosts)
+    for path in EVERY_PATH:
+        seen, sent = await ask(path, given=given)
+        assert (seen, sent[0]["status"]) == ([], 400), path
+        assert json.loads(sent[1]["body"])["error"]["reason"] == "head_ambiguous"
+
+
+@pytest.mark.asyncio
+async def test_who_is_turned_away_is_told_that_the_connection_closes_and_is_counted_apart() -> None:
+    statuses: dict[tuple[str, int], int] = {}
+    _, sent = await ask("/v1/models", given=(HOST, (b"x", b"a" * 33_000)), statuses=statuses)
+    headers = dict(sent[0]["headers"])
+    assert (sent[0]["status"], headers[b"connection"]) == (431, b"close")
+    assert headers[b"x-request-id"].startswith(b"req_")
+    assert statuses == {("edge", 4): 1}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("path", "door"), [("/v1/organization", "admin"), ("/sign-in", "console")])
+async def test_a_body_is_waited_for_only_so_long_but_a_whole_one_may_be_answered_slowly(path: str, door: str) -> None:
+    heard: list[str] = []
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["more_body"]:
+            heard.append("part")
+        heard.append("whole")
+        await receive()
+
+    doors = Doors(
+        gateway=a_door("gateway", []),
+        admin=waiting if door == "admin" else a_door("admin", []),
+        console=waiting if door == "console" else a_door("console", []),
+        is_ready=lambda: True,
+        metrics=lambda: b"",
+        statuses={},
+        entropy=seeded_entropy(1),
+        body_seconds_max=0.05,
+    )
+    scope = {"type": "http", "http_version": "1.1", "path": path, "query_string": b"", "headers": [HOST]}
+
+    async def send(_: MutableMapping[str, Any]) -> None:
+        raise AssertionError("nothing is said")
+
+    def saying(*parts: bool) -> Receive:
+        left = list(parts)
+
+        async def receive() -> MutableMapping[str, Any]:
+            if left:
+                return {"type": "http.request", "body": b"x", "more_body": left.pop(0)}
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        return receive
+
+    with pytest.raises(Refusal) as caught:
+        await doors(scope, saying(True), send)
+    assert (caught.value.code, heard) == ("body_timeout", ["part"])
+    with pytest.raises(TimeoutError):  # ours: it would wait for the client to leave as long as that takes
+        await asyncio.wait_for(doors(scope, saying(True, False), send), 0.3)
+    assert heard == ["part", "part", "whole"]

@@ -192,6 +192,7 @@ async def open_house(
         is_ready=lambda: ledger.is_well,
         metrics=Metrics(Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses)).page,
         statuses=statuses,
+        entropy=entropy,
         trusted_proxies=settings.server.trusted_proxies,
     )
     return House(doors, ground, ledger, print_setup_link, (client.close, finish_rounds, books.finish, ground.close))

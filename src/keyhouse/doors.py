@@ -1,6 +1,8 @@
-"""One address, three doors: which application answers a request, decided on the raw path alone.
+"""One address, three doors: which application answers a request, decided on its path alone.
 
-Model calls go to the gateway before any framework has touched them. Behind a trusted proxy the client's
+Before any door a request's head must mean one thing to everybody (`wire/head.py`), or it is turned away. Model calls
+go to the gateway before any framework has touched them; to the other doors a body must come in time, as the gateway
+sees to by itself. Behind a trusted proxy the client's
 address is taken from `X-Forwarded-For` here, once for all doors, and from nobody else.
 """
 
@@ -8,6 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
+
+from keyhouse.core.clock import Entropy
+from keyhouse.core.errors import Refusal
+from keyhouse.gateway.request import BODY_SECONDS_MAX, body_timeout
+from keyhouse.wire import errors
+from keyhouse.wire.head import require_plain_head
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -20,7 +28,8 @@ _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"
 class Doors:
     """The whole application. `is_ready` says whether calls can be served right now, `metrics` is their page.
 
-    Into `statuses` the answers are counted by door and class of status: `("gateway", 2)`.
+    Into `statuses` the answers are counted by door and class of status: `("gateway", 2)`; those to who was turned
+    away before any door, as door `edge`.
     """
 
     def __init__(
@@ -32,7 +41,9 @@ class Doors:
         is_ready: Callable[[], bool],
         metrics: Callable[[], bytes],
         statuses: dict[tuple[str, int], int],
+        entropy: Entropy,
         trusted_proxies: Iterable[str] = (),
+        body_seconds_max: float = BODY_SECONDS_MAX,
     ) -> None:
         self._gateway = gateway
         self._admin = admin
@@ -40,6 +51,8 @@ class Doors:
         self._is_ready = is_ready
         self._metrics = metrics
         self._statuses = statuses
+        self._entropy = entropy
+        self._body_seconds_max = body_seconds_max
         self._trusted = [ip_network(network) for network in trusted_proxies]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,13 +64,19 @@ class Doors:
             # A refused WebSocket handshake is answered with 403 by the server (ASGI, Websocket).
             await send({"type": "websocket.close"})
             return
+        path: str = scope["path"]
+        try:
+            target_bytes = len(path) + len(scope["query_string"])
+            require_plain_head(scope["headers"], target_bytes, scope["http_version"])
+        except Refusal as refusal:
+            await self._turn_away(refusal, self._counting("edge", send))
+            return
         if self._trusted:
             _believe(scope, self._trusted)
-        path: str = scope["path"]
         if path.startswith("/v1/"):
             is_admin = path.startswith("/v1/organization/") or path == "/v1/organization"
             if is_admin:
-                await self._admin(scope, receive, self._counting("admin", send))
+                await self._admin(scope, self._hurrying(receive), self._counting("admin", send))
             else:
                 await self._gateway(scope, receive, self._counting("gateway", send))
         elif path == "/healthz":
@@ -69,7 +88,33 @@ class Doors:
             # On a thread: what it is made with is slow to load.
             await _say(send, 200, await asyncio.to_thread(self._metrics))
         else:
-            await self._console(scope, receive, self._counting("console", send))
+            await self._console(scope, self._hurrying(receive), self._counting("console", send))
+
+    async def _turn_away(self, refusal: Refusal, send: Send) -> None:
+        """Refuse a request that cannot be told apart from what follows it on its connection, and close that."""
+        status, headers, body = errors.answer(refusal, f"req_{self._entropy(16).hex()}")
+        headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _hurrying(self, receive: Receive) -> Receive:
+        """`receive` that raises Refusal once a body takes too long. After the body it waits for as long as it is."""
+        ends_at = asyncio.get_running_loop().time() + self._body_seconds_max
+        is_whole = False
+
+        async def hurrying() -> MutableMapping[str, Any]:
+            nonlocal is_whole
+            if is_whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(ends_at):
+                    message = await receive()
+            except TimeoutError:
+                raise body_timeout(self._body_seconds_max) from None
+            is_whole = not message.get("more_body")
+            return message
+
+        return hurrying
 
     def _counting(self, door: str, send: Send) -> Send:
         """`send` that counts the answer by its status. It is called for every piece of a stream, so it does no more."""

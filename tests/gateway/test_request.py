@@ -67,7 +67,7 @@ async def test_a_client_that_leaves_before_its_body_is_whole_costs_nothing(tmp_p
         await raw(street.url, head(50) + b'{"model"', ends=False)
         await asyncio.wait_for(street.log.has_request.wait(), 5)
         assert await street.calls() == []
-        assert street.log.lines[-1]["reason"] == "client_left"
+        assert street.log.lines[-1]["reason"] == "body_broken"
 
 
 @pytest.mark.asyncio
@@ -82,3 +82,12 @@ async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(tmp_p
     async with a_street(tmp_path, silent) as street:
         answer = await raw(street.url, head(10**12))
     assert answer.startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("chunks", [b"zz\r\nab\r\n0\r\n\r\n", b"-1\r\nab\r\n0\r\n\r\n", b"fffffffffffffffffffff\r\nab"])
+async def test_a_body_in_chunks_that_are_none_is_refused(tmp_path: Path, chunks: bytes) -> None:
+    chunked = head(0).replace(b"content-length: 0", b"transfer-encoding: chunked")
+    async with a_street(tmp_path, silent) as street:
+        answer = await raw(street.url, chunked + chunks)
+    assert answer.startswith(b"HTTP/1.1 400")

@@ -16,6 +16,7 @@ from keyhouse.console.pages import Pages
 from keyhouse.core.errors import Code, Refusal
 
 _STATUS: Final[Mapping[Code, int]] = {
+    Code.BODY_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
     Code.CONFLICT: HTTPStatus.CONFLICT,
     Code.CROSS_SITE: HTTPStatus.FORBIDDEN,
     Code.LEDGER_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -31,10 +31,13 @@ class Code(StrEnum):
     CROSS_SITE = "cross_site"
 
     # what is asked
+    BODY_BROKEN = "body_broken"
     BODY_NOT_JSON = "body_not_json"
     BODY_TIMEOUT = "body_timeout"
     BODY_TOO_LARGE = "body_too_large"
     ENDPOINT_UNKNOWN = "endpoint_unknown"
+    HEAD_AMBIGUOUS = "head_ambiguous"
+    HEAD_TOO_LARGE = "head_too_large"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     PARAMETER_INVALID = "parameter_invalid"
     PARAMETER_MISSING = "parameter_missing"

@@ -61,7 +61,10 @@ def build(house: House, log: Log, write_line: Callable[[bytes], None] | None = N
             await endpoints.find(raw_path.partition(b"?")[0], request)(request, house)
         except Refusal as refusal:
             await _refuse(request, refusal, log)
-        except (ClientLeft, ConnectionError):
+        except ClientLeft:
+            # Most have left and do not hear it; whose chunks were garbage does.
+            await _refuse(request, Refusal(Code.BODY_BROKEN, "The request's body broke off.", hint=_WHOLE), log)
+        except ConnectionError:
             request.reason = "client_left"
         except Exception as error:
             log.error("request failed", request_id=request.request_id, error=repr(error), exc_info=error)  # noqa: TRY400
@@ -92,6 +95,7 @@ class _Supply:
         return self._bytes[begin : self._taken]
 
 
+_WHOLE: Final = "Send as many bytes as its Content-Length says, or chunks in HTTP's form."
 _REPORT: Final = "Try again; if it stays so, tell an administrator this answer's x-request-id."
 
 

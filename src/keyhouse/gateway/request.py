@@ -148,11 +148,7 @@ class Request:
                         return body
                 return await self._body_in_parts(message, bytes_max)
         except TimeoutError:
-            raise Refusal(
-                Code.BODY_TIMEOUT,
-                f"The request's body did not come within {seconds_max:g} seconds.",
-                hint="Send it in one go.",
-            ) from None
+            raise body_timeout(seconds_max) from None
 
     async def _body_in_parts(self, message: MutableMapping[str, Any], bytes_max: int) -> bytes:
         parts = bytearray()
@@ -215,6 +211,15 @@ class Request:
             (b"openai-processing-ms", b"%d" % self.elapsed_ms),
         ]
         await self.answer(200, headers, content)
+
+
+def body_timeout(seconds_max: float) -> Refusal:
+    """The refusal of a body that is too slow."""
+    return Refusal(
+        Code.BODY_TIMEOUT,
+        f"The request's body did not come within {seconds_max:g} seconds.",
+        hint="Send it in one go.",
+    )
 
 
 def _too_large(bytes_max: int) -> Refusal:

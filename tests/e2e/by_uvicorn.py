@@ -1,0 +1,17 @@
+"""Runs `keyhouse` behind uvicorn instead of granian: python by_uvicorn.py serve ..."""
+
+import uvicorn
+
+from keyhouse.app import House
+from keyhouse.cli import main, serve
+
+
+async def _run(house: House, host: str, port: int, url: str) -> None:
+    settings = uvicorn.Config(house.doors, host=host, port=port, lifespan="off", log_config=None, ws="none")
+    await uvicorn.Server(settings).serve()
+
+
+serve._run = _run
+
+if __name__ == "__main__":
+    main.run()
