@@ -47,6 +47,7 @@ from keyhouse.ledger.tally import Tally
 from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
 from keyhouse.metrics import Metrics, Sources
 from keyhouse.reporting.calls import CallQuestions
+from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
@@ -296,6 +297,7 @@ def _desk(
         sessions=sessions,
         keys=keys,
         key_questions=KeyQuestions(database, clock),
+        inspections=Inspections(database, clock, ground.keyring.pepper),
         usage_questions=UsageQuestions(database),
         project_questions=ProjectQuestions(database),
         names=Names(database).names,

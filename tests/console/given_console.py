@@ -20,6 +20,7 @@ from keyhouse.control.sign_in import SignIn
 from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
+from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.names import Names
 from keyhouse.reporting.projects import ProjectQuestions
@@ -128,6 +129,7 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             sessions=sessions,
             keys=Keys(database, clock, entropy, PEPPER, forgotten.append),
             key_questions=KeyQuestions(database, clock),
+            inspections=Inspections(database, clock, PEPPER),
             usage_questions=UsageQuestions(database),
             project_questions=ProjectQuestions(database),
             names=Names(database).names,

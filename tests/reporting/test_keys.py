@@ -46,7 +46,7 @@ def called(key_id: str, at_ms: int, version: int, number: int, organization_id: 
         state="settled",
         created_at_ms=at_ms,
         rollup_at_ms=at_ms,
-        **dict.fromkeys(names, "x"),
+        **dict.fromkeys(names, "x") | {"period_ids": "[]"},
         **dict.fromkeys(numbers, 1),
     )
 

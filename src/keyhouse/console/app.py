@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
-from keyhouse.console import account, key_changes, keys, usage
+from keyhouse.console import account, help_page, key_changes, keys, usage
 from keyhouse.console.assets import Assets, load_assets
 from keyhouse.console.desk import Desk
 from keyhouse.console.doorway import FORM_BYTES_MAX, Visit, guard
@@ -50,6 +50,8 @@ _ROUTES: Final = (
     key_changes.revoke_key,
     usage.show_usage,
     usage.download_usage,
+    help_page.show_help,
+    help_page.inspect_key,
 )
 
 

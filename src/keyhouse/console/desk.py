@@ -8,6 +8,7 @@ from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.identity.sessions import Sessions
+from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.usage import UsageQuestions
@@ -28,6 +29,7 @@ class Desk:
     sessions: Sessions
     keys: Keys
     key_questions: KeyQuestions
+    inspections: Inspections
     usage_questions: UsageQuestions
     project_questions: ProjectQuestions
     names: Callable[[str, Iterable[str]], Awaitable[dict[str, str]]]

@@ -30,7 +30,10 @@ class Place(msgspec.Struct, frozen=True):
     icon: str
 
 
-MENU: Final = ((Place("API keys", "/api-keys", "key-round"), Place("Usage", "/usage", "chart-column")),)
+MENU: Final = (
+    (Place("API keys", "/api-keys", "key-round"), Place("Usage", "/usage", "chart-column")),
+    (Place("Help", "/help", "circle-question-mark"),),
+)
 """The pages that exist, in groups by use. Nothing stands here that does not answer."""
 
 

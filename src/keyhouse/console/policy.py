@@ -47,4 +47,7 @@ POLICY: Final[Mapping[tuple[str, str], Who]] = {
     # numbers
     ("GET", "/usage"): Who.SIGNED_IN,
     ("GET", "/usage.csv"): Who.SIGNED_IN,
+    # help
+    ("GET", "/help"): Who.SIGNED_IN,
+    ("POST", "/help"): Who.SIGNED_IN,
 }

@@ -104,6 +104,7 @@ class CallSelection(msgspec.Struct, frozen=True):
     upstreams: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
     states: tuple[State, ...] = ()
+    secret_versions: tuple[int, ...] = ()
     errors_only: bool = False
 
 
@@ -256,13 +257,14 @@ def _within(stretch: _Range) -> list[ColumnElement[bool]]:
 
 
 def _chosen(organization_id: str, selection: CallSelection) -> list[ColumnElement[bool]]:
-    wanted = {
+    wanted: dict[str, tuple[object, ...]] = {
         "project_id": selection.project_ids,
         "owner_id": selection.owner_ids,
         "model": selection.models,
         "upstream": selection.upstreams,
         "endpoint": selection.endpoints,
         "state": tuple(map(str, selection.states)),
+        "secret_version": selection.secret_versions,
     }
     chosen = [calls.c.organization_id == organization_id]
     chosen += [calls.c[name].in_(values) for name, values in wanted.items() if values]

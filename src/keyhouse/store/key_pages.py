@@ -62,6 +62,21 @@ def list_page(
     return with_secrets(connection, rows.mappings().all()), total
 
 
+def list_by_last_four(connection: Connection, organization_id: str, last_four: str, limit: int) -> tuple[ApiKey, ...]:
+    """At most `limit` project keys that have or had a secret with these last characters, newest first."""
+    rows = connection.execute(
+        select(keys)
+        .where(
+            keys.c.organization_id == organization_id,
+            keys.c.kind.in_(PROJECT_KINDS),
+            keys.c.id.in_(select(key_secrets.c.key_id).where(key_secrets.c.last_four == last_four)),
+        )
+        .order_by(keys.c.created_at_ms.desc(), keys.c.id)
+        .limit(limit)
+    )
+    return with_secrets(connection, rows.mappings().all())
+
+
 def _has_status(status: str, now_ms: int) -> ColumnElement[bool]:
     """The same order of importance as `ApiKey.status`: what is final comes first."""
     alive = keys.c.revoked_at_ms.is_(None)
