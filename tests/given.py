@@ -11,7 +11,10 @@ from keyhouse.core.bound import Need
 from keyhouse.core.call import Opening
 from keyhouse.core.limit import Unit, Window
 from keyhouse.store import schema
+from keyhouse.store.audit import insert_head
 from keyhouse.store.sqlite import SqliteDatabase, open_sqlite
+
+AUDIT_KEY: Final = b"a" * 32
 
 NOON: Final = 1_795_521_600_000
 """24 November 2026, 12:00 UTC."""
@@ -43,7 +46,9 @@ def seeded_entropy(seed: int = 1) -> Callable[[int], bytes]:
 
 def a_database(folder: Path, clock: FakeClock | None = None, seed: int = 1) -> SqliteDatabase:
     """A real database in a file, with its whole schema."""
-    return open_sqlite(folder / "keyhouse.db", clock or FakeClock(), seeded_entropy(seed))
+    database = open_sqlite(folder / "keyhouse.db", clock or FakeClock(), seeded_entropy(seed))
+    database.chain_with(AUDIT_KEY)
+    return database
 
 
 def some_people(connection: Connection, *, suffix: str = "1", time_zone: str = "Europe/Berlin") -> None:
@@ -52,6 +57,7 @@ def some_people(connection: Connection, *, suffix: str = "1", time_zone: str = "
     connection.execute(
         insert(schema.organizations).values(id=organization, name="Acme", time_zone=time_zone, created_at_ms=NOON)
     )
+    insert_head(connection, AUDIT_KEY, organization)
     connection.execute(
         insert(schema.projects).values(id=project, organization_id=organization, name="Main", created_at_ms=NOON)
     )

@@ -8,14 +8,14 @@ from typing import Final, Protocol, TypeVar, cast
 import pytest
 from sqlalchemy import event
 
-from given import FakeClock, seeded_entropy
+from given import AUDIT_KEY, FakeClock, a_database, seeded_entropy
 from keyhouse.store import postgres, sqlite
 from keyhouse.store.books import Books
 from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.postgres import PostgresDatabase
-from keyhouse.store.sqlite import SqliteDatabase, open_sqlite
+from keyhouse.store.sqlite import SqliteDatabase
 from postgres import Cluster, ThreadedDatabase, in_thread
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class SqliteEngine:
         return self.open_for_any_loop(folder, clock, seed)
 
     def open_for_any_loop(self, folder: Path, clock: FakeClock | None = None, seed: int = 1) -> ClosableDatabase:
-        return open_sqlite(folder / "keyhouse.db", clock or FakeClock(), seeded_entropy(seed))
+        return a_database(folder, clock, seed)
 
     def drop(self, folder: Path) -> None:
         (folder / "keyhouse.db").unlink()
@@ -110,10 +110,14 @@ class PostgresEngine:
         return self._cluster.url(self._names[folder])
 
     def open(self, folder: Path, clock: FakeClock | None = None, seed: int = 1) -> Database:
-        return PostgresDatabase(self.url(folder), clock or FakeClock(), seeded_entropy(seed))
+        database = PostgresDatabase(self.url(folder), clock or FakeClock(), seeded_entropy(seed))
+        database.chain_with(AUDIT_KEY)
+        return database
 
     def open_for_any_loop(self, folder: Path, clock: FakeClock | None = None, seed: int = 1) -> ClosableDatabase:
-        return ThreadedDatabase(self.url(folder), clock or FakeClock(), seeded_entropy(seed))
+        database = ThreadedDatabase(self.url(folder), clock or FakeClock(), seeded_entropy(seed))
+        database.chain_with(AUDIT_KEY)
+        return database
 
     def drop(self, folder: Path) -> None:
         self._cluster.give_back(self._names.pop(folder))

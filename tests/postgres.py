@@ -272,6 +272,9 @@ class ThreadedDatabase:
     async def change(self, actor: Actor, step: Callable[[Change], T]) -> T:
         return await self._there(self._inner.change(actor, step))
 
+    def chain_with(self, key: bytes) -> None:
+        self._inner.chain_with(key)
+
     def listen(self, forget: Callable[[str], None], forget_all: Callable[[], None]) -> None:
         self._loop.call_soon_threadsafe(self._inner.listen, forget, forget_all)
 

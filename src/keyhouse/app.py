@@ -46,6 +46,7 @@ from keyhouse.ledger.rounds import repeat
 from keyhouse.ledger.tally import Tally
 from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
 from keyhouse.metrics import Metrics, Sources
+from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
@@ -55,6 +56,7 @@ from keyhouse.reporting.names import Names
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.usage import UsageQuestions
+from keyhouse.store.audit_chains import open_audit_log
 from keyhouse.store.books import Books
 from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.books_sqlite import SqliteBooks
@@ -110,6 +112,7 @@ async def open_ground(settings: config.Settings, data: Path) -> Ground:
     try:
         key_file = settings.secrets.master_key_file
         keyring = await open_keyring(Path(key_file) if key_file else data / "master.key", database, clock, entropy)
+        await open_audit_log(database, keyring.audit, clock, entropy)
     except BaseException:
         await database.close()
         raise
@@ -274,6 +277,7 @@ def _office(ground: Ground, keys: Keys, projects: Projects, accounts: ServiceAcc
         limits=Limits(database, clock, ground.entropy),
         projects=projects,
         service_accounts=accounts,
+        audit_questions=AuditQuestions(database, ground.keyring.audit),
         listings=Listings(database, clock),
         limit_questions=LimitQuestions(database, clock),
         project_questions=ProjectQuestions(database),

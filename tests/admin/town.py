@@ -13,7 +13,7 @@ import uvicorn
 from openai import OpenAI
 from sqlalchemy import Connection, insert
 
-from given import NOON, FakeClock, a_database, seeded_entropy, some_people
+from given import AUDIT_KEY, NOON, FakeClock, a_database, seeded_entropy, some_people
 from keyhouse.admin.app import build
 from keyhouse.admin.office import Office
 from keyhouse.control.admin_keys import AdminKeys
@@ -22,6 +22,7 @@ from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.core.errors import Refusal
+from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
@@ -57,6 +58,7 @@ class Town:
             limits=Limits(database, clock, self.entropy),
             projects=Projects(database, clock, self.entropy, self.changed.append),
             service_accounts=ServiceAccounts(database, clock, self.entropy, PEPPER, self.changed.append),
+            audit_questions=AuditQuestions(database, AUDIT_KEY),
             listings=Listings(database, clock),
             limit_questions=LimitQuestions(database, clock),
             project_questions=ProjectQuestions(database),

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
-from given import FakeClock, seeded_entropy
+from given import AUDIT_KEY, FakeClock, seeded_entropy
 from given_control import HOUR_MS, VERBS, House, a_house
 from given_engine import PostgresEngine
 from keyhouse.control.limits import LimitDraft
@@ -35,6 +35,7 @@ async def test_every_verb_announces_what_it_tells(house: House) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     address = cast("PostgresDatabase", house.database)._address
     elsewhere = PostgresDatabase(address.dsn, house.clock, seeded_entropy())
+    elsewhere.chain_with(AUDIT_KEY)
     is_listening = asyncio.Event()
     elsewhere.listen(heard.put_nowait, is_listening.set)
     await is_listening.wait()

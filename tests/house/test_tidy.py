@@ -46,6 +46,7 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/schema.py",  # tables; every store test
         "store/statements.py",
         "store/migrations/env.py",
+        "admin/audit_shapes.py",  # tests/admin/test_audit.py
         "admin/buckets.py",  # tests/admin/test_usage.py
         "admin/office.py",  # a dataclass; every admin test
         "control/authority.py",  # tests/admin/test_policy.py and every verb's tests
@@ -65,7 +66,8 @@ WITHOUT_MIRROR: Final = frozenset(
         "ledger/tally.py",  # tests/test_metrics.py
         "wire/body.py",  # every reader's tests
         "wire/meter.py",  # every meter's tests
-        "store/audit.py",  # tests/store/test_sqlite.py
+        "reporting/audit.py",  # tests/admin/test_audit.py
+        "store/audit.py",  # tests/store/test_audit_chains.py
         "store/books.py",  # tests/ledger
         "store/books_postgres.py",
         "store/books_sqlite.py",

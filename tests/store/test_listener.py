@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from given import FakeClock, seeded_entropy
+from given import AUDIT_KEY, FakeClock, seeded_entropy, some_people
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Unavailable
 from keyhouse.store.listener import CHANNEL, Listener
@@ -40,6 +40,7 @@ class Pair:
 
     def __init__(self, url: str) -> None:
         self.first, self.second = (PostgresDatabase(url, FakeClock(), seeded_entropy()) for _ in range(2))
+        self.first.chain_with(AUDIT_KEY)
         self.ear = Ear()
 
     async def announce(self, *key_ids: str) -> None:
@@ -54,6 +55,7 @@ class Pair:
 @pytest_asyncio.fixture
 async def pair(postgres_url: str) -> AsyncIterator[Pair]:
     made = Pair(postgres_url)
+    await made.first.write(some_people)
     made.second.listen(made.ear.forget, made.ear.forget_all)
     assert await made.ear.next() == EVERYTHING
     yield made

@@ -10,7 +10,7 @@ import pytest_asyncio
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from given import NOON, FakeClock, seeded_entropy, some_people
+from given import AUDIT_KEY, NOON, FakeClock, seeded_entropy, some_people
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.store import migrations, postgres, schema
 from keyhouse.store.audit import Event
@@ -20,12 +20,14 @@ from postgres import Cluster, a_cluster
 
 pytestmark = pytest.mark.asyncio
 
-ACTOR = Actor("session", "org-1", "user-1", "ada@example.com", "owner")
+ACTOR = Actor("session", "org-Spoken", "user-1", "ada@example.com", "owner")
 WHO = text("SELECT pg_backend_pid()")
 
 
 def a_database(url: str) -> PostgresDatabase:
-    return PostgresDatabase(url, FakeClock(), seeded_entropy())
+    database = PostgresDatabase(url, FakeClock(), seeded_entropy())
+    database.chain_with(AUDIT_KEY)
+    return database
 
 
 @pytest_asyncio.fixture

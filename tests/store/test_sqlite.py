@@ -14,7 +14,7 @@ from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, CannotOpen, Change, Unavailable
 from keyhouse.store.sqlite import LOG_BYTES, open_sqlite, read_only
 
-ACTOR = Actor("session", "org-1", "user-1", "ada@example.com", "owner")
+ACTOR = Actor("session", "org-Spoken", "user-1", "ada@example.com", "owner")
 
 
 def an_organization(name: str = "Acme") -> dict[str, object]:

@@ -12,7 +12,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
-from keyhouse.admin import admin_keys, calls, keys, limits, projects, service_accounts, usage
+from keyhouse.admin import admin_keys, audit, calls, keys, limits, projects, service_accounts, usage
 from keyhouse.admin.bodies import BODY_BYTES_MAX
 from keyhouse.admin.door import Door, Visit, actor_of, broken, request_id_of
 from keyhouse.admin.office import Office, TheOffice
@@ -49,6 +49,8 @@ ROUTES: Final = (
     limits.set_limit,
     limits.retrieve_limit,
     limits.delete_limit,
+    audit.list_audit_logs,
+    audit.verify_audit_logs,
     calls.list_calls,
     calls.retrieve_call,
     *usage.ROUTES,

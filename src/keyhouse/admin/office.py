@@ -10,6 +10,7 @@ from keyhouse.control.limits import Limits
 from keyhouse.control.projects import Projects
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.core.clock import Clock, Entropy
+from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
@@ -27,6 +28,7 @@ class Office:
     limits: Limits
     projects: Projects
     service_accounts: ServiceAccounts
+    audit_questions: AuditQuestions
     listings: Listings
     limit_questions: LimitQuestions
     project_questions: ProjectQuestions

@@ -64,6 +64,8 @@ POLICY: Final[Mapping[tuple[str, str], Task | None]] = {
     ("POST", f"{ROOT}/limits"): Task.LIMITS,
     ("GET", f"{ROOT}/limits/{{limit_id}}"): READ,
     ("DELETE", f"{ROOT}/limits/{{limit_id}}"): Task.LIMITS,
+    ("GET", f"{ROOT}/audit_logs"): Task.AUDIT_LOG,
+    ("GET", f"{ROOT}/audit_logs/verify"): Task.AUDIT_LOG,
     ("GET", f"{ROOT}/calls"): READ,
     ("GET", f"{ROOT}/calls/{{call_id}}"): READ,
     **{("GET", f"{ROOT}/usage/{kind}"): READ for kind in USAGE},

@@ -72,6 +72,7 @@ app.command("keyhouse.cli.limits:limits_app", name="limits", help="Budgets and r
 app.command("keyhouse.cli.usage:usage", name="usage", help=_USAGE)
 app.command("keyhouse.cli.usage:costs", name="costs", help=_COSTS)
 app.command("keyhouse.cli.calls:calls_app", name="calls", help="Calls, and what each was charged for.")
+app.command("keyhouse.cli.audit:audit_app", name="audit", help="The audit log: who changed what, and is it whole.")
 app.command("keyhouse.cli.ledger:ledger_app", name="ledger", help="Check the books.")
 app.command("keyhouse.cli.db:db_app", name="db", help="The database's schema.")
 

@@ -42,6 +42,19 @@ def database_url(data: Path | None, database: str | None) -> str:
     return configured
 
 
+def master_key_path(data: Path | None, named: Path | None) -> Path:
+    """The file with the master key: the one named, the configured one, or the one beside the database."""
+    if named is not None:
+        return named
+    try:
+        configured = config.load(None, os.environ).secrets.master_key_file
+    except config.BadConfiguration as error:
+        raise Failure(str(error)) from None
+    if configured is not None:
+        return Path(configured)
+    return (data or Path("data")) / "master.key"
+
+
 def wait_for(work: Coroutine[Any, Any, T]) -> T:
     """The result of work on a database; raises Failure where that cannot be opened or used."""
     try:

@@ -28,6 +28,7 @@ class Task(StrEnum):
 
     ADMIN_KEYS = "manage admin keys"
     API_KEYS = "manage API keys"
+    AUDIT_LOG = "read the audit log"
     LIMITS = "manage limits"
     PROJECTS = "manage projects"
     SERVICE_ACCOUNTS = "manage service accounts"

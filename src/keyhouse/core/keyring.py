@@ -7,9 +7,12 @@ import msgspec
 
 
 class Keyring(msgspec.Struct, frozen=True):
-    """`pepper` keys the digests of API keys' secrets; `check` recognizes the master key and reveals nothing of it."""
+    """`pepper` keys the digests of API keys' secrets, `audit` the audit log's chain; `check` recognizes the master key
+    and reveals nothing of it.
+    """
 
     pepper: bytes
+    audit: bytes
     check: bytes
 
     def __repr__(self) -> str:
@@ -18,7 +21,11 @@ class Keyring(msgspec.Struct, frozen=True):
 
 def derive(master_key: bytes) -> Keyring:
     """The keys for each purpose (HMAC-SHA-256 of the purpose's name)."""
-    return Keyring(_derived(master_key, b"keyhouse pepper 1"), _derived(master_key, b"keyhouse check 1"))
+    return Keyring(
+        pepper=_derived(master_key, b"keyhouse pepper 1"),
+        audit=_derived(master_key, b"keyhouse audit 1"),
+        check=_derived(master_key, b"keyhouse check 1"),
+    )
 
 
 def _derived(master_key: bytes, purpose: bytes) -> bytes:

@@ -72,15 +72,14 @@ class Change:
         self.actor = actor
         self.now_ms = now_ms
         self._event_id = event_id
-        self.is_recorded = False
+        self._entries: list[audit.Entry] = []
         self.announced: dict[str, None] = {}
 
     def record(
         self, event: audit.Event, resource_id: str, *, project_id: str | None = None, details: object = None
     ) -> None:
-        """Write the audit entry of what this transaction does. `details` becomes JSON and holds no secret."""
-        audit.insert_event(
-            self.connection,
+        """Note the audit entry of what this transaction does. `details` becomes JSON and holds no secret."""
+        self._entries.append(
             audit.Entry(
                 id=self._event_id(),
                 organization_id=self.actor.organization_id,
@@ -88,14 +87,24 @@ class Change:
                 event=event,
                 actor_type=self.actor.type,
                 actor_id=self.actor.key_id or self.actor.user_id,
+                actor_user_id=self.actor.user_id,
                 actor_email=self.actor.email,
                 address=self.actor.address,
                 project_id=project_id,
                 resource_id=resource_id,
-                details=details,
-            ),
+                details=msgspec.json.encode(details).decode(),
+            )
         )
-        self.is_recorded = True
+
+    def finish(self, chain_key: bytes | None) -> None:
+        """Write the entries, as the last thing before the commit: whoever changes something else meanwhile waits for
+        the end of the chain no longer than that, and never holding it.
+        """
+        if not self._entries:
+            raise AssertionError("a change without an audit entry")
+        if chain_key is None:
+            raise AssertionError("a change before the audit log's key is known")
+        audit.insert_events(self.connection, chain_key, self._entries)
 
     def announce(self, *key_ids: str) -> None:
         """Tell every other gateway of this database, once the change is durable, to read these keys anew."""
@@ -115,6 +124,10 @@ class Database(Protocol):
 
     async def change(self, actor: Actor, step: Callable[[Change], T]) -> T:
         """Run `step` as one durable transaction that must record what it does; else it is rolled back."""
+        ...
+
+    def chain_with(self, key: bytes) -> None:
+        """From now on changes can be made, and their audit entries are chained with this key."""
         ...
 
     def listen(self, forget: Callable[[str], None], forget_all: Callable[[], None]) -> None:

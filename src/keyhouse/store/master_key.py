@@ -25,7 +25,7 @@ async def open_keyring(path: Path, database: Database, clock: Clock, entropy: En
     """The keyring of this database. Raises CannotOpen if its master key is missing, malformed or another one."""
     known = await database.read(find_master_key_check)
     is_made = known is None and await asyncio.to_thread(_make, path, entropy)
-    keyring = derive(await asyncio.to_thread(_read, path))
+    keyring = await asyncio.to_thread(read_keyring, path)
     if known is None:
         now_ms = clock.now_ms()
         known = await database.write(lambda connection: insert_master_key_check(connection, keyring.check, now_ms))
@@ -35,6 +35,11 @@ async def open_keyring(path: Path, database: Database, clock: Clock, entropy: En
             await asyncio.to_thread(path.unlink)
         raise CannotOpen(f"{path} is not the master key this database was made with. {_SAME}")
     return keyring
+
+
+def read_keyring(path: Path) -> Keyring:
+    """What is derived from the master key in this file. Raises CannotOpen if it is missing or malformed."""
+    return derive(_read(path))
 
 
 def _make(path: Path, entropy: Entropy) -> bool:

@@ -380,5 +380,21 @@ audit_events = Table(
     Column("project_id", Text),
     Column("resource_id", Text, nullable=False),
     Column("details", Text, nullable=False),
+    Column("actor_user_id", Text, nullable=False, server_default=""),
+    Column("sequence", BigInteger),
+    Column("code", LargeBinary),
     Index("audit_events_by_time", "organization_id", "at_ms"),
+    Index("audit_events_by_sequence", "organization_id", "sequence", unique=True),
 )
+"""Sequence and code are null only for what was written before there were any, until the next start."""
+
+audit_heads = Table(
+    "audit_heads",
+    METADATA,
+    Column("organization_id", ForeignKey("organizations.id"), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("last_code", LargeBinary, nullable=False),
+    Column("code", LargeBinary),
+)
+"""Where each organization's chain ends (`core.chain.Head`). Its own code is null where there were entries before there
+were chains, until the next start."""

@@ -22,6 +22,7 @@ class Turn(IntEnum):
     SIGN_IN = 4
     PRICES = 5
     HOUSEKEEPING = 6
+    AUDIT_CHAINS = 7
 
 
 def take_turn(connection: Connection, turn: Turn) -> None:
