@@ -7,7 +7,7 @@ import { watchCharts } from "./modules/charts.js";
 import { watchCopyButtons } from "./modules/copy.js";
 import { watchCreateSheet } from "./modules/create_sheet.js";
 import { watchOverlays } from "./modules/overlays.js";
-import { watchFilters } from "./modules/filters.js";
+import { watchChoices, watchFilters } from "./modules/filters.js";
 import { watchMenus } from "./modules/menus.js";
 import { watchPasswords } from "./modules/passwords.js";
 import { watchShortcuts } from "./modules/shortcuts.js";
@@ -23,7 +23,7 @@ watchPasswords();
 watchShortcuts();
 watchTestCalls();
 
-const onEveryContent = [watchOverlays, watchCreateSheet, watchCharts, watchToasts, watchTimeZone];
+const onEveryContent = [watchOverlays, watchCreateSheet, watchChoices, watchCharts, watchToasts, watchTimeZone];
 const lookAround = () => onEveryContent.forEach((look) => look());
 document.addEventListener("htmx:after:swap", lookAround);
 lookAround();

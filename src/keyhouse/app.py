@@ -48,12 +48,16 @@ from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
 from keyhouse.metrics import Metrics, Sources
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.calls import CallQuestions
+from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
+from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.names import Names
+from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.replay import Replays
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.store.audit_chains import open_audit_log
@@ -295,6 +299,7 @@ def _desk(
     """What the console works with."""
     database, clock = ground.database, ground.clock
     sessions = Sessions(database, clock, ground.entropy)
+    usage, limit_questions = UsageQuestions(database), LimitQuestions(database, clock)
     return Desk(
         setup=ground.setup,
         sign_in=SignIn(database, clock, ground.passwords, sessions, Throttle(database, clock)),
@@ -302,7 +307,13 @@ def _desk(
         keys=keys,
         key_questions=KeyQuestions(database, clock),
         inspections=Inspections(database, clock, ground.keyring.pepper),
-        usage_questions=UsageQuestions(database),
+        usage_questions=usage,
+        performance_questions=PerformanceQuestions(database),
+        cost_questions=CostQuestions(usage, limit_questions, clock),
+        limits=Limits(database, clock, ground.entropy),
+        limit_questions=limit_questions,
+        limit_pages=LimitPages(database, clock),
+        replays=Replays(database, clock),
         project_questions=ProjectQuestions(database),
         names=Names(database).names,
         models=lambda: list(catalog.models),

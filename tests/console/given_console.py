@@ -15,15 +15,21 @@ from sqlalchemy import Connection, update
 from given import FakeClock, a_database, seeded_entropy
 from keyhouse.console import Desk, build
 from keyhouse.control.keys import Keys
+from keyhouse.control.limits import Limits
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
+from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
+from keyhouse.reporting.limit_pages import LimitPages
+from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.names import Names
+from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.replay import Replays
 from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.store import schema
 from keyhouse.store.sqlite import SqliteDatabase
@@ -123,6 +129,7 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
         passwords = Passwords(executor)
         setup = Setup(database, clock, entropy, passwords, PEPPER)
         sessions = Sessions(database, clock, entropy)
+        usage, limit_questions = UsageQuestions(database), LimitQuestions(database, clock)
         desk = Desk(
             setup=setup,
             sign_in=SignIn(database, clock, passwords, sessions, Throttle(database, clock)),
@@ -130,7 +137,13 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             keys=Keys(database, clock, entropy, PEPPER, forgotten.append),
             key_questions=KeyQuestions(database, clock),
             inspections=Inspections(database, clock, PEPPER),
-            usage_questions=UsageQuestions(database),
+            usage_questions=usage,
+            performance_questions=PerformanceQuestions(database),
+            cost_questions=CostQuestions(usage, limit_questions, clock),
+            limits=Limits(database, clock, entropy),
+            limit_questions=limit_questions,
+            limit_pages=LimitPages(database, clock),
+            replays=Replays(database, clock),
             project_questions=ProjectQuestions(database),
             names=Names(database).names,
             models=lambda: ["keyhouse-demo", "tiny-1"],

@@ -1,39 +1,11 @@
 """The usage page and its CSV."""
 
 import pytest
-from sqlalchemy import Connection, insert
 
 from console.given_console import Console
-from given import NOON
-from keyhouse.store import schema
+from console.given_usage import use
 
 pytestmark = pytest.mark.asyncio
-
-
-async def use(console: Console, key_id: str) -> None:
-    """Three calls of this key within the present hour, as the ledger sums them up."""
-    session = await console.desk.sessions.find(console.browser.cookies["keyhouse"])
-    assert session is not None
-    row = await console.desk.key_questions.one(session.organization_id, key_id)
-    values = {
-        "starts_at_ms": NOON,
-        "organization_id": session.organization_id,
-        "project_id": row.key.project_id,
-        "owner_id": row.key.owner_id,
-        "key_id": key_id,
-        "model": "tiny-1",
-        "upstream": "local",
-        "endpoint": "/v1/chat/completions",
-        "requests": 3,
-        "input_tokens": 1000,
-        "output_tokens": 200,
-        "cost_nano_usd": 691_000,
-    }
-
-    def write(connection: Connection) -> None:
-        connection.execute(insert(schema.usage_hour).values(values))
-
-    await console.database.write(write)
 
 
 async def test_an_empty_period_says_what_to_do(at_home: Console) -> None:

@@ -43,12 +43,14 @@ WITHOUT_MIRROR: Final = frozenset(
         "core/errors.py",
         "core/rollup.py",
         "store/engine.py",  # the port; its engines have tests
+        "store/rollup_tables.py",  # tables; tests/reporting, tests/ledger
         "store/schema.py",  # tables; every store test
         "store/statements.py",
         "store/migrations/env.py",
         "admin/audit_shapes.py",  # tests/admin/test_audit.py
         "admin/buckets.py",  # tests/admin/test_usage.py
         "admin/office.py",  # a dataclass; every admin test
+        "console/plots.py",  # structs; every view's tests
         "control/authority.py",  # tests/admin/test_policy.py and every verb's tests
         "control/issuing.py",  # tests/control/test_keys.py
         "core/identifiers.py",  # tests/core/test_secret.py
@@ -74,6 +76,7 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/installation.py",  # tests/store/test_master_key.py
         "store/pruning.py",  # tests/ledger/test_housekeeping.py
         "store/watch.py",  # tests/ledger/test_watch.py
+        "store/limit_pages.py",  # tests/reporting/test_limit_pages.py
         "store/prices.py",  # tests/test_catalog.py
         "store/projects.py",  # e2e and faults
         "store/rollups.py",  # tests/reporting/test_usage.py

@@ -301,18 +301,24 @@ async def test_rollups_add_up_counts_costs_errors_and_latencies(engine: Engine, 
                 hold.sent()
                 desk.clock.turn(ms=wait_ms)
                 hold.first_byte()
+                desk.clock.turn(ms=200)
                 hold.settle(Counts(100, 40, 10, 20, 5), status=200)
-            desk.clock.turn(ms=-wait_ms)
+            desk.clock.turn(ms=-wait_ms - 200)
         async with desk.ledger.hold(an_opening("call_bad"), a_need(10**6)) as hold:
             hold.sent()
             hold.release(status=500)
+        async with desk.ledger.hold(an_opening("call_full"), a_need(10**6)) as hold:
+            hold.sent()
+            hold.release(status=429)
         await desk.commit.settled()
         row = await desk.database.read(lambda connection: connection.execute(select(schema.usage_hour)).one()._mapping)
-        assert (row["requests"], row["errors"]) == (3, 1)
+        assert (row["requests"], row["errors"], row["errors_429"], row["errors_5xx"]) == (3, 2, 1, 1)
         tokens = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
         assert [row[name] for name in tokens] == [300, 120, 30, 60, 15]
         assert row["cost_nano_usd"] == 360
-        assert [row[f"duration_{place}"] for place in (0, 2, 13)] == [1, 1, 1]
+        assert [row[f"duration_{place}"] for place in (5, 13)] == [2, 1]
+        assert [row[f"first_byte_{place}"] for place in (0, 2, 13)] == [1, 1, 1]
+        assert row["answering_ms"] == 600
         assert sum(row[f"first_byte_{place}"] for place in range(14)) == 3
 
 

@@ -3,6 +3,6 @@
 export function watchCharts() {
   for (const figure of document.querySelectorAll("[data-chart]:not([data-seen])")) {
     figure.dataset.seen = "";
-    import("./stacked_bars.js").then(({ draw }) => draw(figure));
+    import("./plot.js").then(({ draw }) => draw(figure));
   }
 }

@@ -6,3 +6,17 @@ export function watchFilters() {
     if (form && event.target.matches("select")) form.requestSubmit();
   });
 }
+
+// Fields that only one choice needs: <select data-shows id="on"> shows what is data-shown-by="on" at its value.
+export function watchChoices() {
+  for (const select of document.querySelectorAll("select[data-shows]:not([data-seen])")) {
+    select.dataset.seen = "";
+    const show = () => {
+      for (const part of document.querySelectorAll(`[data-shown-by="${select.id}"]`)) {
+        part.toggleAttribute("hidden", part.dataset.shownAt !== select.value);
+      }
+    };
+    select.addEventListener("change", show);
+    show();
+  }
+}

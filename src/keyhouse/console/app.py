@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
-from keyhouse.console import account, help_page, key_changes, keys, usage
+from keyhouse.console import account, costs, help_page, key_changes, keys, limit_changes, limits, performance, usage
 from keyhouse.console.assets import Assets, load_assets
 from keyhouse.console.desk import Desk
 from keyhouse.console.doorway import FORM_BYTES_MAX, Visit, guard
@@ -52,6 +52,20 @@ _ROUTES: Final = (
     usage.download_usage,
     help_page.show_help,
     help_page.inspect_key,
+    performance.show_performance,
+    performance.download_performance,
+    costs.show_costs,
+    costs.download_costs,
+    costs.show_statement,
+    costs.download_statement,
+    limits.show_limits,
+    limits.show_replay,
+    limit_changes.show_set,
+    limit_changes.set_limit,
+    limit_changes.show_change,
+    limit_changes.change_limit,
+    limit_changes.show_delete,
+    limit_changes.delete_limit,
 )
 
 

@@ -4,13 +4,19 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from keyhouse.control.keys import Keys
+from keyhouse.control.limits import Limits
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.identity.sessions import Sessions
+from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
+from keyhouse.reporting.limit_pages import LimitPages
+from keyhouse.reporting.limits import LimitQuestions
+from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.replay import Replays
 from keyhouse.reporting.usage import UsageQuestions
 
 
@@ -31,6 +37,12 @@ class Desk:
     key_questions: KeyQuestions
     inspections: Inspections
     usage_questions: UsageQuestions
+    performance_questions: PerformanceQuestions
+    cost_questions: CostQuestions
+    limits: Limits
+    limit_questions: LimitQuestions
+    limit_pages: LimitPages
+    replays: Replays
     project_questions: ProjectQuestions
     names: Callable[[str, Iterable[str]], Awaitable[dict[str, str]]]
     models: Callable[[], Sequence[str]]

@@ -36,7 +36,9 @@ class MeterView(msgspec.Struct, frozen=True):
     used_width: str
     reserved_width: str
     used: str
+    used_exact: str
     reserved: str
+    has_reserved: bool
     left: str
     size: str
     window: str
@@ -180,7 +182,9 @@ def meter_view(state: LimitState, times: Times, *, is_on: bool = True) -> MeterV
         used_width=f"{used_share * 100:.2f}%",
         reserved_width=f"{reserved_share * 100:.2f}%",
         used=used_short,
+        used_exact=wording.amount(limit, state.used),
         reserved=wording.amount(limit, state.reserved),
+        has_reserved=bool(state.reserved),
         left=wording.amount(limit, state.left),
         size=wording.limit_size(limit),
         window=wording.window(limit),

@@ -31,7 +31,13 @@ class Place(msgspec.Struct, frozen=True):
 
 
 MENU: Final = (
-    (Place("API keys", "/api-keys", "key-round"), Place("Usage", "/usage", "chart-column")),
+    (
+        Place("API keys", "/api-keys", "key-round"),
+        Place("Usage", "/usage", "chart-column"),
+        Place("Performance", "/performance", "gauge"),
+        Place("Costs", "/costs", "circle-dollar"),
+        Place("Limits", "/limits", "sliders"),
+    ),
     (Place("Help", "/help", "circle-question-mark"),),
 )
 """The pages that exist, in groups by use. Nothing stands here that does not answer."""

@@ -47,6 +47,21 @@ POLICY: Final[Mapping[tuple[str, str], Who]] = {
     # numbers
     ("GET", "/usage"): Who.SIGNED_IN,
     ("GET", "/usage.csv"): Who.SIGNED_IN,
+    ("GET", "/performance"): Who.SIGNED_IN,
+    ("GET", "/performance.csv"): Who.SIGNED_IN,
+    ("GET", "/costs"): Who.SIGNED_IN,
+    ("GET", "/costs.csv"): Who.SIGNED_IN,
+    ("GET", "/costs/statement"): Who.SIGNED_IN,
+    ("GET", "/costs/statement.csv"): Who.SIGNED_IN,
+    # limits
+    ("GET", "/limits"): Who.SIGNED_IN,
+    ("POST", "/limits"): Who.SIGNED_IN,
+    ("GET", "/limits/new"): Who.SIGNED_IN,
+    ("GET", "/limits/replay"): Who.SIGNED_IN,
+    ("GET", "/limits/{limit_id}/edit"): Who.SIGNED_IN,
+    ("POST", "/limits/{limit_id}/edit"): Who.SIGNED_IN,
+    ("GET", "/limits/{limit_id}/delete"): Who.SIGNED_IN,
+    ("POST", "/limits/{limit_id}/delete"): Who.SIGNED_IN,
     # help
     ("GET", "/help"): Who.SIGNED_IN,
     ("POST", "/help"): Who.SIGNED_IN,

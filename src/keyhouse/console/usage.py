@@ -1,64 +1,38 @@
 """The usage page and its CSV: one period, one grouping, one measure, all in the address."""
 
-import csv
-import io
-from http import HTTPStatus
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Any
 
-import msgspec
 from litestar import Response, get
 
 from keyhouse.console.doorway import Visit, session_of
 from keyhouse.console.pages import pages_of
+from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
+from keyhouse.console.sheets import as_csv
 from keyhouse.console.usage_view import (
     GROUPS,
     MEASURES,
-    PERIODS,
     Gathered,
-    Period,
     Report,
-    period_at,
     report,
 )
 from keyhouse.console.wording import Times
 from keyhouse.core.money import format_usd
 from keyhouse.reporting.usage import UsageQuery, buckets
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
-
-class Asked(msgspec.Struct, frozen=True):
+class Asked(Picked, frozen=True):
     """What the address asks for."""
 
-    period: str = "7d"
     by: str = "model"
     measure: str = "requests"
     key: str = ""
     project: str = ""
 
-    def address(self, path: str = "/usage", **changes: str) -> str:
-        """The page's address with some of it changed; what is usual is left out."""
-        wanted, usual = msgspec.structs.replace(self, **changes), Asked()
-        query = {f: getattr(wanted, f) for f in self.__struct_fields__ if getattr(wanted, f) != getattr(usual, f)}
-        return f"{path}?{urlencode(query)}" if query else path
-
 
 def asked_of(request: Visit) -> Asked:
     """What the address asks for; what it asks wrongly is as if it were not there."""
-    query, usual = request.query_params, Asked()
-
-    def one_of(name: str, allowed: set[str]) -> str:
-        value: str = query.get(name, "")
-        return value if value in allowed else getattr(usual, name)
-
-    return Asked(
-        period=one_of("period", {name for name, _ in PERIODS}),
-        by=one_of("by", {name for name, _, _ in GROUPS}),
-        measure=one_of("measure", {name for name, _ in MEASURES}),
-        key=query.get("key", "")[:64],
-        project=query.get("project", "")[:64],
-    )
+    choices = {"by": {name for name, _, _ in GROUPS}, "measure": {name for name, _ in MEASURES}}
+    return read(Asked, request.query_params, choices)
 
 
 @get("/usage")
@@ -66,7 +40,7 @@ async def show_usage(request: Visit) -> Response[Any]:
     """Totals, chart and table."""
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
-    period = period_at(asked.period, times)
+    period = period_at(asked, times)
     # An id of another organization has no name here, and reads as missing.
     only = await pages.desk.names(session.organization_id, [one for one in (asked.key, asked.project) if one])
     found = await _report(request, asked, period, times)
@@ -82,6 +56,7 @@ async def show_usage(request: Visit) -> Response[Any]:
         periods=PERIODS,
         groups=GROUPS,
         measures=MEASURES,
+        is_hourly=period.bucket == "hour",
         group_title=next(title for name, title, _ in GROUPS if name == asked.by),
         measure_title=dict(MEASURES)[asked.measure],
         first_day=times.short_day(period.start_ms),
@@ -96,24 +71,14 @@ async def download_usage(request: Visit) -> Response[Any]:
     """The table that the page shows, exactly, as CSV."""
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
-    found = await _report(request, asked, period_at(asked.period, times), times)
-    text = io.StringIO()
-    sheet = csv.writer(text)
-    sheet.writerow(
-        [asked.by, "requests", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_usd"]
-    )
-    for line in found.lines:
-        sums = line.sums
-        name = f"'{line.name}" if line.name.startswith(_FORMULA) else line.name  # no formula for a spreadsheet
-        sheet.writerow(
-            [name, sums.requests, sums.input, sums.cached, sums.output, sums.reasoning, format_usd(sums.cost)]
-        )
-    return Response(
-        text.getvalue(),
-        status_code=HTTPStatus.OK,
-        media_type="text/csv",
-        headers={"content-disposition": f'attachment; filename="keyhouse-usage-{asked.period}.csv"'},
-    )
+    found = await _report(request, asked, period_at(asked, times), times)
+    heads = ["requests", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_usd"]
+    rows = [
+        (line.name, one.requests, one.input, one.cached, one.output, one.reasoning, format_usd(one.cost))
+        for line in found.lines
+        for one in (line.sums,)
+    ]
+    return as_csv(f"keyhouse-usage-{asked.period}.csv", [asked.by, *heads], rows)
 
 
 async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:

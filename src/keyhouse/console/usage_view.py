@@ -2,21 +2,20 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time, timedelta
 from typing import Final
 
 import msgspec
 
 from keyhouse.console import wording
-from keyhouse.console.wording import HOUR_MS, Times
-from keyhouse.core.limit import instant_ms
+from keyhouse.console.periods import Period, bucket_label, bucket_title, label_every
+from keyhouse.console.plots import Plot, Series
+from keyhouse.console.wording import Times
 from keyhouse.core.money import NANO_PER_USD
-from keyhouse.reporting.usage import Bucket, UsageRow
+from keyhouse.reporting.usage import UsageRow
 
 SERIES_MAX: Final = 4
 """So many groups have a color of their own; the rest are one gray one."""
 
-PERIODS: Final = (("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d"), ("month", "Month to date"))
 GROUPS: Final = (
     ("model", "Model", "models"),
     ("api_key_id", "Key", "keys"),
@@ -31,41 +30,6 @@ MEASURES: Final = (
     ("reasoning", "Reasoning"),
     ("cost", "Cost"),
 )
-_DAYS: Final = {"7d": 7, "30d": 30}
-
-
-class Period(msgspec.Struct, frozen=True):
-    """A span of whole buckets and the one before it, of as many."""
-
-    bucket: Bucket
-    start_ms: int
-    end_ms: int
-    before_start_ms: int
-    before_end_ms: int
-    name: str
-
-
-def period_at(name: str, times: Times) -> Period:
-    """The period that is called so, up to and with the present bucket."""
-    if name == "24h":
-        end_ms = times.now_ms - times.now_ms % HOUR_MS + HOUR_MS
-        start_ms = end_ms - 24 * HOUR_MS
-        return Period("hour", start_ms, end_ms, start_ms - 24 * HOUR_MS, start_ms, "Previous 24 h")
-    today = times.local(times.now_ms).date()
-
-    def midnight(days: int) -> int:
-        return instant_ms(datetime.combine(today + timedelta(days=days), time(), tzinfo=times.zone))
-
-    if name == "month":
-        passed = today.day
-        first_before = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
-        back = (first_before - today).days
-        # The month before may be shorter: then its last days have nobody to stand beside.
-        before_end = min(back + passed, 1 - passed)
-        return Period("day", midnight(1 - passed), midnight(1), midnight(back), midnight(before_end), "Previous month")
-    days = _DAYS[name]
-    before = midnight(1 - 2 * days)
-    return Period("day", midnight(1 - days), midnight(1), before, midnight(1 - days), f"Previous {days} d")
 
 
 class Sums(msgspec.Struct):
@@ -114,28 +78,6 @@ class Line(msgspec.Struct, frozen=True):
     before: str
     change: str
     sums: Sums
-
-
-class Series(msgspec.Struct, frozen=True):
-    """One color of the bars."""
-
-    name: str
-    color: str
-    values: list[float]
-
-
-class Plot(msgspec.Struct, frozen=True):
-    """What the chart draws; the browser reads it as JSON."""
-
-    measure: str
-    labels: list[str]
-    titles: list[str]
-    label_every: int
-    series: list[Series]
-    previous: list[float] | None
-    previous_labels: list[str]
-    previous_name: str
-    description: str
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -270,28 +212,16 @@ def _plot(
     starts_before = [start for start, _ in gathered.buckets_before][: len(starts)]
     measure_title = dict(MEASURES)[measure]
     return Plot(
-        measure=measure,
+        unit="usd" if measure == "cost" else "count",
         labels=[bucket_label(period.bucket, start, times) for start in starts],
-        titles=[_bucket_title(period.bucket, start, times) for start in starts],
-        label_every=1 if len(starts) <= 7 else 4 if period.bucket == "hour" else 7,
+        titles=[bucket_title(period.bucket, start, times) for start in starts],
+        label_every=label_every(period.bucket, len(starts)),
         series=series,
         previous=[_number(measure, before[start]) for start in starts_before] if gathered.rows_before else None,
         previous_labels=[bucket_label(period.bucket, start, times) for start in starts_before],
         previous_name=period.name,
         description=f"{measure_title} per {period.bucket}, stacked by {title}. The table below has the same numbers.",
     )
-
-
-def bucket_label(bucket: str, start_ms: int, times: Times) -> str:
-    """A bucket's name on an axis: `18:00` or `12 Nov`."""
-    return times.clock(start_ms) if bucket == "hour" else times.short_day(start_ms)
-
-
-def _bucket_title(bucket: str, start_ms: int, times: Times) -> str:
-    moment = times.local(start_ms)
-    if bucket == "hour":
-        return f"{moment.day} {moment:%b}, {moment:%H:%M} to {times.clock(start_ms + HOUR_MS)}"
-    return f"{moment:%A} {moment.day} {moment:%b}"
 
 
 def _days(

@@ -56,6 +56,7 @@ class UsageQuery(msgspec.Struct, frozen=True):
     api_key_ids: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
+    upstreams: tuple[str, ...] = ()
 
 
 class UsageRow(msgspec.Struct, frozen=True):
@@ -95,7 +96,7 @@ class UsageQuestions:
 
         Raises Refusal(PARAMETER_INVALID) for too many buckets, too long an answer, or an unknown group.
         """
-        selection = _selection(query)
+        selection = selection_of(query)
         bounds = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
         if not bounds:
             return []
@@ -165,7 +166,8 @@ def _place(zone: str) -> ZoneInfo:
         raise Refusal(Code.PARAMETER_INVALID, f"{zone!r} is not a time zone.", param="zone") from None
 
 
-def _selection(query: UsageQuery) -> Selection:
+def selection_of(query: UsageQuery) -> Selection:
+    """The question in the store's words; raises Refusal(PARAMETER_INVALID) for an unknown group."""
     unknown = [name for name in query.group_by if name not in COLUMNS]
     if unknown:
         raise Refusal(Code.PARAMETER_INVALID, f"{unknown[0]!r} is not one of {', '.join(COLUMNS)}.", param="group_by")
@@ -177,6 +179,7 @@ def _selection(query: UsageQuery) -> Selection:
         key_ids=query.api_key_ids,
         models=query.models,
         endpoints=query.endpoints,
+        upstreams=query.upstreams,
     )
 
 

@@ -108,6 +108,13 @@ def list_states(
     return tuple(state for state in found if (state.limit.scope_type, state.limit.scope_id) in wanted)
 
 
+def list_states_of(
+    connection: Connection, organization_id: str, time_zone: str, now_ms: int, limit_ids: Collection[str]
+) -> tuple[LimitState, ...]:
+    """Those of these limits that are live, as they stand at this instant. Ordered as by `list_states`."""
+    return tuple(_states(connection, organization_id, time_zone, now_ms, [limits.c.id.in_(limit_ids)]))
+
+
 def get_state(connection: Connection, organization_id: str, time_zone: str, now_ms: int, limit_id: str) -> LimitState:
     """One live limit as it stands at this instant; raises Refusal(NOT_FOUND)."""
     found = _states(connection, organization_id, time_zone, now_ms, [limits.c.id == limit_id])

@@ -71,6 +71,7 @@ class Selection(msgspec.Struct, frozen=True):
     key_ids: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
+    upstreams: tuple[str, ...] = ()
 
 
 def list_spans(
@@ -83,7 +84,7 @@ def list_spans(
     groups = [usage_hour.c[name] for name in selection.group_by]
     statement = (
         select(*groups, *_sums(usage_hour))
-        .where(*_chosen(usage_hour, selection))
+        .where(*chosen(usage_hour, selection))
         .group_by(*groups)
         .having(func.count() > 0)
         .order_by(*map(by_bytes, groups))
@@ -94,7 +95,7 @@ def list_spans(
         bounds = {"starts_ms": start_ms, "ends_ms": end_ms, "rows_max": rows_max - len(found) + 1}
         width = len(groups)
         found += [GroupSums(start_ms, row[:width], Sums(*row[width:])) for row in connection.execute(statement, bounds)]
-        _require_short(found, rows_max)
+        require_short(found, rows_max)
     return found
 
 
@@ -139,7 +140,7 @@ def _by_slot(
     groups = [table.c[name] for name in selection.group_by]
     statement = (
         select(table.c.starts_at_ms, *groups, *_sums(table))
-        .where(*_chosen(table, selection))
+        .where(*chosen(table, selection))
         .group_by(table.c.starts_at_ms, *groups)
         .order_by(table.c.starts_at_ms, *map(by_bytes, groups))
         .limit(bindparam("rows_max"))
@@ -147,7 +148,7 @@ def _by_slot(
     rows = connection.execute(statement, {"starts_ms": start_ms, "ends_ms": end_ms, "rows_max": rows_max + 1})
     width = 1 + len(groups)
     found = [GroupSums(row[0], row[1:width], Sums(*row[width:])) for row in rows]
-    _require_short(found, rows_max)
+    require_short(found, rows_max)
     return found
 
 
@@ -156,8 +157,9 @@ def _sums(table: Table) -> list[ColumnElement[Any]]:
     return [cast(func.sum(table.c[name]), BigInteger) for name in Sums.__struct_fields__]
 
 
-def _chosen(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
-    chosen = [
+def chosen(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
+    """The conditions of a question; it takes the parameters `starts_ms` and `ends_ms`."""
+    conditions = [
         table.c.starts_at_ms >= bindparam("starts_ms"),
         table.c.starts_at_ms < bindparam("ends_ms"),
         table.c.organization_id == selection.organization_id,
@@ -168,11 +170,13 @@ def _chosen(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
         "key_id": selection.key_ids,
         "model": selection.models,
         "endpoint": selection.endpoints,
+        "upstream": selection.upstreams,
     }
-    return chosen + [table.c[name].in_(values) for name, values in wanted.items() if values]
+    return conditions + [table.c[name].in_(values) for name, values in wanted.items() if values]
 
 
-def _require_short(found: Sequence[GroupSums], rows_max: int) -> None:
+def require_short(found: Sequence[object], rows_max: int) -> None:
+    """Raise Refusal(PARAMETER_INVALID) if an answer is longer than this."""
     if len(found) > rows_max:
         raise Refusal(
             Code.PARAMETER_INVALID,

@@ -21,6 +21,8 @@ from sqlalchemy import (
     text,
 )
 
+from keyhouse.store.rollup_tables import rollup_tables
+
 METADATA: Final = MetaData()
 
 ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
@@ -32,9 +34,6 @@ CALL_ID: Final = Text().with_variant(Text(collation="C"), "postgresql")
 _REWRITTEN: Final = {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}
 """For tables whose rows are written again and again on PostgreSQL: room in the page for the new version of a row
 beside the old one, and old versions are cleared away before they are a fifth of the table."""
-
-HISTOGRAM_BOUNDS_MS: Final = (10, 25, 50, 100, 200, 400, 800, 1_500, 3_000, 6_000, 12_000, 30_000, 60_000)
-"""Upper bounds of the rollups' latency buckets; a last bucket takes the rest."""
 
 installation = Table(
     "installation",
@@ -321,50 +320,7 @@ objects = Table(
 )
 """What an upstream keeps for a project, by the id that the upstream gave it. Whose it is never changes."""
 
-ROLLUP_SUMS: Final = (
-    "requests",
-    "errors",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cost_nano_usd",
-    "unpriced_requests",
-    "audio_input_tokens",
-    "audio_output_tokens",
-    "images",
-    "audio_seconds",
-    "characters",
-)
-"""What every rollup row adds up."""
-
-ROLLUP_HISTOGRAMS: Final = (
-    *(f"duration_{place}" for place in range(len(HISTOGRAM_BOUNDS_MS) + 1)),
-    *(f"first_byte_{place}" for place in range(len(HISTOGRAM_BOUNDS_MS) + 1)),
-)
-"""What an hour's row counts besides: `duration_3` is the number of calls in the fourth latency bucket."""
-
-
-def _rollup(name: str, sums: tuple[str, ...]) -> Table:
-    return Table(
-        name,
-        METADATA,
-        Column("starts_at_ms", BigInteger, primary_key=True),
-        Column("organization_id", Text, primary_key=True),
-        Column("project_id", Text, primary_key=True),
-        Column("owner_id", Text, primary_key=True),
-        Column("key_id", Text, primary_key=True),
-        Column("model", Text, primary_key=True),
-        Column("upstream", Text, primary_key=True),
-        Column("endpoint", Text, primary_key=True),
-        *(Column(column, BigInteger, nullable=False, server_default="0") for column in sums),
-        sqlite_with_rowid=False,
-    )
-
-
-usage_hour = _rollup("usage_hour", ROLLUP_SUMS + ROLLUP_HISTOGRAMS)
-usage_minute = _rollup("usage_minute", ROLLUP_SUMS)
+usage_hour, usage_minute = rollup_tables(METADATA)
 
 audit_events = Table(
     "audit_events",

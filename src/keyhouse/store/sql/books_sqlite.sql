@@ -90,7 +90,7 @@ INSERT INTO usage_hour (
   unpriced_requests, audio_input_tokens, audio_output_tokens, images, audio_seconds, characters, duration_0,
   duration_1, duration_2, duration_3, duration_4, duration_5, duration_6, duration_7, duration_8, duration_9, duration_10, duration_11, duration_12, duration_13, first_byte_0, first_byte_1,
   first_byte_2, first_byte_3, first_byte_4, first_byte_5, first_byte_6, first_byte_7, first_byte_8, first_byte_9,
-  first_byte_10, first_byte_11, first_byte_12, first_byte_13)
+  first_byte_10, first_byte_11, first_byte_12, first_byte_13, errors_429, errors_5xx, answering_ms)
 SELECT
   rollup_at_ms, organization_id, project_id, owner_id, key_id, model, upstream, endpoint,
   count(*) FILTER (WHERE state <> 'released'), count(*) FILTER (WHERE status >= 400 OR state = 'orphaned'),
@@ -110,7 +110,9 @@ SELECT
   count(*) FILTER (WHERE waited BETWEEN 401 AND 800), count(*) FILTER (WHERE waited BETWEEN 801 AND 1500),
   count(*) FILTER (WHERE waited BETWEEN 1501 AND 3000), count(*) FILTER (WHERE waited BETWEEN 3001 AND 6000),
   count(*) FILTER (WHERE waited BETWEEN 6001 AND 12000), count(*) FILTER (WHERE waited BETWEEN 12001 AND 30000),
-  count(*) FILTER (WHERE waited BETWEEN 30001 AND 60000), count(*) FILTER (WHERE waited > 60000)
+  count(*) FILTER (WHERE waited BETWEEN 30001 AND 60000), count(*) FILTER (WHERE waited > 60000),
+  count(*) FILTER (WHERE status = 429), count(*) FILTER (WHERE status >= 500 OR state = 'orphaned'),
+  coalesce(sum(took - coalesce(waited, 0)), 0)
 FROM (
   SELECT *, CASE state WHEN 'settled' THEN duration_ms END AS took,
     CASE state WHEN 'settled' THEN first_byte_ms END AS waited
@@ -158,7 +160,10 @@ ON CONFLICT DO UPDATE SET
   first_byte_10 = usage_hour.first_byte_10 + excluded.first_byte_10,
   first_byte_11 = usage_hour.first_byte_11 + excluded.first_byte_11,
   first_byte_12 = usage_hour.first_byte_12 + excluded.first_byte_12,
-  first_byte_13 = usage_hour.first_byte_13 + excluded.first_byte_13;
+  first_byte_13 = usage_hour.first_byte_13 + excluded.first_byte_13,
+  errors_429 = usage_hour.errors_429 + excluded.errors_429,
+  errors_5xx = usage_hour.errors_5xx + excluded.errors_5xx,
+  answering_ms = usage_hour.answering_ms + excluded.answering_ms;
 
 -- roll_up_minutes --
 -- Adds what a batch closed to the rollup, from the rows themselves. ?1 [call id]

@@ -1,6 +1,6 @@
-// Stacked bars per bucket, with the previous period as a dashed line. Data is the JSON beside the figure;
-// colors and fonts are the document's own tokens. The renderer is SVG; the tooltip is built from elements,
-// because the Content-Security-Policy refuses style attributes in markup.
+// One chart: stacked bars, lines, the period before as a dashed line. Data is the JSON beside the figure; colors
+// and fonts are the document's own tokens. The renderer is SVG; the tooltip is built from elements, because the
+// Content-Security-Policy refuses style attributes in markup.
 
 import { BarChart, LineChart } from "echarts/charts";
 import { AriaComponent, GridComponent, TooltipComponent } from "echarts/components";
@@ -10,19 +10,27 @@ import { SVGRenderer } from "echarts/renderers";
 use([BarChart, LineChart, AriaComponent, GridComponent, TooltipComponent, SVGRenderer]);
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const color = (name) => token(name === "warned" ? "--warn-fill" : name === "bad" ? "--danger-fill" : name.replace("c", "--chart-"));
 
-function short(value, measure) {
-  if (measure === "cost") return money(value);
+function count(value) {
   for (const [size, letter] of [[1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
     if (value >= size) return `${Number((value / size).toPrecision(3))}${letter}`;
   }
-  return String(value);
+  return String(Number(value.toPrecision(3)));
 }
 
 function money(value) {
   const decimals = value === 0 || value >= 1 ? 2 : value >= 0.01 ? 3 : 6;
   return `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: decimals })}`;
 }
+
+const units = {
+  count,
+  usd: money,
+  ms: (value) => (value >= 1000 ? `${Number((value / 1000).toPrecision(3))} s` : `${Math.round(value)} ms`),
+  rate: (value) => `${Number(value.toPrecision(3))}/s`,
+  percent: (value) => `${Number(value.toPrecision(3))}%`,
+};
 
 function line(name, value, swatch, extra = "") {
   const row = document.createElement("div");
@@ -41,14 +49,18 @@ function line(name, value, swatch, extra = "") {
 }
 
 function tip(data, at) {
+  const say = units[data.unit];
   const box = document.createElement("div");
   box.className = "plot-tip";
-  const whole = data.series.reduce((sum, series) => sum + series.values[at], 0);
-  box.append(line(data.titles[at], short(whole, data.measure), "", "whole-line"));
+  const bars = data.series.filter((series) => series.form === "bar");
+  const whole = bars.reduce((sum, series) => sum + series.values[at], 0);
+  box.append(line(data.titles[at], bars.length && data.unit !== "percent" ? say(whole) : "", "", "whole-line"));
   for (const series of [...data.series].reverse()) {
-    if (series.values[at]) box.append(line(series.name, short(series.values[at], data.measure), series.color));
+    if (series.values[at]) box.append(line(series.name, say(series.values[at]), series.color));
   }
-  if (data.previous) box.append(line(`${data.previous_name}, ${data.previous_labels[at]}`, short(data.previous[at], data.measure), "", "before"));
+  if (data.previous?.[at] !== undefined) {
+    box.append(line(`${data.previous_name}, ${data.previous_labels[at]}`, say(data.previous[at]), "", "before"));
+  }
   return box;
 }
 
@@ -59,23 +71,41 @@ function place(point, _params, _box, _shape, size) {
   return [Math.max(0, point[0] - 24 - width), 0];
 }
 
-function bars(data) {
-  return data.series.map((series) => ({
+function bar(series) {
+  return {
     type: "bar",
-    name: series.name,
     stack: "all",
     // No bar at all for nothing: its edge would cut the axis.
     data: series.values.map((value) => value || "-"),
     barWidth: "68%",
     barMinWidth: 2,
-    emphasis: { disabled: true },
-    itemStyle: { color: token(series.color.replace("c", "--chart-")), borderColor: token("--background"), borderWidth: 1 },
-  }));
+    itemStyle: { color: color(series.color), borderColor: token("--background"), borderWidth: 1 },
+  };
 }
 
-function before(data) {
-  if (!data.previous) return [];
-  return [{
+function stroke(series) {
+  const dashed = series.form !== "line";
+  return {
+    type: "line",
+    data: series.values.map((value) => value ?? "-"),
+    // A value between two that are missing is a point: a line alone would not show it.
+    symbol: series.form === "line" ? "circle" : "none",
+    symbolSize: 3,
+    showSymbol: series.form === "line",
+    showAllSymbol: true,
+    connectNulls: false,
+    itemStyle: { color: color(series.color) },
+    lineStyle: { color: color(series.color), width: series.form === "level" ? 1.25 : 2, type: dashed ? [4, 3] : "solid" },
+    z: 4,
+  };
+}
+
+function drawn(data) {
+  const all = data.series.map((series) => ({
+    name: series.name, emphasis: { disabled: true }, ...(series.form === "bar" ? bar(series) : stroke(series)),
+  }));
+  if (!data.previous) return all;
+  return [...all, {
     type: "line",
     name: data.previous_name,
     data: data.previous,
@@ -88,13 +118,16 @@ function before(data) {
 
 function picture(data) {
   const words = { color: token("--faint"), fontFamily: token("--font-sans"), fontSize: 11 };
+  const hasBars = data.series.some((series) => series.form === "bar");
+  const shadow = { type: "shadow", z: 0, shadowStyle: { color: token("--muted") } };
+  const hair = { type: "line", z: 0, lineStyle: { color: token("--input"), width: 1, type: "solid" } };
   return {
     animation: false,
     aria: { enabled: true, label: { description: data.description } },
-    grid: { left: 0, right: 0, top: 10, bottom: 6, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    grid: { left: 0, right: hasBars ? 0 : 6, top: 10, bottom: 6, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     tooltip: {
       trigger: "axis",
-      axisPointer: { type: "shadow", z: 0, shadowStyle: { color: token("--muted") } },
+      axisPointer: hasBars ? shadow : hair,
       formatter: (points) => tip(data, points[0].dataIndex),
       position: place,
       transitionDuration: 0,
@@ -107,6 +140,7 @@ function picture(data) {
     xAxis: {
       type: "category",
       data: data.labels,
+      boundaryGap: hasBars,
       axisTick: { show: false },
       axisLine: { lineStyle: { color: token("--border") } },
       axisLabel: { ...words, margin: 8, hideOverlap: true, interval: (at) => at % data.label_every === 0 },
@@ -114,12 +148,13 @@ function picture(data) {
     yAxis: {
       type: "value",
       min: 0,
+      max: data.unit === "percent" ? (extent) => Math.min(100, Math.max(2, extent.max)) : undefined,
       splitNumber: 3,
-      minInterval: data.measure === "cost" ? undefined : 1,
-      axisLabel: { ...words, formatter: (value) => short(value, data.measure) },
+      minInterval: data.unit === "count" ? 1 : undefined,
+      axisLabel: { ...words, formatter: (value) => units[data.unit](value) },
       splitLine: { lineStyle: { color: token("--line") } },
     },
-    series: [...bars(data), ...before(data)],
+    series: drawn(data),
   };
 }
 

@@ -1,0 +1,157 @@
+"""The costs page, its CSV, and the statement of a month: one source of numbers for all of them."""
+
+from datetime import date, datetime, time
+from typing import Any
+
+from litestar import Response, get
+
+from keyhouse.console.costs_view import Report, month_view, report, statement_of, statement_sum
+from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.pages import pages_of
+from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
+from keyhouse.console.sheets import as_csv
+from keyhouse.console.usage_view import GROUPS, Gathered
+from keyhouse.console.wording import Times
+from keyhouse.core.limit import instant_ms
+from keyhouse.core.money import format_usd
+from keyhouse.reporting.costs import month_at
+from keyhouse.reporting.usage import UsageQuery, buckets
+
+
+class Asked(Picked, frozen=True):
+    """What the address asks for."""
+
+    period: str = "month"
+    by: str = "model"
+    project: str = ""
+
+
+def asked_of(request: Visit) -> Asked:
+    """What the address asks for; what it asks wrongly is as if it were not there."""
+    return read(Asked, request.query_params, {"by": {name for name, _, _ in GROUPS}})
+
+
+@get("/costs")
+async def show_costs(request: Visit) -> Response[Any]:
+    """Bars, the month against its budget, and tables of both."""
+    pages, session = pages_of(request), session_of(request)
+    asked, times = asked_of(request), pages.times(session)
+    period = period_at(asked, times)
+    projects = await pages.desk.project_questions.list(session.organization_id)
+    project = next((one for one in projects if one.id == asked.project), None)
+    month = await pages.desk.cost_questions.month(
+        session.organization_id, session.time_zone, None if project is None else project.id
+    )
+    return pages.signed_in(
+        request,
+        "costs/costs.html",
+        here="/costs",
+        overlay=None,
+        toast=None,
+        asked=asked,
+        report=await _report(request, asked, period, times),
+        month=month_view(month, times),
+        periods=PERIODS,
+        groups=GROUPS,
+        group_title=next(title for name, title, _ in GROUPS if name == asked.by),
+        bucket=period.bucket,
+        first_day=times.short_day(period.start_ms),
+        last_day=times.day(period.end_ms - 1),
+        projects=projects,
+        project=project,
+        this_month=f"{times.local(times.now_ms):%Y-%m}",
+    )
+
+
+@get("/costs.csv")
+async def download_costs(request: Visit) -> Response[Any]:
+    """What the chart shows, day by day and group by group, to the last digit."""
+    pages, session = pages_of(request), session_of(request)
+    asked, times = asked_of(request), pages.times(session)
+    period = period_at(asked, times)
+    found = await _report(request, asked, period, times)
+    return as_csv(f"keyhouse-costs-{asked.period}.csv", [period.bucket, asked.by, "cost_usd"], found.exact)
+
+
+@get("/costs/statement")
+async def show_statement(request: Visit) -> Response[Any]:
+    """What each project spent with each model in a month, to be read, printed, or paid."""
+    pages, session = pages_of(request), session_of(request)
+    times = pages.times(session)
+    start_ms, end_ms = _month(request, times, session.time_zone)
+    rows = await pages.desk.cost_questions.statement(session.organization_id, session.time_zone, start_ms, end_ms)
+    names = await pages.desk.names(session.organization_id, {row.group[0] or "" for row in rows})
+    return pages.signed_in(
+        request,
+        "costs/statement.html",
+        here="/costs",
+        overlay=None,
+        toast=None,
+        lines=statement_of(rows, names),
+        whole=statement_sum(rows),
+        month=f"{times.local(start_ms):%B %Y}",
+        this=f"{times.local(start_ms):%Y-%m}",
+        before=f"{times.local(start_ms - 1):%Y-%m}",
+        after=f"{times.local(end_ms):%Y-%m}" if end_ms <= times.now_ms else "",
+        is_running=end_ms > times.now_ms,
+    )
+
+
+@get("/costs/statement.csv")
+async def download_statement(request: Visit) -> Response[Any]:
+    """The statement's lines, without the sums between them."""
+    pages, session = pages_of(request), session_of(request)
+    times = pages.times(session)
+    start_ms, end_ms = _month(request, times, session.time_zone)
+    rows = await pages.desk.cost_questions.statement(session.organization_id, session.time_zone, start_ms, end_ms)
+    names = await pages.desk.names(session.organization_id, {row.group[0] or "" for row in rows})
+    heads = ["project", "model", "requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost_usd"]
+    return as_csv(
+        f"keyhouse-statement-{times.local(start_ms):%Y-%m}.csv",
+        heads,
+        [
+            (one.project, one.model, one.requests, one.input, one.cached, one.output, format_usd(one.cost_nano_usd))
+            for one in statement_of(rows, names)
+            if one.model
+        ],
+    )
+
+
+def _month(request: Visit, times: Times, zone: str) -> tuple[int, int]:
+    """The month that the address names, else the present one: its first millisecond, and the first after it."""
+    asked = str(request.query_params.get("month", ""))
+    try:
+        day = date.fromisoformat(f"{asked}-01")
+    except ValueError:
+        day = times.local(times.now_ms).date()
+    if not date(2000, 1, 1) <= day <= date(2099, 1, 1):
+        day = times.local(times.now_ms).date()
+    noon_ms = instant_ms(datetime.combine(day, time(12), tzinfo=times.zone))
+    return month_at(noon_ms, zone)
+
+
+async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
+    pages, session = pages_of(request), session_of(request)
+    zone = session.time_zone
+
+    def query(start_ms: int, end_ms: int) -> UsageQuery:
+        return UsageQuery(
+            organization_id=session.organization_id,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            bucket=period.bucket,
+            zone=zone,
+            group_by=(asked.by,),
+            project_ids=(asked.project,) if asked.project else (),
+        )
+
+    questions = pages.desk.usage_questions
+    gathered = Gathered(
+        rows=await questions.rows(query(period.start_ms, period.end_ms)),
+        rows_before=await questions.rows(query(period.before_start_ms, period.before_end_ms)),
+        buckets=buckets(period.start_ms, period.end_ms, period.bucket, zone),
+        buckets_before=buckets(period.before_start_ms, period.before_end_ms, period.bucket, zone),
+    )
+    ids = {row.group[0] for row in (*gathered.rows, *gathered.rows_before) if row.group[0]}
+    names = {} if asked.by == "model" else await pages.desk.names(session.organization_id, ids)
+    return report(gathered, period, asked.by, names, times)

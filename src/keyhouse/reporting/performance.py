@@ -1,0 +1,85 @@
+"""How fast calls are answered and how many fail, over time and by group.
+
+Percentiles are read from histograms, so that a month costs what its hours cost and not what its calls do: a value
+lies within its latency bucket, taken to be spread evenly over it.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from keyhouse.reporting.usage import UsageQuery, buckets, selection_of
+from keyhouse.store import timings
+from keyhouse.store.engine import Database
+from keyhouse.store.rollup_tables import HISTOGRAM_BOUNDS_MS
+from keyhouse.store.timings import GroupTimings, Timings
+
+
+class PerformanceQuestions:
+    """Asks the rollups by the hour, and nothing else."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def rows(self, query: UsageQuery) -> list[GroupTimings]:
+        """One row for each bucket and group that has data, ordered by time and group; buckets are hours or days.
+
+        Raises Refusal(PARAMETER_INVALID) for too many buckets, too long an answer, or an unknown group.
+        """
+        selection = selection_of(query)
+        bounds = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
+        return await self._database.read(lambda c: timings.list_timings(c, selection, bounds))
+
+
+class Speed(msgspec.Struct, frozen=True):
+    """What the timings say. Times are milliseconds, rates shares of the requests; None where nothing was measured."""
+
+    requests: int
+    first_byte_p50_ms: float | None
+    first_byte_p95_ms: float | None
+    duration_p50_ms: float | None
+    duration_p95_ms: float | None
+    output_tokens_per_second: float | None
+    error_share: float | None
+    caller_errors: int
+    upstream_429: int
+    faults: int
+
+
+def speed_of(found: Timings) -> Speed:
+    """Percentiles and rates of these calls."""
+    caller_errors = found.errors - found.errors_429 - found.errors_5xx
+    return Speed(
+        requests=found.requests,
+        first_byte_p50_ms=percentile_ms(found.first_bytes, 0.5),
+        first_byte_p95_ms=percentile_ms(found.first_bytes, 0.95),
+        duration_p50_ms=percentile_ms(found.durations, 0.5),
+        duration_p95_ms=percentile_ms(found.durations, 0.95),
+        output_tokens_per_second=(
+            found.output_tokens * 1000 / found.answering_ms if found.answering_ms and found.output_tokens else None
+        ),
+        # A call that was released answered with an error, and is no request that was charged: both are counted.
+        error_share=min(1.0, found.errors / max(found.requests, found.errors))
+        if found.requests + found.errors
+        else None,
+        caller_errors=max(0, caller_errors),
+        upstream_429=found.errors_429,
+        faults=found.errors_5xx,
+    )
+
+
+def percentile_ms(counts: Sequence[int], share: float) -> float | None:
+    """The time that this share of calls did not exceed, in milliseconds; None without calls.
+
+    The last bucket has no end: what lies in it is said to be its beginning.
+    """
+    whole = sum(counts)
+    if whole == 0:
+        return None
+    wanted, passed, below = share * whole, 0, 0
+    for count, bound in zip(counts, HISTOGRAM_BOUNDS_MS, strict=False):
+        if count and passed + count >= wanted:
+            return below + (bound - below) * (wanted - passed) / count
+        passed += count
+        below = bound
+    return float(HISTOGRAM_BOUNDS_MS[-1])

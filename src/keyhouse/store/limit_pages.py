@@ -1,0 +1,80 @@
+"""One page of limits: searched, filtered, ordered and counted by the database."""
+
+from typing import Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select
+
+from keyhouse.core.limit import LimitState, ScopeType
+from keyhouse.store.limits import list_states_of
+from keyhouse.store.schema import keys, limits, organizations, projects, service_accounts, users
+
+SEARCH_LENGTH_MAX: Final = 100
+"""A longer search is cut: no name is longer."""
+
+_ORDER: Final = {
+    ScopeType.ORGANIZATION: 0,
+    ScopeType.PROJECT: 1,
+    ScopeType.USER: 2,
+    ScopeType.SERVICE_ACCOUNT: 2,
+    ScopeType.KEY: 3,
+}
+
+
+class LimitSelection(msgspec.Struct, frozen=True):
+    """Which limits a page shows: by part of the name of what they stand on, by unit and by window.
+
+    The organization's come first, then those of projects, of people and machines, of keys; the newest first in each.
+    """
+
+    search: str = ""
+    unit: str = ""
+    window: str = ""
+    offset: int = 0
+    limit: int = 50
+
+
+def list_page(
+    connection: Connection, organization_id: str, time_zone: str, selection: LimitSelection, now_ms: int
+) -> tuple[tuple[LimitState, ...], int]:
+    """The live limits of one page as they stand at this instant, and how many there are on all pages."""
+    chosen = [limits.c.organization_id == organization_id, limits.c.deleted_at_ms.is_(None)]
+    if selection.unit:
+        chosen.append(limits.c.unit == selection.unit)
+    if selection.window:
+        chosen.append(limits.c.window == selection.window)
+    if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
+        chosen.append(_found_by(search, organization_id))
+    total = connection.execute(select(func.count()).select_from(limits).where(*chosen)).scalar_one()
+    rank = case(*((limits.c.scope_type == str(scope), place) for scope, place in _ORDER.items()), else_=9)
+    ids = connection.execute(
+        select(limits.c.id)
+        .where(*chosen)
+        .order_by(rank, limits.c.created_at_ms.desc(), limits.c.id)
+        .offset(max(0, selection.offset))
+        .limit(max(0, selection.limit))
+    ).scalars()
+    places = {found: place for place, found in enumerate(ids)}
+    states = list_states_of(connection, organization_id, time_zone, now_ms, tuple(places))
+    return tuple(sorted(states, key=lambda state: places[state.limit.id])), total
+
+
+def _found_by(search: str, organization_id: str) -> ColumnElement[bool]:
+    # Names are looked up once, not for each limit: an organization may have 100,000 keys.
+    def has_it(column: ColumnElement[str]) -> ColumnElement[bool]:
+        return column.icontains(search, autoescape=True)
+
+    named = (
+        select(keys.c.id).where(keys.c.organization_id == organization_id, has_it(keys.c.name)),
+        select(projects.c.id).where(projects.c.organization_id == organization_id, has_it(projects.c.name)),
+        select(users.c.id).where(or_(has_it(users.c.name), has_it(users.c.email))),
+        select(service_accounts.c.id).where(
+            service_accounts.c.organization_id == organization_id, has_it(service_accounts.c.name)
+        ),
+        select(organizations.c.id).where(organizations.c.id == organization_id, has_it(organizations.c.name)),
+    )
+    return or_(
+        limits.c.scope_id == search,
+        limits.c.id == search,
+        *(limits.c.scope_id.in_(found) for found in named),
+    )

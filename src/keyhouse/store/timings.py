@@ -1,0 +1,82 @@
+"""How fast calls were and what became of them: the histograms and causes of the rollups, summed over spans of slots."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select
+
+from keyhouse.store.ordering import by_bytes
+from keyhouse.store.rollup_tables import HISTOGRAM_BOUNDS_MS
+from keyhouse.store.rollups import ROWS_MAX, Selection, chosen, require_short
+from keyhouse.store.schema import usage_hour
+
+_PLACES: Final = len(HISTOGRAM_BOUNDS_MS) + 1
+_PLAIN: Final = ("requests", "errors", "errors_429", "errors_5xx", "output_tokens", "answering_ms")
+
+
+class Timings(msgspec.Struct, frozen=True):
+    """What a group's calls took in a stretch of time.
+
+    `durations` and `first_bytes` count calls that settled by latency bucket (`HISTOGRAM_BOUNDS_MS`), from their
+    admission to the last and to the first byte. `answering_ms` is the time from first to last byte, added up.
+    Of `errors`, `errors_429` were the upstream's, `errors_5xx` faults; the rest were the caller's.
+    """
+
+    requests: int
+    errors: int
+    errors_429: int
+    errors_5xx: int
+    output_tokens: int
+    answering_ms: int
+    durations: tuple[int, ...]
+    first_bytes: tuple[int, ...]
+
+    def __add__(self, other: "Timings") -> "Timings":
+        return Timings(
+            durations=tuple(mine + yours for mine, yours in zip(self.durations, other.durations, strict=True)),
+            first_bytes=tuple(mine + yours for mine, yours in zip(self.first_bytes, other.first_bytes, strict=True)),
+            **{name: getattr(self, name) + getattr(other, name) for name in _PLAIN},
+        )
+
+
+NOTHING: Final = Timings(0, 0, 0, 0, 0, 0, (0,) * _PLACES, (0,) * _PLACES)
+
+
+class GroupTimings(msgspec.Struct, frozen=True):
+    """The timings of one group from `starts_at_ms` on; `group` holds the values of the question's `group_by`."""
+
+    starts_at_ms: int
+    group: tuple[str, ...]
+    timings: Timings
+
+
+def list_timings(
+    connection: Connection, selection: Selection, spans: Iterable[tuple[int, int]], rows_max: int = ROWS_MAX
+) -> list[GroupTimings]:
+    """Timings over whole spans of slots, such as days or hours, in their order: one range of `usage_hour` for each.
+
+    Raises Refusal(PARAMETER_INVALID) if the answer is longer than `rows_max`.
+    """
+    names = [*_PLAIN, *(f"duration_{n}" for n in range(_PLACES)), *(f"first_byte_{n}" for n in range(_PLACES))]
+    groups = [usage_hour.c[name] for name in selection.group_by]
+    statement = (
+        # PostgreSQL's sum of bigint is numeric; what is asked for here is always within 64 bits.
+        select(*groups, *(cast(func.sum(usage_hour.c[name]), BigInteger) for name in names))
+        .where(*chosen(usage_hour, selection))
+        .group_by(*groups)
+        .having(func.count() > 0)
+        .order_by(*map(by_bytes, groups))
+        .limit(bindparam("rows_max"))
+    )
+    width, plain = len(groups), len(groups) + len(_PLAIN)
+    found: list[GroupTimings] = []
+    for start_ms, end_ms in spans:
+        bounds = {"starts_ms": start_ms, "ends_ms": end_ms, "rows_max": rows_max - len(found) + 1}
+        for row in connection.execute(statement, bounds):
+            durations, first_bytes = tuple(row[plain : plain + _PLACES]), tuple(row[plain + _PLACES :])
+            sums = dict(zip(_PLAIN, row[width:plain], strict=True))
+            timings = Timings(**sums, durations=durations, first_bytes=first_bytes)
+            found.append(GroupTimings(start_ms, row[:width], timings))
+        require_short(found, rows_max)
+    return found
