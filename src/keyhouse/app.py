@@ -47,6 +47,7 @@ from keyhouse.ledger.tally import Tally
 from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
 from keyhouse.metrics import Metrics, Sources
 from keyhouse.reporting.audit import AuditQuestions
+from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.inspections import Inspections
@@ -288,6 +289,7 @@ def _office(ground: Ground, keys: Keys, projects: Projects, accounts: ServiceAcc
         service_account_questions=ServiceAccountQuestions(database),
         usage_questions=UsageQuestions(database),
         call_questions=CallQuestions(database, clock),
+        caller_questions=CallerQuestions(database, clock),
         clock=clock,
         entropy=ground.entropy,
     )

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from admin.town import refusal_of
 from keyhouse.admin.bodies import decode, read_amount, read_by, read_choice
-from keyhouse.admin.keys import KeyFields, NewKey, Rotation
+from keyhouse.admin.key_secrets import Rotation
+from keyhouse.admin.keys import KeyFields, NewKey
 from keyhouse.admin.limits import ScopedLimit
 from keyhouse.admin.projects import NewProject
 from keyhouse.core.errors import Code, Refusal

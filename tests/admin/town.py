@@ -23,6 +23,7 @@ from keyhouse.control.projects import Projects
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.core.errors import Refusal
 from keyhouse.reporting.audit import AuditQuestions
+from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
@@ -65,6 +66,7 @@ class Town:
             service_account_questions=ServiceAccountQuestions(database),
             usage_questions=UsageQuestions(database),
             call_questions=CallQuestions(database, clock),
+            caller_questions=CallerQuestions(database, clock),
             clock=clock,
             entropy=self.entropy,
         )

@@ -44,7 +44,9 @@ WITHOUT_MIRROR: Final = frozenset(
         "core/rollup.py",
         "store/engine.py",  # the port; its engines have tests
         "store/rollup_tables.py",  # tables; tests/reporting, tests/ledger
+        "store/metadata.py",  # one name
         "store/schema.py",  # tables; every store test
+        "store/schema_keys.py",
         "store/statements.py",
         "store/migrations/env.py",
         "admin/audit_shapes.py",  # tests/admin/test_audit.py
@@ -80,6 +82,7 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/prices.py",  # tests/test_catalog.py
         "store/projects.py",  # e2e and faults
         "store/rollups.py",  # tests/reporting/test_usage.py
+        "store/repeats.py",  # tests/control/test_repeats.py
         "store/sessions.py",  # e2e and faults
     }
 )

@@ -12,7 +12,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
-from keyhouse.admin import admin_keys, audit, calls, keys, limits, projects, service_accounts, usage
+from keyhouse.admin import admin_keys, audit, calls, key_secrets, keys, limits, projects, service_accounts, usage
 from keyhouse.admin.bodies import BODY_BYTES_MAX
 from keyhouse.admin.door import Door, Visit, actor_of, broken, request_id_of
 from keyhouse.admin.office import Office, TheOffice
@@ -36,7 +36,10 @@ ROUTES: Final = (
     keys.retrieve_key,
     keys.update_key,
     keys.delete_key,
-    keys.rotate_key,
+    key_secrets.rotate_key,
+    key_secrets.extend_previous_secret,
+    key_secrets.end_previous_secret,
+    key_secrets.list_secrets,
     keys.disable_key,
     keys.enable_key,
     service_accounts.list_service_accounts,

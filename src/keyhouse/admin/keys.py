@@ -1,6 +1,4 @@
-"""`/projects/{p}/api_keys`: OpenAI's list, retrieve and delete, and Keyhouse's create, update, rotate,
-disable and enable.
-"""
+"""`/projects/{p}/api_keys`: OpenAI's list, retrieve and delete, and Keyhouse's create, update, disable and enable."""
 
 from typing import Any, Final, cast
 
@@ -16,9 +14,9 @@ from keyhouse.admin.limits import LimitFields, read_limit
 from keyhouse.admin.office import Office, TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import query_of
+from keyhouse.admin.repeats import once_of
 from keyhouse.admin.scopes import permissions_of_scopes
 from keyhouse.admin.shapes import Json
-from keyhouse.control.issuing import IssuedKey
 from keyhouse.control.keys import KeyChange, KeyDraft
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
@@ -26,12 +24,9 @@ from keyhouse.core.permissions import Permissions, parse_permissions
 from keyhouse.core.secret import Kind
 from keyhouse.reporting.listings import Access
 
-OVERLAP_SECONDS_DEFAULT: Final = 86_400
-"""A rotated secret works for another day unless said otherwise."""
-
 _KIND: Final = "organization.project.api_key"
-_KEYS: Final = f"{ROOT}/projects/{{project_id:str}}/api_keys"
-_KEY: Final = f"{_KEYS}/{{key_id:str}}"
+KEYS: Final = f"{ROOT}/projects/{{project_id:str}}/api_keys"
+KEY: Final = f"{KEYS}/{{key_id:str}}"
 _ACCESS: Final = ("active", "inactive", "any")
 
 
@@ -58,17 +53,11 @@ class KeyFields(msgspec.Struct, forbid_unknown_fields=True):
     scopes: tuple[str, ...] | UnsetType = UNSET
 
 
-class Rotation(msgspec.Struct, forbid_unknown_fields=True):
-    """How long the present secret goes on working."""
-
-    overlap_seconds: int = OVERLAP_SECONDS_DEFAULT
-
-
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
     """A body without fields."""
 
 
-@get(_KEYS)
+@get(KEYS)
 async def list_keys(request: Visit, office: TheOffice, project_id: FromPath[str]) -> Json:
     """A project's keys, newest first; revoked ones only with `include_revoked`."""
     query = query_of(request)
@@ -84,7 +73,7 @@ async def list_keys(request: Visit, office: TheOffice, project_id: FromPath[str]
     return shapes.page([shapes.project_key(row, now_ms) for row in found.rows], has_more=found.has_more)
 
 
-@post(_KEYS, status_code=200)
+@post(KEYS, status_code=200)
 async def create_key(request: Visit, office: TheOffice, project_id: FromPath[str]) -> Json:
     """A new key, owned by the owner of the admin key. Its secret is in this answer only."""
     body = await read(request, NewKey)
@@ -97,11 +86,11 @@ async def create_key(request: Visit, office: TheOffice, project_id: FromPath[str
         expires_at_ms=_milliseconds(body.expires_at),
         limits=tuple(read_limit(fields, f"limits[{place}].") for place, fields in enumerate(body.limits or ())),
     )
-    issued = await office.keys.create(actor_of(request), draft)
-    return await _shown(request, office, project_id, issued.key) | {"value": issued.value}
+    issued = await office.keys.create(actor_of(request), draft, await once_of(request))
+    return await shown_key(request, office, project_id, issued.key) | {"value": issued.value}
 
 
-@get(_KEY)
+@get(KEY)
 async def retrieve_key(request: Visit, office: TheOffice, project_id: FromPath[str], key_id: FromPath[str]) -> Json:
     """One key; a revoked one only with `include_revoked`."""
     owned = await office.listings.one(
@@ -113,7 +102,7 @@ async def retrieve_key(request: Visit, office: TheOffice, project_id: FromPath[s
     return shapes.project_key(owned, office.clock.now_ms())
 
 
-@post(_KEY, status_code=200)
+@post(KEY, status_code=200)
 async def update_key(request: Visit, office: TheOffice, project_id: FromPath[str], key_id: FromPath[str]) -> Json:
     """Change what a key is called and may do."""
     body = await read(request, KeyFields)
@@ -129,10 +118,10 @@ async def update_key(request: Visit, office: TheOffice, project_id: FromPath[str
             Code.PARAMETER_MISSING, "The body names nothing to change.", hint="Send at least one field of the key."
         )
     key = await office.keys.update(actor_of(request), key_id, change, project_id=project_id)
-    return await _shown(request, office, project_id, key)
+    return await shown_key(request, office, project_id, key)
 
 
-@delete(_KEY, status_code=200)
+@delete(KEY, status_code=200)
 async def delete_key(request: Visit, office: TheOffice, project_id: FromPath[str], key_id: FromPath[str]) -> Json:
     """Revoke a key for good, at once; not one of a service account."""
     actor = actor_of(request)
@@ -149,36 +138,24 @@ async def delete_key(request: Visit, office: TheOffice, project_id: FromPath[str
     return shapes.deleted(_KIND, key_id)
 
 
-@post(f"{_KEY}/rotate", status_code=200)
-async def rotate_key(request: Visit, office: TheOffice, project_id: FromPath[str], key_id: FromPath[str]) -> Json:
-    """Give a key a new secret, in this answer only; the present one works on for the overlap."""
-    body = await read(request, Rotation)
-    issued: IssuedKey = await office.keys.rotate(
-        actor_of(request), key_id, body.overlap_seconds * 1000, project_id=project_id
-    )
-    return await _shown(request, office, project_id, issued.key) | {
-        "value": issued.value,
-        "previous_secret_expires_at": shapes.seconds(issued.previous_secret_ends_at_ms),
-    }
-
-
-@post(f"{_KEY}/disable", status_code=200)
+@post(f"{KEY}/disable", status_code=200)
 async def disable_key(request: Visit, office: TheOffice, project_id: FromPath[str], key_id: FromPath[str]) -> Json:
     """Refuse a key until it is enabled again."""
     await read(request, Nothing)
     key = await office.keys.disable(actor_of(request), key_id, project_id=project_id)
-    return await _shown(request, office, project_id, key)
+    return await shown_key(request, office, project_id, key)
 
 
-@post(f"{_KEY}/enable", status_code=200)
+@post(f"{KEY}/enable", status_code=200)
 async def enable_key(request: Visit, office: TheOffice, project_id: FromPath[str], key_id: FromPath[str]) -> Json:
     """Accept a disabled key again."""
     await read(request, Nothing)
     key = await office.keys.enable(actor_of(request), key_id, project_id=project_id)
-    return await _shown(request, office, project_id, key)
+    return await shown_key(request, office, project_id, key)
 
 
-async def _shown(request: Visit, office: Office, project_id: str, key: ApiKey) -> Json:
+async def shown_key(request: Visit, office: Office, project_id: str, key: ApiKey) -> Json:
+    """A key as it stands after a change, also a revoked one."""
     organization_id = actor_of(request).organization_id
     owned = await office.listings.one(organization_id, key.id, project_id=project_id, include_revoked=True)
     return shapes.project_key(owned, office.clock.now_ms())

@@ -11,6 +11,7 @@ from keyhouse.control.projects import Projects
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.reporting.audit import AuditQuestions
+from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
@@ -35,6 +36,7 @@ class Office:
     service_account_questions: ServiceAccountQuestions
     usage_questions: UsageQuestions
     call_questions: CallQuestions
+    caller_questions: CallerQuestions
     clock: Clock
     entropy: Entropy
 

@@ -11,6 +11,7 @@ from keyhouse.core.key import ApiKey, SecretVersion
 from keyhouse.core.limit import LimitState, format_amount
 from keyhouse.core.secret import Kind, redacted
 from keyhouse.reporting.listings import OwnedKey
+from keyhouse.store.callers import Caller
 from keyhouse.store.people import Member
 from keyhouse.store.projects import Project
 from keyhouse.store.service_accounts import ServiceAccount
@@ -93,14 +94,27 @@ def project_key(owned: OwnedKey, now_ms: int) -> Json:
         "revoked_at": seconds(key.revoked_at_ms),
         "created_by": key.created_by,
         "limits": [limit(state) for state in owned.limits],
-        "secrets": [
+        "secrets": [_version(key, secret) for secret in key.secrets],
+    }
+
+
+def secret(key: ApiKey, version: SecretVersion, callers: Sequence[Caller]) -> Json:
+    """A secret of a key, with who called with it."""
+    return {
+        "object": "organization.project.api_key.secret",
+        **_version(key, version),
+        "requests": sum(caller.requests for caller in callers),
+        "last_used_at": seconds(max((caller.last_seen_at_ms for caller in callers), default=None)),
+        "callers": [
             {
-                "version": secret.version,
-                "redacted_value": _redacted(key, secret),
-                "created_at": seconds(secret.created_at_ms),
-                "expires_at": seconds(secret.ends_at_ms),
+                "address": caller.address,
+                "user_agent": caller.agent,
+                "endpoint": caller.endpoint,
+                "requests": caller.requests,
+                "first_seen_at": seconds(caller.first_seen_at_ms),
+                "last_seen_at": seconds(caller.last_seen_at_ms),
             }
-            for secret in key.secrets
+            for caller in callers
         ],
     }
 
@@ -186,6 +200,15 @@ def _name(owner: Member | None) -> str:
 
 def _joined(key: ApiKey, owner: Member | None) -> int | None:
     return seconds(owner.added_at_ms if owner else key.created_at_ms)
+
+
+def _version(key: ApiKey, version: SecretVersion) -> Json:
+    return {
+        "version": version.version,
+        "redacted_value": _redacted(key, version),
+        "created_at": seconds(version.created_at_ms),
+        "expires_at": seconds(version.ends_at_ms),
+    }
 
 
 def _redacted(key: ApiKey, secret: SecretVersion) -> str:

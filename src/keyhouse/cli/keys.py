@@ -176,6 +176,76 @@ def rotate(
 
 
 @keys_app.command
+def end_previous(key: Key, /, *, project: ProjectOption = None, json: AsJson = False) -> None:
+    """End the overlap of a rotation now: only the newest secret works from then on.
+
+    For example:
+
+        keyhouse keys end-previous key_7Qm2x9FaLk
+    """
+    client = Client()
+    _show(client.delete(f"{lookup.key_path(client, key, project)}/previous_secret"), as_json=json)
+
+
+@keys_app.command
+def extend_previous(
+    key: Key,
+    /,
+    *,
+    until: Annotated[str, Parameter(help="When the old secret ends: 7d, or 2027-01-31.")],
+    project: ProjectOption = None,
+    json: AsJson = False,
+) -> None:
+    """Let the old secret of a rotation work until another moment, at most thirty days from now.
+
+    For example:
+
+        keyhouse keys extend-previous key_7Qm2x9FaLk --until 7d
+    """
+    client = Client()
+    body = {"expires_at": forms.instant(until, "--until", datetime.now(UTC))}
+    _show(client.post(f"{lookup.key_path(client, key, project)}/previous_secret", body), as_json=json)
+
+
+@keys_app.command
+def callers(
+    key: Key,
+    /,
+    *,
+    since: Annotated[str | None, Parameter(help="From when on: 24h, or 2027-01-31. The last day if left out.")] = None,
+    project: ProjectOption = None,
+    json: AsJson = False,
+) -> None:
+    """Show who calls with which secret of a key: whom a rotation still waits for.
+
+    For example:
+
+        keyhouse keys callers key_7Qm2x9FaLk --since 7d
+    """
+    client = Client()
+    query = None
+    if since is not None:
+        query = {"start_time": forms.instant(since, "--since", datetime.now(UTC), direction=-1)}
+    found = client.get(f"{lookup.key_path(client, key, project)}/secrets", query)
+    if json:
+        show_json(found)
+        return
+    rows = [
+        (
+            secret["version"],
+            caller["address"],
+            caller["user_agent"],
+            caller["endpoint"],
+            caller["requests"],
+            moment(caller["last_seen_at"]),
+        )
+        for secret in found["data"]
+        for caller in secret["callers"]
+    ]
+    show_table(("SECRET", "ADDRESS", "AGENT", "ENDPOINT", "REQUESTS", "LAST SEEN"), rows, ("REQUESTS",))
+
+
+@keys_app.command
 def disable(key: Key, /, *, project: ProjectOption = None, json: AsJson = False) -> None:
     """Refuse a key until it is enabled again.
 

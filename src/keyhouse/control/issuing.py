@@ -53,8 +53,12 @@ def issue_key(
     pepper: bytes,
     *,
     created_by: str | None = None,
+    secret_entropy: Entropy | None = None,
 ) -> IssuedKey:
-    """Make a key and its first secret, both created by this user, by the key's owner if none is named."""
+    """Make a key and its first secret, both created by this user, by the key's owner if none is named.
+
+    `secret_entropy` is the secret's own, where it is not that of the key's id.
+    """
     creator = created_by or new.owner_id
     key = ApiKey(
         id=mint_key_id(entropy),
@@ -69,7 +73,7 @@ def issue_key(
         secrets=(),
     )
     keys.insert_key(connection, key)
-    return issue_secret(connection, key, creator, now_ms, entropy, pepper)
+    return issue_secret(connection, key, creator, now_ms, secret_entropy or entropy, pepper)
 
 
 def issue_secret(

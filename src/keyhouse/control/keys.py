@@ -5,7 +5,8 @@ its secrets live at once. Every change is told to `on_change` by the key's id on
 to every other gateway.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ from keyhouse.control.authority import Task, act, require
 from keyhouse.control.fields import read_expiry, read_models, read_name, read_networks
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key, issue_secret
 from keyhouse.control.limits import LimitDraft, describe, new_limit, read_drafts
+from keyhouse.control.repeats import Minting, Once, issue_once
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, SecretVersion, Status
@@ -75,8 +77,8 @@ class Keys:
         self._pepper = pepper
         self._on_change = on_change
 
-    async def create(self, actor: Actor, draft: KeyDraft) -> IssuedKey:
-        """A new key with its limits, owned by the actor.
+    async def create(self, actor: Actor, draft: KeyDraft, once: Once | None = None) -> IssuedKey:
+        """A new key with its limits, owned by the actor; the same one again for a request that is repeated.
 
         Raises Refusal(PARAMETER_INVALID, NOT_FOUND for the project, CONFLICT if that is archived).
         """
@@ -94,7 +96,7 @@ class Keys:
         )
         limit_drafts = read_drafts(draft.limits)
 
-        def write(change: Change) -> IssuedKey:
+        def write(minting: Minting, change: Change) -> IssuedKey:
             project = projects.get_project(change.connection, actor.organization_id, draft.project_id, for_update=True)
             if project.archived_at_ms is not None:
                 raise Refusal(
@@ -103,7 +105,15 @@ class Keys:
                     hint="Create the key in an active project.",
                     param="project_id",
                 )
-            issued = issue_key(change.connection, new, change.now_ms, self._entropy, self._pepper)
+            issued = issue_key(
+                change.connection,
+                new,
+                change.now_ms,
+                self._entropy,
+                self._pepper,
+                secret_entropy=minting.entropy,
+            )
+            minting.note(change, issued)
             made = [
                 new_limit(each, actor.organization_id, ScopeType.KEY, issued.key.id, change.now_ms, self._entropy)
                 for each in limit_drafts
@@ -115,7 +125,7 @@ class Keys:
             change.announce(issued.key.id)
             return issued
 
-        return await act(self._database, actor, Task.API_KEYS, write, then=self._tell_issued)
+        return await self._issue_once(actor, once, write)
 
     async def update(self, actor: Actor, key_id: str, change: KeyChange, *, project_id: str | None = None) -> ApiKey:
         """Change what a key is called or may do. Raises Refusal(PARAMETER_INVALID, CONFLICT if it is revoked)."""
@@ -129,8 +139,16 @@ class Keys:
 
         return await self._alter(actor, key_id, project_id, Event.API_KEY_UPDATED, write)
 
-    async def rotate(self, actor: Actor, key_id: str, overlap_ms: int, *, project_id: str | None = None) -> IssuedKey:
-        """Give a key a new secret.
+    async def rotate(
+        self,
+        actor: Actor,
+        key_id: str,
+        overlap_ms: int,
+        *,
+        project_id: str | None = None,
+        once: Once | None = None,
+    ) -> IssuedKey:
+        """Give a key a new secret; the same one again for a request that is repeated.
 
         The present one works for `overlap_ms` more milliseconds, none if that is 0; one older than that ends
         now, because at most two live at once.
@@ -146,7 +164,7 @@ class Keys:
                 param="overlap_seconds",
             )
 
-        def write(change: Change) -> IssuedKey:
+        def write(minting: Minting, change: Change) -> IssuedKey:
             connection, now_ms = change.connection, change.now_ms
             key = rows.get_key(connection, actor.organization_id, key_id, project_id=project_id, for_update=True)
             _refuse_revoked(key)
@@ -157,14 +175,15 @@ class Keys:
                 rows.update_secret_end(connection, key.id, older.version, now_ms)
             ends_at_ms = now_ms + overlap_ms
             rows.update_secret_end(connection, key.id, key.current.version, ends_at_ms)
-            issued = issue_secret(connection, key, actor.user_id, now_ms, self._entropy, self._pepper)
+            issued = issue_secret(connection, key, actor.user_id, now_ms, minting.entropy, self._pepper)
+            minting.note(change, issued)
             details = {"version": issued.key.current.version, "previous_secret_ends_at_ms": ends_at_ms}
             change.record(Event.API_KEY_ROTATED, key.id, project_id=key.project_id, details=details)
             change.announce(key.id)
             after = rows.get_key(connection, actor.organization_id, key_id)
             return IssuedKey(after, issued.value, ends_at_ms)
 
-        return await act(self._database, actor, Task.API_KEYS, write, then=self._tell_issued)
+        return await self._issue_once(actor, once, write)
 
     async def end_previous_secret(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
         """End a rotation's overlap now. Raises Refusal(CONFLICT) if no older secret works any more."""
@@ -241,6 +260,14 @@ class Keys:
             may_be_revoked=True,
             task=Task.ADMIN_KEYS,
         )
+
+    async def _issue_once(
+        self, actor: Actor, once: Once | None, write: Callable[[Minting, Change], IssuedKey]
+    ) -> IssuedKey:
+        def issue(minting: Minting) -> Awaitable[IssuedKey]:
+            return act(self._database, actor, Task.API_KEYS, partial(write, minting), then=self._tell_issued)
+
+        return await issue_once(self._database, self._clock, self._entropy, self._pepper, once, issue)
 
     async def _alter(
         self,

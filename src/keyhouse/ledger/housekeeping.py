@@ -34,6 +34,9 @@ ATTEMPTS_MS: Final = HOUR_MS
 
 DAY_MS: Final = 24 * HOUR_MS
 SESSIONS_MS: Final = DAY_MS
+REPEATS_MS: Final = DAY_MS
+SEEDS_MS: Final = 10 * 60_000
+"""From what is older no secret is shown again."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -50,6 +53,7 @@ class Swept(msgspec.Struct, frozen=True):
     minutes: int = 0
     sessions: int = 0
     attempts: int = 0
+    repeats: int = 0
     calls: int = 0
 
 
@@ -81,6 +85,9 @@ class Housekeeping:
             ),
             sessions=await self._sweep(partial(pruning.delete_spent_sessions, before_ms=now_ms - SESSIONS_MS)),
             attempts=await self._sweep(partial(pruning.delete_spent_attempts, before_ms=now_ms - ATTEMPTS_MS)),
+            repeats=await self._sweep(
+                partial(pruning.delete_spent_repeats, seeds_ms=now_ms - SEEDS_MS, before_ms=now_ms - REPEATS_MS)
+            ),
             calls=await self._sweep_calls(now_ms),
         )
         self.swept = Swept(

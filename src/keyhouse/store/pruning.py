@@ -18,6 +18,7 @@ from keyhouse.store.schema import (
     limit_periods,
     limits,
     pruned_calls,
+    repeats,
     sessions,
     sign_in_attempts,
     usage_minute,
@@ -87,6 +88,15 @@ def delete_spent_attempts(connection: Connection, before_ms: int) -> int | None:
     if not try_turn(connection, Turn.HOUSEKEEPING):
         return None
     return connection.execute(delete(sign_in_attempts).where(sign_in_attempts.c.at_ms < before_ms)).rowcount
+
+
+def delete_spent_repeats(connection: Connection, seeds_ms: int, before_ms: int) -> int | None:
+    """Forget the seeds of repeatable requests from before `seeds_ms`, and delete those from before `before_ms`."""
+    if not try_turn(connection, Turn.HOUSEKEEPING):
+        return None
+    old = repeats.c.created_at_ms < seeds_ms
+    connection.execute(update(repeats).where(old, repeats.c.seed.is_not(None)).values(seed=None))
+    return connection.execute(delete(repeats).where(repeats.c.created_at_ms < before_ms)).rowcount
 
 
 def list_old_calls(connection: Connection, before_ms: int, at_most: int) -> Sequence[str]:

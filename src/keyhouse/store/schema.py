@@ -14,16 +14,18 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
 
+from keyhouse.store.metadata import METADATA
 from keyhouse.store.rollup_tables import rollup_tables
+from keyhouse.store.schema_keys import key_secrets, repeats
 
-METADATA: Final = MetaData()
+__all__ = ["METADATA", "key_secrets", "repeats"]
+# Those of other files too: whoever reads or writes rows finds every table here.
 
 ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
 """A 64-bit row number; SQLite counts by itself only in a column whose type is INTEGER."""
@@ -145,19 +147,6 @@ keys = Table(
     Column("last_used_at_ms", BigInteger),
     Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms"),
     postgresql_with=_REWRITTEN,
-)
-
-key_secrets = Table(
-    "key_secrets",
-    METADATA,
-    Column("key_id", ForeignKey("api_keys.id"), primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("digest", LargeBinary, nullable=False, unique=True),
-    Column("pepper_version", Integer, nullable=False),
-    Column("last_four", Text, nullable=False),
-    Column("created_at_ms", BigInteger, nullable=False),
-    Column("created_by", Text, nullable=False),
-    Column("ends_at_ms", BigInteger),
 )
 
 limits = Table(

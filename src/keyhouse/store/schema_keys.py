@@ -1,0 +1,32 @@
+"""The tables around keys: their secrets, what requests made, what is wanted of keys, and what was told of them."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table, Text
+
+from keyhouse.store.metadata import METADATA
+
+key_secrets = Table(
+    "key_secrets",
+    METADATA,
+    Column("key_id", ForeignKey("api_keys.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("pepper_version", Integer, nullable=False),
+    Column("last_four", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("ends_at_ms", BigInteger),
+)
+
+repeats = Table(
+    "repeats",
+    METADATA,
+    Column("actor_id", Text, primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("seed", LargeBinary),
+    Column("created_at_ms", BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""What requests with an `Idempotency-Key` made, for a day; `seed` for some minutes only (`control.repeats`)."""

@@ -1,0 +1,97 @@
+"""A request that is repeated makes nothing twice, on both engines."""
+
+import asyncio
+
+import pytest
+
+from given_control import HOUR_MS, House, death, refused
+from keyhouse.control.keys import IssuedKey, Keys
+from keyhouse.control.repeats import REMEMBERED_MS, SHOWN_AGAIN_MS, Once, read_once
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.ledger.housekeeping import Housekeeping, Kept
+
+pytestmark = pytest.mark.asyncio
+
+
+def once(key: str = "a", body: bytes = b"{}", actor: str = "user-1") -> Once:
+    return read_once("org-1", actor, key, "POST /keys", body)
+
+
+async def create(house: House, asked: Once | None = None) -> IssuedKey:
+    return await house.keys.create(house.owner, house.draft(), asked or once())
+
+
+async def test_the_same_request_is_answered_with_the_same_key_and_secret(house: House) -> None:
+    first = await create(house)
+    house.clock.turn(ms=SHOWN_AGAIN_MS - 1)
+    again = await create(house)
+    assert (again.key.id, again.value) == (first.key.id, first.value)
+    assert await death(house, again.value) is None
+    assert len(await house.rows("api_keys")) == 3
+    assert [event for event, _ in await house.events()] == ["api_key.created"]
+
+
+async def test_a_rotation_is_done_once(house: House) -> None:
+    old = await create(house)
+    asked = once("rotate", b'{"overlap_seconds":3600}')
+    made = [await house.keys.rotate(house.owner, old.key.id, HOUR_MS, once=asked) for _ in range(2)]
+    assert made[0].value == made[1].value != old.value
+    assert made[0].previous_secret_ends_at_ms == made[1].previous_secret_ends_at_ms == house.clock.now_ms() + HOUR_MS
+    assert [secret.version for secret in made[1].key.secrets] == [2, 1]
+    assert [await death(house, value) for value in (old.value, made[0].value)] == [None, None]
+
+
+async def test_ten_at_once_make_one(house: House) -> None:
+    made = await asyncio.gather(*(create(house) for _ in range(10)))
+    assert len({(each.key.id, each.value) for each in made}) == 1
+    assert len(await house.rows("api_keys")) == 3
+
+
+async def test_the_same_idempotency_key_on_another_request_is_refused(house: House) -> None:
+    await create(house)
+    refusal = await refused(create(house, once(body=b'{"name":"other"}')), Code.CONFLICT)
+    assert "another request" in refusal.message
+    assert len(await house.rows("api_keys")) == 3
+
+
+async def test_another_actor_with_the_same_idempotency_key_is_shown_nothing(house: House) -> None:
+    first = await create(house)
+    assert (await create(house, once(actor="key_admin"))).key.id != first.key.id
+
+
+async def test_after_ten_minutes_it_says_which_key_was_made_and_shows_no_secret(house: House) -> None:
+    first = await create(house)
+    house.clock.turn(ms=SHOWN_AGAIN_MS)
+    refusal = await refused(create(house), Code.CONFLICT)
+    assert first.key.id in refusal.message
+    house.clock.turn(ms=REMEMBERED_MS - SHOWN_AGAIN_MS)
+    assert (await create(house)).key.id != first.key.id
+
+
+async def test_housekeeping_forgets_the_seed_and_then_the_request(house: House) -> None:
+    await create(house)
+    (row,) = await house.rows("repeats")
+    assert len(row["seed"]) == 32
+    sweep = Housekeeping(house.database, house.clock, Kept())
+    house.clock.turn(ms=SHOWN_AGAIN_MS + 1)
+    await sweep.round()
+    assert [row["seed"] for row in await house.rows("repeats")] == [None]
+    house.clock.turn(ms=REMEMBERED_MS)
+    assert (await sweep.round()).repeats == 1
+    assert await house.rows("repeats") == []
+
+
+async def test_what_is_kept_is_worth_nothing_without_the_pepper(house: House) -> None:
+    issued = await create(house)
+    (row,) = await house.rows("repeats")
+    stolen = Keys(house.database, house.clock, house.entropy, b"q" * 32, house.changed.append)
+    again = await stolen.create(house.owner, house.draft(), once())
+    assert again.value != issued.value
+    assert issued.value not in repr(row)
+
+
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "a\nb", "\u00e9"])
+async def test_an_idempotency_key_that_is_none_is_refused(key: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        once(key)
+    assert (caught.value.code, caught.value.param) == (Code.PARAMETER_INVALID, "Idempotency-Key")
