@@ -1,30 +1,28 @@
 """The way to an upstream over HTTP, and its guard. Nothing else in Keyhouse speaks to model servers.
 
-No route can miss the guard, because it is here: plain http and addresses that are not public are refused
-unless that upstream says `allow_private`; a name is resolved here, every address of it is vetted, and the
-connection goes to the vetted address, so a name cannot mean something else the second time. Redirects are
+No route can miss the guard, because every connection is made here, and to what `address.py` lets through: a name
+is resolved here, every address of it is vetted, and the connection goes to the vetted address, so a name cannot mean
+something else the second time. Redirects are
 not followed, proxies of the environment not used, cookies not kept. What goes up is the body, a fixed list
 of headers, and the upstream's own credential.
 """
 
 import asyncio
 import socket
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from functools import partial
 from typing import Final, Self
 
+import certifi
 import msgspec
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, PyreqwestError, RequestTimeoutError
-from pyreqwest.http import Url
-from pyreqwest.request import RequestBuilder, StreamRequest
-from pyreqwest.response import Response
 
 from keyhouse import __version__
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.gateway.address import Forbidden, Place, vet
+from keyhouse.gateway.http1 import Broken, Connection, Silent
 from keyhouse.gateway.routing import Auth, Upstream
 from keyhouse.wire.headers import ANTHROPIC_VERSION, UPWARDS
 
@@ -34,13 +32,12 @@ Resolve = Callable[[str], Awaitable[list[str]]]
 RESOLVED_MS: Final = 30_000
 """How long an address is used before its name is resolved again."""
 
-MODELS_TIMEOUT: Final = timedelta(seconds=3)
+MODELS_SECONDS: Final = 3.0
+IDLE_SECONDS: Final = 30.0
+"""How long a connection is kept for the next request."""
 
-SHORT_BYTES: Final = 1024 * 1024
-"""A plain answer up to this length is read in one go."""
-
-POOL_IDLE: Final = timedelta(seconds=30)
-_NAT64: Final = IPv6Network("64:ff9b::/96")
+LOOK_SECONDS: Final = 1.0
+"""After how long an idle connection is looked at before it is used: the upstream may just have closed it."""
 
 
 class Unsent(Refusal):
@@ -97,39 +94,44 @@ class UpstreamClient:
         The upstream is told `call_id` as `x-request-id`, so that its record can be held against the books, and
         `headers` of the client's, which stand on the endpoint's own list.
         """
-        return _HttpAnswer(self._line_to(upstream), path, body, call_id, headers)
+        return _HttpAnswer(self._line_to(upstream), "POST", path, body, call_id, headers)
 
     def ask(self, upstream: Upstream, method: str, target: str, request_id: str) -> Answer:
         """A `method` without a body on `target`, a vetted path and perhaps a query, below the upstream's base."""
-        return _BareAnswer(self._line_to(upstream), method, target, request_id)
+        return _HttpAnswer(self._line_to(upstream), method, target, b"", request_id, ())
 
     def _line_to(self, upstream: Upstream) -> "_Line":
         line = self._lines.get(upstream.name)
-        if line is None or line.upstream != upstream:
+        if line is None or (line.upstream is not upstream and line.upstream != upstream):
+            if line is not None:
+                line.close()
             line = self._lines[upstream.name] = _Line(upstream, self._clock, self._resolve)
         return line
 
     async def list_models(self, upstream: Upstream) -> list[str]:
         """The names at `GET /models` of an upstream. Raises Refusal if it does not say within a few seconds."""
         line = _Line(upstream, self._clock, self._resolve)
+        content = bytearray()
         try:
-            client = await line.client()
-            answer = await client.get(line.url("/models")).timeout(MODELS_TIMEOUT).build().send()
-            listed = msgspec.json.decode(bytes(await answer.bytes()), type=_Models)
-        except PyreqwestError as error:
-            raise _refusal(error, upstream, Unanswered) from None
+            async with asyncio.timeout(MODELS_SECONDS):
+                async with _HttpAnswer(line, "GET", "/models", b"", "models", ()) as answer:
+                    while (chunk := await answer.chunk()) is not None:
+                        content += chunk
+            listed = msgspec.json.decode(bytes(content), type=_Models)
+        except TimeoutError:
+            raise _refusal(Silent("it did not list its models in time"), upstream, Unanswered) from None
         except msgspec.DecodeError as error:
             raise Refusal(
                 Code.UPSTREAM_BROKEN, f"The upstream {upstream.name} does not list its models.", internal=str(error)
             ) from None
         finally:
-            await line.close()
+            line.close()
         return [model.id for model in listed.data]
 
     async def close(self) -> None:
         """Close all connections."""
         for line in self._lines.values():
-            await line.close()
+            line.close()
 
 
 class _Line:
@@ -139,168 +141,199 @@ class _Line:
         self.upstream = upstream
         self._clock = clock
         self._resolve = resolve
-        self._url = _vetted_url(upstream)
-        self._urls: dict[str, Url] = {}
-        self._addresses: list[str] = []
+        self._place = _place(upstream)
+        self._headers = _headers(upstream)
+        self._heads: dict[tuple[str, str], bytes] = {}
+        self._addresses = [] if self._place.is_name else [self._place.host]
         self._resolved_until_ms = 0.0
         self._resolving = asyncio.Lock()
-        self._client: Client | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._idle: list[Connection] = []
+        self._sweep: asyncio.TimerHandle | None = None
 
-    def url(self, path: str) -> Url:
-        """The address of `path` at this upstream."""
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = Url(self.upstream.base_url + path)
-        return url
+    def head(self, method: str, path: str, headers: Sequence[tuple[str, str]]) -> bytes:
+        """A request's head as far as it is the same for every call; a header given goes before one of our own."""
+        if headers:
+            return self._place.head(method, path, {**self._headers, **dict(headers)})
+        head = self._heads.get((method, path))
+        if head is None:
+            head = self._place.head(method, path, self._headers)
+            # What is asked for again and again is the body's endpoint; the rest are ids.
+            if method == "POST":
+                self._heads[method, path] = head
+        return head
 
-    async def client(self) -> Client:
-        """Connections to an address that was vetted lately. Raises Unsent."""
-        if self._client is not None and self._clock.monotonic_ms() < self._resolved_until_ms:
-            return self._client
-        async with self._resolving:
-            if self._client is None or self._clock.monotonic_ms() >= self._resolved_until_ms:
-                await self._renew()
-        assert self._client is not None  # noqa: S101  _renew has made it, or raised
-        return self._client
+    async def take(self) -> Connection:
+        """A connection to an address that was vetted lately. Raises Unsent."""
+        if self._clock.monotonic_ms() >= self._resolved_until_ms:
+            async with self._resolving:
+                if self._clock.monotonic_ms() >= self._resolved_until_ms:
+                    await self._renew()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open and (connection.idle_seconds < LOOK_SECONDS or connection.is_quiet):
+                return connection
+            connection.abort()
+        return await self._connect()
 
-    @property
-    def addresses(self) -> int:
-        """How many addresses there are to try."""
-        return max(1, len(self._addresses))
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next request if it is good for one, and close it if not."""
+        if not connection.is_reusable or connection.address not in self._addresses:
+            connection.abort()
+            return
+        connection.rest()
+        self._idle.append(connection)
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
 
-    def try_another(self, failed: Client) -> None:
-        """Take the next address from now on, because this one cannot be reached."""
-        if failed is self._client and len(self._addresses) > 1:
-            self._addresses.append(self._addresses.pop(0))
-            self._client = self._connected(self._addresses[0])
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.close()
+    def close(self) -> None:
+        """Close what is idle; what is in use ends with its call."""
+        self._addresses = []
+        while self._idle:
+            self._idle.pop().abort()
+        if self._sweep is not None:
+            self._sweep.cancel()
 
     async def _renew(self) -> None:
-        domain = self._url.domain
-        if domain is not None:
+        """Resolve the name again, if it is one, and vet what it means now. Raises Unsent."""
+        upstream = self.upstream
+        if self._place.is_name:
             try:
-                async with asyncio.timeout(self.upstream.connect_timeout_ms / 1000):
-                    addresses = await self._resolve(domain)
+                async with asyncio.timeout(upstream.connect_timeout_ms / 1000):
+                    found = await self._resolve(self._place.host)
             except (OSError, TimeoutError) as error:
-                if self._client is None:
+                if not self._addresses:
                     raise Unsent(
                         Code.UPSTREAM_UNAVAILABLE,
-                        f"The upstream {self.upstream.name} cannot be found.",
+                        f"The upstream {upstream.name} cannot be found.",
                         hint="An administrator should check its base_url and the server's DNS.",
-                        internal=f"{domain}: {error}",
+                        internal=f"{self._place.host}: {error}",
                     ) from None
-                addresses = []  # what was vetted before is still good while the resolver is away
-            _vet(addresses, self.upstream)
-            if addresses and (self._client is None or self._addresses[0] not in addresses):
-                self._client = self._connected(addresses[0])
-                self._addresses = addresses
-        elif self._client is None:
-            self._client = self._connected(None)
+                found = []  # what was vetted before is still good while the resolver is away
+            try:
+                vet(found, allow_private=upstream.allow_private)
+            except Forbidden as error:
+                raise _unsafe(upstream, str(error)) from None
+            if found and (not self._addresses or self._addresses[0] not in found):
+                self._addresses = found
+                for connection in self._idle:
+                    if connection.address not in found:
+                        connection.abort()
         self._resolved_until_ms = self._clock.monotonic_ms() + RESOLVED_MS
 
-    def _connected(self, address: str | None) -> Client:
-        headers = dict(UPWARDS)
-        if self.upstream.auth is Auth.X_API_KEY:
-            # A client's own version, where it sends one, goes instead of this one.
-            headers["anthropic-version"] = ANTHROPIC_VERSION
-        if self.upstream.api_key is not None:
-            name, value = _credential(self.upstream.auth, self.upstream.api_key)
-            headers[name] = value
-        builder = (
-            ClientBuilder()
-            .user_agent(f"keyhouse/{__version__}")
-            .default_headers(headers)
-            .follow_redirects(enable=False)
-            .referer(enable=False)
-            .no_proxy()
-            .gzip(enable=False)
-            .brotli(enable=False)
-            .zstd(enable=False)
-            .deflate(enable=False)
-            .connect_timeout(timedelta(milliseconds=self.upstream.connect_timeout_ms))
-            .read_timeout(timedelta(milliseconds=self.upstream.first_byte_timeout_ms))
-            .pool_idle_timeout(POOL_IDLE)
-            .https_only(not self.upstream.allow_private)
+    async def _connect(self) -> Connection:
+        """A new connection, to the first of the addresses that takes one. Raises Unsent."""
+        upstream, place = self.upstream, self._place
+        loop = asyncio.get_running_loop()
+        if place.is_tls and self._tls is None:
+            self._tls = _tls()
+        problem: Exception | None = None
+        for address in list(self._addresses):
+            try:
+                async with asyncio.timeout(upstream.connect_timeout_ms / 1000):
+                    _, connection = await loop.create_connection(
+                        partial(Connection, loop, address, upstream.first_byte_timeout_ms / 1000),
+                        address,
+                        place.port,
+                        ssl=self._tls,
+                        server_hostname=place.host if place.is_tls else None,
+                    )
+            except (OSError, TimeoutError) as error:
+                problem = error
+                if self._addresses[0] == address:
+                    # Take the next one from now on, because this one cannot be reached.
+                    self._addresses.append(self._addresses.pop(0))
+            else:
+                return connection
+        raise Unsent(
+            Code.UPSTREAM_UNAVAILABLE,
+            f"The upstream {upstream.name} cannot be reached.",
+            hint="Try again in a moment; if it stays so, an administrator should check it.",
+            internal=str(problem) or "it did not take a connection in time",
         )
-        if address is not None and self._url.domain is not None:
-            # Port 0: the URL's own.
-            builder = builder.resolve(self._url.domain, address, 0)
-        return builder.build()
+
+    def _close_idle(self) -> None:
+        """Close what has not been used for long; the longest idle come first."""
+        self._sweep = None
+        idle = self._idle
+        while idle and (not idle[0].is_open or idle[0].idle_seconds >= IDLE_SECONDS):
+            idle.pop(0).abort()
+        if idle:
+            left = IDLE_SECONDS - idle[0].idle_seconds
+            self._sweep = asyncio.get_running_loop().call_later(left, self._close_idle)
 
 
 class _HttpAnswer(Answer):
     """An answer over HTTP."""
 
-    __slots__ = ("_body", "_call_id", "_headers", "_is_read", "_line", "_path", "_request", "_response", "status")
+    __slots__ = ("_body", "_connection", "_headers", "_line", "_method", "_path", "_request_id", "status")
 
-    _request: StreamRequest
-    _response: Response
+    _connection: Connection
 
-    def __init__(self, line: _Line, path: str, body: bytes, call_id: str, headers: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, line: _Line, method: str, path: str, body: bytes, request_id: str, headers: Sequence[tuple[str, str]]
+    ) -> None:
         self._line = line
+        self._method = method
         self._path = path
         self._body = body
-        self._call_id = call_id
+        self._request_id = request_id
         self._headers = headers
-        self._is_read = False
 
     async def __aenter__(self) -> Self:
-        tries = 0
-        while True:
-            client = await self._line.client()
-            try:
-                builder = self._builder(client).header("x-request-id", self._call_id)
-                for name, value in self._headers:
-                    builder = builder.header(name, value)
-                # Its default would hold the first bytes back until 64 KiB or the end have come.
-                self._request = builder.body_bytes(self._body).streamed_read_buffer_limit(0).build_streamed()
-                self._response = await self._request.__aenter__()
-            except PyreqwestError as error:
-                refusal = _refusal(error, self._line.upstream, Unanswered)
-                tries += 1
-                if isinstance(refusal, Unsent) and tries < self._line.addresses:
-                    self._line.try_another(client)
-                    continue
-                raise refusal from None
-            self.status = self._response.status
-            return self
-
-    def _builder(self, client: Client) -> RequestBuilder:
-        return client.post(self._line.url(self._path))
+        line, body = self._line, self._body
+        try:
+            head = line.head(self._method, self._path, self._headers)
+        except Forbidden as error:
+            raise _unsafe(line.upstream, str(error)) from None
+        end = b"x-request-id: %b\r\n\r\n" % self._request_id.encode()
+        if self._method == "POST":
+            end = b"content-length: %d\r\n%b" % (len(body), end)
+        self._connection = await line.take()
+        try:
+            await self._connection.ask(head + end, body)
+        except (Broken, Silent) as error:
+            raise _refusal(error, line.upstream, Unanswered) from None
+        except BaseException:
+            self._connection.abort()
+            raise
+        self.status = self._connection.status
+        return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._request.__aexit__(None, None, None)
+        self._line.give_back(self._connection)
 
     def header(self, name: str) -> str | None:
         """The first header of this name; one that is not ASCII counts as absent."""
-        try:
-            return self._response.get_header(name)
-        except ValueError:
-            return None
-
-    def _is_short(self) -> bool:
-        length = self.header("content-length")
-        if length is None or not length.isdecimal() or int(length[:20]) > SHORT_BYTES:
-            return False
-        return not (self.header("content-type") or "").startswith("text/event-stream")
+        value = self._connection.headers.get(name.encode())
+        return value.decode() if value is not None and value.isascii() else None
 
     async def chunk(self) -> bytes | None:
-        """The next bytes of the body; all at once where an answer says that it is short."""
-        if self._is_read:
-            return None
+        """The next bytes of the body, as many as have come."""
         try:
-            if self._is_short():
-                # Each wait for a piece is a way between threads, and the last one only says that it was the last.
-                self._is_read = True
-                return (await self._response.bytes()).to_bytes()
-            chunk = await self._response.body_reader.read_chunk()
-        except PyreqwestError as error:
+            return await self._connection.chunk()
+        except (Broken, Silent) as error:
             raise _refusal(error, self._line.upstream) from None
-        return None if chunk is None else chunk.to_bytes()
+
+
+def _place(upstream: Upstream) -> Place:
+    """Where an upstream is, if it may be called at all. Raises Unsent."""
+    try:
+        return Place(upstream.base_url, allow_private=upstream.allow_private)
+    except Forbidden as error:
+        raise _unsafe(upstream, str(error)) from None
+
+
+def _headers(upstream: Upstream) -> dict[str, str]:
+    """What every request to it carries."""
+    headers = {"user-agent": f"keyhouse/{__version__}", **UPWARDS}
+    if upstream.auth is Auth.X_API_KEY:
+        # A client's own version, where it sends one, goes instead of this one.
+        headers["anthropic-version"] = ANTHROPIC_VERSION
+    if upstream.api_key is not None:
+        name, value = _credential(upstream.auth, upstream.api_key)
+        headers[name] = value
+    return headers
 
 
 def _credential(auth: Auth, api_key: str) -> tuple[str, str]:
@@ -308,50 +341,13 @@ def _credential(auth: Auth, api_key: str) -> tuple[str, str]:
     return ("x-api-key", api_key) if auth is Auth.X_API_KEY else ("authorization", f"Bearer {api_key}")
 
 
-class _BareAnswer(_HttpAnswer):
-    """The answer to a request without a body, at an address that is not asked for again and again."""
-
-    __slots__ = ("_method",)
-
-    def __init__(self, line: _Line, method: str, target: str, request_id: str) -> None:
-        super().__init__(line, target, b"", request_id, ())
-        self._method = method
-
-    def _builder(self, client: Client) -> RequestBuilder:
-        return client.request(self._method, Url(self._line.upstream.base_url + self._path))
-
-
-def _vetted_url(upstream: Upstream) -> Url:
-    """The upstream's address, if it may be called at all. A host that is an address is vetted right here."""
-    url = Url(upstream.base_url)
-    if url.scheme not in ("http", "https") or url.host_str is None or url.username or url.password is not None:
-        raise _unsafe(upstream, "its base_url is not a plain http(s) address")
-    if url.scheme != "https" and not upstream.allow_private:
-        raise _unsafe(upstream, "its base_url is not https")
-    if url.domain is None:
-        _vet([url.host_str.strip("[]")], upstream)
-    return url
-
-
-def _vet(addresses: list[str], upstream: Upstream) -> None:
-    """Raise Unsent unless every one of these addresses is public, or private ones are allowed."""
-    if upstream.allow_private:
-        return
-    for address in addresses:
-        if not is_public(address):
-            raise _unsafe(upstream, f"its address {address} is not public")
-
-
-def is_public(address: str) -> bool:
-    """Whether this is an address of the public internet, also where an IPv4 address hides in an IPv6 one."""
-    found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address):
-        hidden = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if found in _NAT64:
-            hidden = IPv4Address(int(found) & 0xFFFF_FFFF)
-        if hidden is not None:
-            return is_public(str(hidden))
-    return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
+def _tls() -> ssl.SSLContext:
+    """How an upstream's certificate is checked: by the system's authorities; where it has none, by Mozilla's."""
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"]:
+        context.load_verify_locations(certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _unsafe(upstream: Upstream, why: str) -> Unsent:
@@ -363,33 +359,20 @@ def _unsafe(upstream: Upstream, why: str) -> Unsent:
     )
 
 
-def _refusal(error: PyreqwestError, upstream: Upstream, kind: type[Refusal] = Refusal) -> Refusal:
-    """What a failure means: `kind`, or Unsent for one to connect, which alone is sure not to have reached anyone.
-
-    pyreqwest raises ConnectError also where a connection broke after the request was sent, so its type says
-    nothing; the phase is in the list of causes.
-    """
-    details = getattr(error, "details", None) or {}
-    internal = "; ".join(cause["message"] for cause in details.get("causes") or ()) or str(error)
-    if isinstance(error, BuilderError) or "client error (Connect)" in internal:
-        return Unsent(
-            Code.UPSTREAM_UNAVAILABLE,
-            f"The upstream {upstream.name} cannot be reached.",
-            hint="Try again in a moment; if it stays so, an administrator should check it.",
-            internal=internal,
-        )
-    if isinstance(error, RequestTimeoutError):
+def _refusal(error: Broken | Silent, upstream: Upstream, kind: type[Refusal] = Refusal) -> Refusal:
+    """What it means to a client that an upstream fell silent or did not speak HTTP."""
+    if isinstance(error, Silent):
         return kind(
             Code.UPSTREAM_TIMEOUT,
             f"The upstream {upstream.name} did not answer in time.",
             hint="Try again, with a shorter answer or streamed.",
-            internal=internal,
+            internal=str(error),
         )
     return kind(
         Code.UPSTREAM_BROKEN,
         f"The upstream {upstream.name} broke off or sent what is not HTTP.",
         hint="Try again; if it stays so, an administrator should check it.",
-        internal=internal,
+        internal=str(error),
     )
 
 
