@@ -50,6 +50,7 @@ from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.costs import CostQuestions
+from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
@@ -316,6 +317,7 @@ def _desk(
         limit_questions=limit_questions,
         limit_pages=LimitPages(database, clock),
         replays=Replays(database, clock),
+        hygiene=Hygiene(database, clock),
         project_questions=ProjectQuestions(database),
         names=Names(database).names,
         models=lambda: list(catalog.models),

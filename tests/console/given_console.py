@@ -22,6 +22,7 @@ from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
 from keyhouse.reporting.costs import CostQuestions
+from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
@@ -144,6 +145,7 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             limit_questions=limit_questions,
             limit_pages=LimitPages(database, clock),
             replays=Replays(database, clock),
+            hygiene=Hygiene(database, clock),
             project_questions=ProjectQuestions(database),
             names=Names(database).names,
             models=lambda: ["keyhouse-demo", "tiny-1"],

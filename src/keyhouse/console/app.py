@@ -10,7 +10,18 @@ from litestar.params import FromPath
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
-from keyhouse.console import account, costs, help_page, key_changes, keys, limit_changes, limits, performance, usage
+from keyhouse.console import (
+    account,
+    costs,
+    help_page,
+    hygiene,
+    key_changes,
+    keys,
+    limit_changes,
+    limits,
+    performance,
+    usage,
+)
 from keyhouse.console.assets import Assets, load_assets
 from keyhouse.console.desk import Desk
 from keyhouse.console.doorway import FORM_BYTES_MAX, Visit, guard
@@ -50,6 +61,7 @@ _ROUTES: Final = (
     key_changes.revoke_key,
     usage.show_usage,
     usage.download_usage,
+    hygiene.show_hygiene,
     help_page.show_help,
     help_page.inspect_key,
     performance.show_performance,

@@ -10,6 +10,7 @@ from keyhouse.control.sign_in import SignIn
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.identity.sessions import Sessions
 from keyhouse.reporting.costs import CostQuestions
+from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
@@ -36,6 +37,7 @@ class Desk:
     keys: Keys
     key_questions: KeyQuestions
     inspections: Inspections
+    hygiene: Hygiene
     usage_questions: UsageQuestions
     performance_questions: PerformanceQuestions
     cost_questions: CostQuestions

@@ -62,6 +62,7 @@ POLICY: Final[Mapping[tuple[str, str], Who]] = {
     ("POST", "/limits/{limit_id}/edit"): Who.SIGNED_IN,
     ("GET", "/limits/{limit_id}/delete"): Who.SIGNED_IN,
     ("POST", "/limits/{limit_id}/delete"): Who.SIGNED_IN,
+    ("GET", "/hygiene"): Who.SIGNED_IN,
     # help
     ("GET", "/help"): Who.SIGNED_IN,
     ("POST", "/help"): Who.SIGNED_IN,

@@ -56,7 +56,7 @@ class KeyQuestions:
 
         def ask(connection: Connection) -> KeyPage:
             found, total = key_pages.list_page(connection, organization_id, query, now_ms)
-            return KeyPage(_rows(connection, organization_id, found, now_ms), total)
+            return KeyPage(rows_of(connection, organization_id, found, now_ms), total)
 
         return await self._database.read(ask)
 
@@ -66,7 +66,7 @@ class KeyQuestions:
 
         def ask(connection: Connection) -> KeyRow:
             key = keys.get_key(connection, organization_id, key_id)
-            (row,) = _rows(connection, organization_id, (key,), now_ms)
+            (row,) = rows_of(connection, organization_id, (key,), now_ms)
             return row
 
         return await self._database.read(ask)
@@ -78,7 +78,8 @@ class KeyQuestions:
         )
 
 
-def _rows(connection: Connection, organization_id: str, found: Sequence[ApiKey], now_ms: int) -> tuple[KeyRow, ...]:
+def rows_of(connection: Connection, organization_id: str, found: Sequence[ApiKey], now_ms: int) -> tuple[KeyRow, ...]:
+    """These keys of an organization with what stands around them, in the same order."""
     if not found:
         return ()
     zone = people.get_organization(connection, organization_id).time_zone
