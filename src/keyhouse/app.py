@@ -21,12 +21,16 @@ from keyhouse.console.desk import Desk
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
+from keyhouse.control.model_permissions import ModelPermissions
 from keyhouse.control.projects import Projects
+from keyhouse.control.rate_limits import RateLimits
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
+from keyhouse.control.spend_alerts import SpendAlerts, SpendWatch
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.keyring import Keyring
+from keyhouse.core.money import NANO_PER_CENT, format_usd
 from keyhouse.doors import ASGIApp, Doors
 from keyhouse.gateway import asgi as gateway
 from keyhouse.gateway.authenticate import Authenticator
@@ -61,6 +65,7 @@ from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.replay import Replays
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
+from keyhouse.reporting.spend_alerts import SpendAlertQuestions
 from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.store.audit_chains import open_audit_log
 from keyhouse.store.books import Books
@@ -71,10 +76,14 @@ from keyhouse.store.master_key import open_keyring
 from keyhouse.store.opening import address_of, open_database
 from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.store.prices import list_prices
+from keyhouse.store.spend_alerts import SpendAlert
 from keyhouse.store.sqlite import SqliteDatabase
 
 HASHING_THREADS: Final = 2
 """Passwords take 64 MiB each while they are hashed; two at a time are enough for people who sign in."""
+
+SPENDING_SECONDS: Final = 60.0
+"""How often spend alerts are looked at."""
 
 FINISH_SECONDS: Final = 10.0
 """How long the last closings may take to be written. Without a database they never are: the calls stay held, and
@@ -195,7 +204,7 @@ async def open_house(
     accounts = ServiceAccounts(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
     doors = Doors(
         gateway=lobby,
-        admin=cast("ASGIApp", admin.build(_office(ground, keys, projects, accounts))),
+        admin=cast("ASGIApp", admin.build(_office(ground, keys, projects, accounts, catalog, authenticator.forget))),
         console=cast(
             "ASGIApp", console.build(_desk(ground, keys, catalog, settings.server.public_url, print_setup_link))
         ),
@@ -252,7 +261,11 @@ def _begin_rounds(
     watch = Watch(ground.database, ground.clock, _tell)
     kept = Kept(retention.minutes_days, retention.calls_days)
     housekeeping = Housekeeping(ground.database, ground.clock, kept)
+    spending = SpendWatch(ground.database, ground.clock, _tell_crossed)
     rounds = {
+        asyncio.create_task(
+            repeat(spending.round, SPENDING_SECONDS, partial(_report, "spend alerts could not be looked at"))
+        ),
         asyncio.create_task(repeat(watch.round, AUDIT_SECONDS, partial(_report, "the books could not be audited"))),
         asyncio.create_task(repeat(housekeeping.round, SWEEP_SECONDS, partial(_report, "housekeeping has failed"))),
     }
@@ -274,7 +287,14 @@ def open_books(database: Database, clock: Clock) -> Books:
     raise TypeError(f"no books for {type(database).__name__}")
 
 
-def _office(ground: Ground, keys: Keys, projects: Projects, accounts: ServiceAccounts) -> Office:
+def _office(
+    ground: Ground,
+    keys: Keys,
+    projects: Projects,
+    accounts: ServiceAccounts,
+    catalog: Catalog,
+    on_change: Callable[[str], None],
+) -> Office:
     """What the Admin API works with."""
     database, clock = ground.database, ground.clock
     return Office(
@@ -283,6 +303,10 @@ def _office(ground: Ground, keys: Keys, projects: Projects, accounts: ServiceAcc
         limits=Limits(database, clock, ground.entropy),
         projects=projects,
         service_accounts=accounts,
+        rate_limits=RateLimits(database, ground.entropy),
+        spend_alerts=SpendAlerts(database, ground.entropy),
+        model_permissions=ModelPermissions(database, on_change),
+        spend_alert_questions=SpendAlertQuestions(database),
         audit_questions=AuditQuestions(database, ground.keyring.audit),
         listings=Listings(database, clock),
         limit_questions=LimitQuestions(database, clock),
@@ -291,6 +315,7 @@ def _office(ground: Ground, keys: Keys, projects: Projects, accounts: ServiceAcc
         usage_questions=UsageQuestions(database),
         call_questions=CallQuestions(database, clock),
         caller_questions=CallerQuestions(database, clock),
+        models=lambda: list(catalog.models),
         clock=clock,
         entropy=ground.entropy,
     )
@@ -331,6 +356,17 @@ def _desk(
 
 def _report(message: str, error: BaseException) -> None:
     structlog.get_logger("keyhouse.ledger").error("ledger", message=message, error=repr(error))
+
+
+def _tell_crossed(alert: SpendAlert, spent_nano_usd: int) -> None:
+    structlog.get_logger("keyhouse.spending").warning(
+        "spend_alert",
+        alert_id=alert.id,
+        organization_id=alert.organization_id,
+        project_id=alert.project_id,
+        threshold_usd=format_usd(alert.threshold_cents * NANO_PER_CENT),
+        spent_usd=format_usd(spent_nano_usd),
+    )
 
 
 def _tell(disagreements: tuple[str, ...]) -> None:

@@ -30,12 +30,21 @@ class Ids:
         account = town.ask("POST", "/projects/proj_1/service_accounts", body={"name": "bot"}).json()["id"]
         self._ids = {"project_id": "proj_1", "limit_id": self.limit, "service_account_id": account}
         self._ids["call_id"] = town.execute(a_call)
+        for place in ("", "/projects/proj_1"):
+            town.ask("POST", f"{place}/spend_limit", body=SPEND)
+        alerts = [
+            town.ask("POST", f"{place}/spend_alerts", body=SPEND | CHANNEL).json()["id"]
+            for place in ("", "/projects/proj_1")
+        ]
+        self._alerts = {"spend_alerts": alerts[0], "projects": alerts[1]}
+        town.ask("POST", "/projects/proj_1/model_permissions", body={"mode": "deny_list", "model_ids": []})
+        self._ids["rate_limit_id"] = "rl-tiny-1"
         self._keys = {"admin_api_keys": admin, "api_keys": project_key}
 
     def path(self, template: str) -> str:
         """The template with ids of things that are there."""
         kind = "admin_api_keys" if "admin_api_keys" in template else "api_keys"
-        ids = self._ids | {"key_id": self._keys[kind]}
+        ids = self._ids | {"key_id": self._keys[kind], "alert_id": self._alerts.get(template.split("/")[3], "")}
         path = re.sub(r"\{(\w+)\}", lambda name: ids[name[1]], template).removeprefix(ROOT)
         return path + ("?start_time=0&limit=1" if "usage" in path or "costs" in path else "")
 
@@ -43,6 +52,19 @@ class Ids:
 @pytest.fixture
 def ids(town: Town) -> Ids:
     return Ids(town)
+
+
+SPEND = {"threshold_amount": 100, "currency": "USD", "interval": "month"}
+CHANNEL = {"notification_channel": {"type": "email", "recipients": ["ada@example.com"]}}
+
+
+def valid_body(template: str) -> dict[str, Any]:
+    """A body that this address takes, so that only the id in it can be what is wrong."""
+    if "spend_" in template:
+        return SPEND | CHANNEL
+    if template.endswith("model_permissions"):
+        return {"mode": "deny_list", "model_ids": []}
+    return {"name": "x"} if template.endswith(("}", "api_keys", "accounts")) else {}
 
 
 def body_of(method: str) -> object:
@@ -99,11 +121,7 @@ def test_another_organizations_ids_read_as_missing_on_every_route(town: Town, id
     before = town.everything()
     for method, template in EVERY:
         if "{" in template:
-            body = (
-                {"name": "x"}
-                if method == "POST" and template.endswith(("}", "api_keys", "accounts"))
-                else body_of(method)
-            )
+            body = valid_body(template) if method == "POST" else None
             if method == "POST" and template.endswith("previous_secret"):
                 body = {"expires_at": 2_000_000_000}
             answer = town.ask(method, ids.path(template), key=town.stranger, body=body)

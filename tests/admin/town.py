@@ -19,8 +19,11 @@ from keyhouse.admin.office import Office
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import KeyDraft, Keys
 from keyhouse.control.limits import Limits
+from keyhouse.control.model_permissions import ModelPermissions
 from keyhouse.control.projects import Projects
+from keyhouse.control.rate_limits import RateLimits
 from keyhouse.control.service_accounts import ServiceAccounts
+from keyhouse.control.spend_alerts import SpendAlerts
 from keyhouse.core.errors import Refusal
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
@@ -29,6 +32,7 @@ from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
+from keyhouse.reporting.spend_alerts import SpendAlertQuestions
 from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.store import schema
 from keyhouse.store.engine import Actor
@@ -59,6 +63,10 @@ class Town:
             limits=Limits(database, clock, self.entropy),
             projects=Projects(database, clock, self.entropy, self.changed.append),
             service_accounts=ServiceAccounts(database, clock, self.entropy, PEPPER, self.changed.append),
+            rate_limits=RateLimits(database, self.entropy),
+            spend_alerts=SpendAlerts(database, self.entropy),
+            model_permissions=ModelPermissions(database, self.changed.append),
+            spend_alert_questions=SpendAlertQuestions(database),
             audit_questions=AuditQuestions(database, AUDIT_KEY),
             listings=Listings(database, clock),
             limit_questions=LimitQuestions(database, clock),
@@ -67,6 +75,7 @@ class Town:
             usage_questions=UsageQuestions(database),
             call_questions=CallQuestions(database, clock),
             caller_questions=CallerQuestions(database, clock),
+            models=lambda: ["tiny-1", "vendor/tiny-2"],
             clock=clock,
             entropy=self.entropy,
         )

@@ -9,9 +9,11 @@ from sqlalchemy import update
 
 from given import FakeClock, a_database, seeded_entropy, some_people
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.key import ModelPolicy
 from keyhouse.core.secret import Kind, digest, mint
-from keyhouse.gateway.authenticate import Authenticator
+from keyhouse.gateway.authenticate import Authenticator, require_model
 from keyhouse.store import schema
+from keyhouse.store.model_permissions import insert_model_policy, update_model_policy
 from keyhouse.store.sqlite import SqliteDatabase
 
 PEPPER = b"p" * 32
@@ -152,4 +154,37 @@ async def test_a_key_with_addresses_is_used_from_these_only(tmp_path: Path, addr
         with pytest.raises(Refusal) as caught:
             await authenticator.authenticate(bearer(SECRET), False, address)
         assert caught.value.code is Code.ADDRESS_NOT_ALLOWED
+    await counting.database.close()
+
+
+@pytest.mark.asyncio
+async def test_a_projects_models_hold_for_all_of_its_keys_from_the_moment_they_are_told(tmp_path: Path) -> None:
+    authenticator, counting, _ = await a_desk(tmp_path)
+
+    async def usable() -> list[str]:
+        credential = await authenticator.authenticate(bearer(SECRET), False, "127.0.0.1")
+        found = []
+        for model in ("tiny-1", "tiny-2"):
+            try:
+                require_model(credential, model)
+            except Refusal as refusal:
+                found.append(str(refusal.code))
+            else:
+                found.append(model)
+        return found
+
+    assert await usable() == ["tiny-1", "tiny-2"]
+    only = ModelPolicy("allow_list", ("tiny-1",))
+    await counting.database.write(lambda c: insert_model_policy(c, "proj_1", only))
+    authenticator.forget("key_1")
+    refused = str(Code.MODEL_NOT_ALLOWED)
+    assert await usable() == ["tiny-1", refused]
+    for policy, expected in (
+        (ModelPolicy("deny_list", ("tiny-1",)), [refused, "tiny-2"]),
+        (ModelPolicy("deny_list", ()), ["tiny-1", "tiny-2"]),
+        (ModelPolicy("allow_list", ()), [refused, refused]),
+    ):
+        await counting.database.write(lambda c, policy=policy: update_model_policy(c, "proj_1", policy))  # type: ignore[misc]
+        authenticator.forget("key_1")
+        assert await usable() == expected
     await counting.database.close()

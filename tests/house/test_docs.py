@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import pytest
+from openai.types.admin.organization.audit_log_list_response import AuditLogListResponse
 
 from house.source import ROOT
 from keyhouse import config
+from keyhouse.admin.audit_shapes import NEAREST, type_of
 from keyhouse.admin.policy import POLICY as ADMIN
 from keyhouse.admin.policy import ROOT as ADMIN_ROOT
 from keyhouse.console.policy import POLICY as CONSOLE
 from keyhouse.core.errors import Code
 from keyhouse.gateway import endpoints
+from keyhouse.store.audit import Event
 
 DOCS: Final = ROOT / "docs"
 SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
@@ -61,6 +64,15 @@ def test_every_error_is_documented_and_no_other() -> None:
 def test_every_route_of_the_admin_api_is_documented_and_no_other() -> None:
     documented = {route for route in addresses("api.md") if not route[1].startswith("/v1")}
     assert documented == {(method, path.removeprefix(ADMIN_ROOT)) for method, path in ADMIN}
+
+
+def test_every_event_of_the_audit_log_has_a_type_that_openais_client_knows_or_the_nearest_is_documented() -> None:
+    known = set(get_args(AuditLogListResponse.model_fields["type"].annotation))
+    others = {str(event): type_of(event) for event in Event if event not in known}
+    assert set(others.values()) <= known, "add the nearest to admin/audit_shapes.py, and to docs/api.md"
+    assert {str(event) for event in NEAREST} == set(others)
+    listed = {word for cells in rows("api.md") for word in re.findall(r"`([a-z_.]+)`", cells[0].strip("| "))}
+    assert set(others) <= listed
 
 
 def test_every_endpoint_of_the_gateway_is_documented() -> None:

@@ -45,6 +45,9 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/engine.py",  # the port; its engines have tests
         "store/rollup_tables.py",  # tables; tests/reporting, tests/ledger
         "store/metadata.py",  # one name
+        "store/schema_admin.py",
+        "store/model_permissions.py",  # tests/admin/test_model_permissions.py
+        "store/spend_alerts.py",  # tests/control/test_spend_alerts.py
         "store/schema.py",  # tables; every store test
         "store/schema_keys.py",
         "store/statements.py",
@@ -54,6 +57,8 @@ WITHOUT_MIRROR: Final = frozenset(
         "admin/office.py",  # a dataclass; every admin test
         "console/plots.py",  # structs; every view's tests
         "control/authority.py",  # tests/admin/test_policy.py and every verb's tests
+        "control/model_permissions.py",  # tests/admin/test_model_permissions.py
+        "control/rate_limits.py",  # tests/admin/test_rate_limits.py
         "control/issuing.py",  # tests/control/test_keys.py
         "core/identifiers.py",  # tests/core/test_secret.py
         "core/key.py",  # tests/core/test_decide.py, tests/control/test_keys.py
@@ -70,6 +75,7 @@ WITHOUT_MIRROR: Final = frozenset(
         "ledger/tally.py",  # tests/test_metrics.py
         "wire/body.py",  # every reader's tests
         "wire/meter.py",  # every meter's tests
+        "reporting/spend_alerts.py",  # tests/admin/test_spend_alerts.py
         "reporting/audit.py",  # tests/admin/test_audit.py
         "store/audit.py",  # tests/store/test_audit_chains.py
         "store/books.py",  # tests/ledger

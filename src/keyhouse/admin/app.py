@@ -12,7 +12,21 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
-from keyhouse.admin import admin_keys, audit, calls, key_secrets, keys, limits, projects, service_accounts, usage
+from keyhouse.admin import (
+    admin_keys,
+    audit,
+    calls,
+    key_secrets,
+    keys,
+    limits,
+    model_permissions,
+    projects,
+    rate_limits,
+    service_accounts,
+    spend_alerts,
+    spend_limits,
+    usage,
+)
 from keyhouse.admin.bodies import BODY_BYTES_MAX
 from keyhouse.admin.door import Door, Visit, actor_of, broken, request_id_of
 from keyhouse.admin.office import Office, TheOffice
@@ -52,6 +66,27 @@ ROUTES: Final = (
     limits.set_limit,
     limits.retrieve_limit,
     limits.delete_limit,
+    rate_limits.list_rate_limits,
+    rate_limits.update_rate_limit,
+    spend_limits.retrieve_organization_spend_limit,
+    spend_limits.update_organization_spend_limit,
+    spend_limits.delete_organization_spend_limit,
+    spend_limits.retrieve_project_spend_limit,
+    spend_limits.update_project_spend_limit,
+    spend_limits.delete_project_spend_limit,
+    spend_alerts.list_organization_spend_alerts,
+    spend_alerts.create_organization_spend_alert,
+    spend_alerts.retrieve_organization_spend_alert,
+    spend_alerts.update_organization_spend_alert,
+    spend_alerts.delete_organization_spend_alert,
+    spend_alerts.list_project_spend_alerts,
+    spend_alerts.create_project_spend_alert,
+    spend_alerts.retrieve_project_spend_alert,
+    spend_alerts.update_project_spend_alert,
+    spend_alerts.delete_project_spend_alert,
+    model_permissions.retrieve_model_permissions,
+    model_permissions.update_model_permissions,
+    model_permissions.delete_model_permissions,
     audit.list_audit_logs,
     audit.verify_audit_logs,
     calls.list_calls,

@@ -1,5 +1,6 @@
 """What the Admin API works with: handed in by the composition root, never made here."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from litestar.di import NamedDependency
@@ -7,8 +8,11 @@ from litestar.di import NamedDependency
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
+from keyhouse.control.model_permissions import ModelPermissions
 from keyhouse.control.projects import Projects
+from keyhouse.control.rate_limits import RateLimits
 from keyhouse.control.service_accounts import ServiceAccounts
+from keyhouse.control.spend_alerts import SpendAlerts
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
@@ -17,6 +21,7 @@ from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
+from keyhouse.reporting.spend_alerts import SpendAlertQuestions
 from keyhouse.reporting.usage import UsageQuestions
 
 
@@ -29,6 +34,10 @@ class Office:
     limits: Limits
     projects: Projects
     service_accounts: ServiceAccounts
+    rate_limits: RateLimits
+    spend_alerts: SpendAlerts
+    model_permissions: ModelPermissions
+    spend_alert_questions: SpendAlertQuestions
     audit_questions: AuditQuestions
     listings: Listings
     limit_questions: LimitQuestions
@@ -37,6 +46,7 @@ class Office:
     usage_questions: UsageQuestions
     call_questions: CallQuestions
     caller_questions: CallerQuestions
+    models: Callable[[], Sequence[str]]
     clock: Clock
     entropy: Entropy
 

@@ -13,7 +13,8 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.store.engine import Actor
 
 ROOT: Final = "/v1/organization"
-_KEYS: Final = f"{ROOT}/projects/{{project_id}}/api_keys"
+_PROJECT: Final = f"{ROOT}/projects/{{project_id}}"
+_KEYS: Final = f"{_PROJECT}/api_keys"
 _KEY: Final = f"{_KEYS}/{{key_id}}"
 _ACCOUNTS: Final = f"{ROOT}/projects/{{project_id}}/service_accounts"
 _ACCOUNT: Final = f"{_ACCOUNTS}/{{service_account_id}}"
@@ -67,6 +68,27 @@ POLICY: Final[Mapping[tuple[str, str], Task | None]] = {
     ("POST", f"{ROOT}/limits"): Task.LIMITS,
     ("GET", f"{ROOT}/limits/{{limit_id}}"): READ,
     ("DELETE", f"{ROOT}/limits/{{limit_id}}"): Task.LIMITS,
+    ("GET", f"{_PROJECT}/rate_limits"): READ,
+    ("POST", f"{_PROJECT}/rate_limits/{{rate_limit_id}}"): Task.LIMITS,
+    ("GET", f"{ROOT}/spend_limit"): READ,
+    ("POST", f"{ROOT}/spend_limit"): Task.LIMITS,
+    ("DELETE", f"{ROOT}/spend_limit"): Task.LIMITS,
+    ("GET", f"{_PROJECT}/spend_limit"): READ,
+    ("POST", f"{_PROJECT}/spend_limit"): Task.LIMITS,
+    ("DELETE", f"{_PROJECT}/spend_limit"): Task.LIMITS,
+    ("GET", f"{ROOT}/spend_alerts"): READ,
+    ("POST", f"{ROOT}/spend_alerts"): Task.SPEND_ALERTS,
+    ("GET", f"{ROOT}/spend_alerts/{{alert_id}}"): READ,
+    ("POST", f"{ROOT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS,
+    ("DELETE", f"{ROOT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS,
+    ("GET", f"{_PROJECT}/spend_alerts"): READ,
+    ("POST", f"{_PROJECT}/spend_alerts"): Task.SPEND_ALERTS,
+    ("GET", f"{_PROJECT}/spend_alerts/{{alert_id}}"): READ,
+    ("POST", f"{_PROJECT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS,
+    ("DELETE", f"{_PROJECT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS,
+    ("GET", f"{_PROJECT}/model_permissions"): READ,
+    ("POST", f"{_PROJECT}/model_permissions"): Task.MODEL_PERMISSIONS,
+    ("DELETE", f"{_PROJECT}/model_permissions"): Task.MODEL_PERMISSIONS,
     ("GET", f"{ROOT}/audit_logs"): Task.AUDIT_LOG,
     ("GET", f"{ROOT}/audit_logs/verify"): Task.AUDIT_LOG,
     ("GET", f"{ROOT}/calls"): READ,

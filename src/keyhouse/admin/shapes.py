@@ -53,6 +53,18 @@ def page_behind(rows: Sequence[T], id_of: Callable[[T], str], after: str | None,
     return chosen, limit > 0 and start + limit < len(rows)
 
 
+def page_around(
+    rows: Sequence[T], id_of: Callable[[T], str], after: str | None, before: str | None, limit: int
+) -> tuple[list[T], bool]:
+    """The same, or the last `limit` rows ahead of the one with the id `before`, and whether more are ahead of those."""
+    if before is None:
+        return page_behind(rows, id_of, after, limit)
+    ids = [id_of(row) for row in rows]
+    start = 0 if after is None else ids.index(after) + 1 if after in ids else len(rows)
+    ahead = rows[start : max(start, ids.index(before) if before in ids else 0)]
+    return list(ahead[-limit:] if limit else []), limit > 0 and len(ahead) > limit
+
+
 def deleted(kind: str, object_id: str) -> Json:
     """The answer to a delete."""
     return {"object": f"{kind}.deleted", "id": object_id, "deleted": True}

@@ -30,8 +30,10 @@ class Task(StrEnum):
     API_KEYS = "manage API keys"
     AUDIT_LOG = "read the audit log"
     LIMITS = "manage limits"
+    MODEL_PERMISSIONS = "manage the models of projects"
     PROJECTS = "manage projects"
     SERVICE_ACCOUNTS = "manage service accounts"
+    SPEND_ALERTS = "manage spend alerts"
 
 
 def require(actor: Actor, task: Task) -> None:

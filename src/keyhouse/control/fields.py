@@ -35,12 +35,12 @@ def read_name(value: str, param: str = "name") -> str:
     return name
 
 
-def read_email(value: str) -> str:
+def read_email(value: str, param: str = "email") -> str:
     """An e-mail address, trimmed and in lower case. Only its shape is looked at."""
     email = value.strip().lower()
     if len(email) > EMAIL_LENGTH_MAX or _EMAIL.fullmatch(email) is None:
-        raise _invalid("email", "That is not an e-mail address.", "It should look like ada@example.com.")
-    _refuse_invisible(email, "email")
+        raise _invalid(param, "That is not an e-mail address.", "It should look like ada@example.com.")
+    _refuse_invisible(email, param)
     return email
 
 

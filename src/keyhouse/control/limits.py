@@ -50,12 +50,7 @@ class Limits:
             zone = people.get_organization(connection, organization_id, for_update=True).time_zone
             project_id = _project_of(connection, organization_id, scope_type, scope_id)
             limit = new_limit(draft, organization_id, scope_type, scope_id, change.now_ms, self._entropy)
-            found = rows.find_like(connection, limit)
-            if found is None:
-                rows.insert_limit(connection, limit, actor.user_id)
-            else:
-                limit = msgspec.structs.replace(found, amount=limit.amount, refuse_when_short=limit.refuse_when_short)
-                rows.update_limit(connection, limit)
+            limit, found = put_limit(change, limit)
             details = describe(limit) | {
                 "previous_amount": None if found is None else format_amount(found.unit, found.amount)
             }
@@ -135,6 +130,21 @@ def new_limit(
     )
 
 
+def put_limit(change: Change, limit: Limit) -> tuple[Limit, Limit | None]:
+    """Write a limit; a live one of its kind keeps its id and gets the new amount. The limit, and how that was before.
+
+    The organization is locked by the caller, so that of those who set the same limit at once the second finds the
+    first one's.
+    """
+    found = rows.find_like(change.connection, limit)
+    if found is None:
+        rows.insert_limit(change.connection, limit, change.actor.user_id)
+        return limit, None
+    limit = msgspec.structs.replace(found, amount=limit.amount, refuse_when_short=limit.refuse_when_short)
+    rows.update_limit(change.connection, limit)
+    return limit, found
+
+
 def describe(limit: Limit) -> dict[str, object]:
     """A limit as the audit log tells it."""
     return {
@@ -170,14 +180,19 @@ def _project_of(connection: Connection, organization_id: str, scope_type: ScopeT
                 raise _makes_no_calls(f"The service account {scope_id} was deleted.", "A deleted service account")
             return account.project_id
         case ScopeType.PROJECT:
-            project = projects.get_project(connection, organization_id, scope_id)
-            if project.archived_at_ms is not None:
-                raise _makes_no_calls(f"The project {project.id} was archived.", "An archived project")
-            return project.id
+            require_active_project(connection, organization_id, scope_id)
+            return scope_id
         case ScopeType.ORGANIZATION:
             if scope_id != organization_id:
                 raise _not_here("organization", scope_id, f"Yours is {organization_id}.")
             return None
+
+
+def require_active_project(connection: Connection, organization_id: str, project_id: str) -> None:
+    """Go on only if the project makes calls; raises Refusal(NOT_FOUND, CONFLICT)."""
+    project = projects.get_project(connection, organization_id, project_id)
+    if project.archived_at_ms is not None:
+        raise _makes_no_calls(f"The project {project.id} was archived.", "An archived project")
 
 
 def _project_named(connection: Connection, limit: Limit) -> str | None:

@@ -10,6 +10,9 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import ALL, Permissions
 from keyhouse.core.secret import Kind
 
+ALLOW_LIST: Final = "allow_list"
+DENY_LIST: Final = "deny_list"
+
 
 class Status(StrEnum):
     """Where a key is in its life. Only `active` keys are accepted."""
@@ -88,6 +91,17 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     project_archived_at_ms: int | None = None
 
 
+class ModelPolicy(msgspec.Struct, frozen=True):
+    """Which models a project may use: only those listed (`allow_list`), or all but those (`deny_list`)."""
+
+    mode: str
+    models: tuple[str, ...]
+
+    def allows(self, model: str) -> bool:
+        """Whether it may use this one."""
+        return (model in self.models) == (self.mode == ALLOW_LIST)
+
+
 class Credential(msgspec.Struct, frozen=True):
     """What a secret stands for once it has been recognized. There is no credential without a key.
 
@@ -107,6 +121,13 @@ class Credential(msgspec.Struct, frozen=True):
     permissions: Permissions = ALL
     models: frozenset[str] | None = None
     ip_allowlist: tuple[str, ...] = ()
+    project_models: ModelPolicy | None = None
+
+    def may_use(self, model: str) -> bool:
+        """Whether both the key and its project may use this model."""
+        if self.models is not None and model not in self.models:
+            return False
+        return self.project_models is None or self.project_models.allows(model)
 
 
 def why_dead(standing: Standing, now_ms: int) -> Code | None:

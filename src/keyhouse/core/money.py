@@ -18,6 +18,7 @@ CHEAP_TIERS: Final = frozenset({None, "auto", DEFAULT_TIER, "flex", "scale"})
 """Tiers that cost no more than the default one where they have no rate of their own. `auto` leaves the choice to
 the upstream, which says afterwards what it took."""
 
+NANO_PER_CENT: Final = 10**7
 AMOUNT_MAX: Final = 2**63 - 1
 """What a database's 64-bit integer holds: about 9.2 billion USD."""
 

@@ -163,12 +163,19 @@ def require_permission(credential: Credential, resource: Resource, access: Acces
 
 
 def require_model(credential: Credential, model: str) -> None:
-    """Raise Refusal unless this credential may use this model."""
+    """Raise Refusal unless this credential, and its project, may use this model."""
     if credential.models is not None and model not in credential.models:
         raise Refusal(
             Code.MODEL_NOT_ALLOWED,
             f"The API key {credential.redacted} does not have access to model `{model[:200]}`.",
             hint="GET /v1/models lists the models that it may use.",
+            param="model",
+        )
+    if not credential.may_use(model):
+        raise Refusal(
+            Code.MODEL_NOT_ALLOWED,
+            f"Project `{credential.project_id}` does not have access to model `{model[:200]}`.",
+            hint="An owner of the organization can change the models that the project may use.",
             param="model",
         )
 

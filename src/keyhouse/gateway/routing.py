@@ -97,5 +97,4 @@ class Routing:
 
     def visible(self, credential: Credential) -> list[Model]:
         """The models that this credential may use."""
-        allowed = credential.models
-        return [model for name, model in self._models.items() if allowed is None or name in allowed]
+        return [model for name, model in self._models.items() if credential.may_use(name)]

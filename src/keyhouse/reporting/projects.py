@@ -1,7 +1,8 @@
 """Projects, as they are listed and looked up."""
 
-from keyhouse.store import projects
-from keyhouse.store.engine import Database
+from keyhouse.core.key import ModelPolicy
+from keyhouse.store import model_permissions, projects
+from keyhouse.store.engine import Connection, Database
 from keyhouse.store.projects import Project
 
 
@@ -20,3 +21,12 @@ class ProjectQuestions:
     async def one(self, organization_id: str, project_id: str) -> Project:
         """One of them, also an archived one; raises Refusal(NOT_FOUND)."""
         return await self._database.read(lambda c: projects.get_project(c, organization_id, project_id))
+
+    async def model_policy(self, organization_id: str, project_id: str) -> ModelPolicy | None:
+        """Which models a project may use, None for all; raises Refusal(NOT_FOUND) if there is no such project."""
+
+        def ask(connection: Connection) -> ModelPolicy | None:
+            projects.get_project(connection, organization_id, project_id)
+            return model_permissions.find_model_policy(connection, project_id)
+
+        return await self._database.read(ask)

@@ -34,13 +34,20 @@ class Event(StrEnum):
     LOGIN_FAILED = "login.failed"
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGOUT_SUCCEEDED = "logout.succeeded"
+    MODEL_PERMISSIONS_DELETED = "model_permissions.deleted"
+    MODEL_PERMISSIONS_UPDATED = "model_permissions.updated"
     ORGANIZATION_CREATED = "organization.created"
     PROJECT_ARCHIVED = "project.archived"
     PROJECT_CREATED = "project.created"
     PROJECT_UPDATED = "project.updated"
+    RATE_LIMIT_UPDATED = "rate_limit.updated"
     SERVICE_ACCOUNT_CREATED = "service_account.created"
     SERVICE_ACCOUNT_DELETED = "service_account.deleted"
     SERVICE_ACCOUNT_UPDATED = "service_account.updated"
+    SPEND_ALERT_CREATED = "spend_alert.created"
+    SPEND_ALERT_CROSSED = "spend_alert.crossed"
+    SPEND_ALERT_DELETED = "spend_alert.deleted"
+    SPEND_ALERT_UPDATED = "spend_alert.updated"
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -27,8 +27,18 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, Credential, SecretVersion, Standing
 from keyhouse.core.permissions import Permissions, parse_permissions
 from keyhouse.core.secret import Kind, redacted
+from keyhouse.store.model_permissions import read_model_policy
 from keyhouse.store.people import gone_at_ms
-from keyhouse.store.schema import key_secrets, keys, memberships, organizations, projects, service_accounts, users
+from keyhouse.store.schema import (
+    key_secrets,
+    keys,
+    memberships,
+    model_permissions,
+    organizations,
+    projects,
+    service_accounts,
+    users,
+)
 
 PROJECT_KINDS: Final = (Kind.USER, Kind.SERVICE_ACCOUNT)
 """Keys that call models."""
@@ -295,12 +305,15 @@ def _credential_rows() -> Select[Any]:
             key_secrets.c.ends_at_ms,
             organizations.c.time_zone,
             projects.c.archived_at_ms,
+            model_permissions.c.mode.label("project_mode"),
+            model_permissions.c.models.label("project_models"),
             owner_gone.label("owner_gone_at_ms"),
         )
         .select_from(key_secrets)
         .join(keys, keys.c.id == key_secrets.c.key_id)
         .join(organizations, organizations.c.id == keys.c.organization_id)
         .outerjoin(projects, projects.c.id == keys.c.project_id)
+        .outerjoin(model_permissions, model_permissions.c.project_id == keys.c.project_id)
         .outerjoin(users, users.c.id == keys.c.owner_id)
         .outerjoin(
             memberships,
@@ -336,4 +349,5 @@ def _credential(row: RowMapping) -> Credential:
         permissions=_permissions(row),
         models=None if models is None else frozenset(models),
         ip_allowlist=_addresses(row),
+        project_models=read_model_policy(row["project_mode"], row["project_models"]),
     )

@@ -22,9 +22,10 @@ from sqlalchemy import (
 
 from keyhouse.store.metadata import METADATA
 from keyhouse.store.rollup_tables import rollup_tables
+from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, spend_alerts
 from keyhouse.store.schema_keys import key_secrets, repeats
 
-__all__ = ["METADATA", "key_secrets", "repeats"]
+__all__ = ["METADATA", "audit_events", "audit_heads", "key_secrets", "model_permissions", "repeats", "spend_alerts"]
 # Those of other files too: whoever reads or writes rows finds every table here.
 
 ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
@@ -310,36 +311,3 @@ objects = Table(
 """What an upstream keeps for a project, by the id that the upstream gave it. Whose it is never changes."""
 
 usage_hour, usage_minute = rollup_tables(METADATA)
-
-audit_events = Table(
-    "audit_events",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("organization_id", Text, nullable=False),
-    Column("at_ms", BigInteger, nullable=False),
-    Column("event", Text, nullable=False),
-    Column("actor_type", Text, nullable=False),
-    Column("actor_id", Text, nullable=False),
-    Column("actor_email", Text, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("project_id", Text),
-    Column("resource_id", Text, nullable=False),
-    Column("details", Text, nullable=False),
-    Column("actor_user_id", Text, nullable=False, server_default=""),
-    Column("sequence", BigInteger),
-    Column("code", LargeBinary),
-    Index("audit_events_by_time", "organization_id", "at_ms"),
-    Index("audit_events_by_sequence", "organization_id", "sequence", unique=True),
-)
-"""Sequence and code are null only for what was written before there were any, until the next start."""
-
-audit_heads = Table(
-    "audit_heads",
-    METADATA,
-    Column("organization_id", ForeignKey("organizations.id"), primary_key=True),
-    Column("sequence", BigInteger, nullable=False),
-    Column("last_code", LargeBinary, nullable=False),
-    Column("code", LargeBinary),
-)
-"""Where each organization's chain ends (`core.chain.Head`). Its own code is null where there were entries before there
-were chains, until the next start."""
