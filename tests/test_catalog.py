@@ -9,12 +9,14 @@ import pytest
 
 from given import FakeClock, a_database
 from keyhouse.catalog import Catalog, load_catalog
-from keyhouse.config import BadConfiguration, Model, Settings, Upstream
-from keyhouse.config import Rate as TokenRate
+from keyhouse.config import BadConfiguration, Model, Served, Settings, Upstream
 from keyhouse.core.bound import UNKNOWN, Ask, Ceilings, worst_case
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import AMOUNT_MAX, Price, Rate
-from keyhouse.gateway.routing import NAME_CHARACTERS_MAX, Routing
+from keyhouse.core.price_list import WrittenRate
+from keyhouse.gateway.cool_down import CoolDowns
+from keyhouse.gateway.routing import NAME_CHARACTERS_MAX, Deployment, Routing
+from keyhouse.gateway.routing import Model as RoutedModel
 from keyhouse.gateway.upstream import UpstreamClient
 
 
@@ -45,12 +47,24 @@ async def loaded(folder: Path, environment: dict[str, str], settings: Settings |
         await database.close()
 
 
+def the_one(model: RoutedModel) -> Deployment:
+    """The deployment of a model that has one."""
+    (deployment,) = model.deployments
+    return deployment
+
+
+def routed(catalog: Catalog, name: str) -> Deployment:
+    """Where a call for a model of this name goes."""
+    (deployment,) = Routing(catalog.models, CoolDowns(FakeClock()), catalog.others).choose(name, b"")
+    return deployment
+
+
 @pytest.mark.asyncio
 async def test_without_anything_the_demo_answers_and_no_other_name(tmp_path: Path) -> None:
     catalog = await loaded(tmp_path, {})
     assert list(catalog.models) == ["keyhouse-demo"]
     with pytest.raises(Refusal) as caught:
-        Routing(catalog.models, catalog.others).choose("gpt-5")
+        routed(catalog, "gpt-5")
     assert caught.value.code is Code.MODEL_UNKNOWN
 
 
@@ -62,14 +76,14 @@ async def test_the_environments_upstream_is_asked_for_its_models_and_gets_the_na
         catalog = await loaded(tmp_path, {"OPENAI_API_KEY": "sk-env", "OPENAI_BASE_URL": f"{url}/"})
     assert b"authorization: Bearer sk-env" in seen[0].replace(b"Authorization", b"authorization")
     assert list(catalog.models) == ["gpt-5-mini", "zeta"]
-    price = catalog.models["gpt-5-mini"].price
+    price = the_one(catalog.models["gpt-5-mini"]).price
     assert price is not None
     assert (price.id > 0, price.rates[0].input, price.rates[0].output) == (True, 250_000, 2_000_000)
-    assert catalog.models["zeta"].price is None
-    other = Routing(catalog.models, catalog.others).choose("brand-new")
+    assert the_one(catalog.models["zeta"]).price is None
+    other = routed(catalog, "brand-new")
     assert (other.upstream.base_url, other.upstream_model, other.price) == (url, "brand-new", None)
     with pytest.raises(Refusal) as caught:
-        Routing(catalog.models, catalog.others).choose("x" * (NAME_CHARACTERS_MAX + 1))
+        routed(catalog, "x" * (NAME_CHARACTERS_MAX + 1))
     assert caught.value.code is Code.MODEL_UNKNOWN
 
 
@@ -81,7 +95,7 @@ async def test_an_upstream_that_does_not_list_its_models_still_gets_calls(
     async with a_server(body, status) as (url, _):
         catalog = await loaded(tmp_path, {"OPENAI_API_KEY": "sk-env", "OPENAI_BASE_URL": url})
     assert dict(catalog.models) == {}
-    assert Routing(catalog.models, catalog.others).choose("tiny-1").upstream.name == "openai"
+    assert routed(catalog, "tiny-1").upstream.name == "openai"
 
 
 @pytest.mark.asyncio
@@ -89,13 +103,20 @@ async def test_configured_models_have_their_own_prices_and_no_other_name_is_serv
     settings = Settings(
         upstreams=(Upstream("local", "http://127.0.0.1:1/v1/", api_key_env="LOCAL_KEY", allow_private=True),),
         models=(
-            Model("tiny-1", ("local",), None, "1.00", "0.50", None, "2.00", 512),
+            Model(
+                name="tiny-1",
+                upstreams=("local",),
+                input_usd_per_million="1.00",
+                cached_input_usd_per_million="0.50",
+                output_usd_per_million="2.00",
+                max_output_tokens=512,
+            ),
             Model("known", ("local",), "gpt-5-mini"),
             Model("unknown", ("local",)),
         ),
     )
     catalog = await loaded(tmp_path, {"LOCAL_KEY": "sk-1", "OPENAI_API_KEY": "sk-env"}, settings)
-    tiny, known, unknown = catalog.models.values()
+    tiny, known, unknown = map(the_one, catalog.models.values())
     assert tiny.price == Price(1, (Rate(1_000_000, 500_000, 1_000_000, 2_000_000),))
     assert (tiny.upstream.base_url, tiny.ceilings.output_tokens) == ("http://127.0.0.1:1/v1", 512)
     assert known.price is not None
@@ -104,14 +125,44 @@ async def test_configured_models_have_their_own_prices_and_no_other_name_is_serv
 
 
 @pytest.mark.asyncio
+async def test_each_upstream_of_a_model_has_its_own_name_price_and_place(tmp_path: Path) -> None:
+    settings = Settings(
+        upstreams=tuple(Upstream(name, "https://api.example/v1") for name in ("a", "b", "c")),
+        models=(
+            Model(
+                "gpt-5-mini",
+                (
+                    "a",
+                    Served("b", rank=1, weight=3, input_usd_per_million="1", output_usd_per_million="2"),
+                    Served("c", upstream_model="gpt-4o"),
+                ),
+            ),
+        ),
+    )
+    a, b, c = (await loaded(tmp_path, {}, settings)).models["gpt-5-mini"].deployments
+    assert [(one.upstream.name, one.upstream_model, one.rank, one.weight) for one in (a, b, c)] == [
+        ("a", "gpt-5-mini", 1, 1),
+        ("b", "gpt-5-mini", 1, 3),
+        ("c", "gpt-4o", 3, 1),
+    ]
+    assert b.price == Price(2, (Rate(1_000_000, 1_000_000, 1_000_000, 2_000_000),))
+    assert a.price is not None
+    assert c.price is not None
+    assert len({one.price.id for one in (a, b, c) if one.price}) == 3
+    assert a.price.rates[0].input == 250_000
+    assert c.price.rates[0].input == 2_500_000
+    assert c.ceilings == Ceilings(image_tokens=1_445)
+
+
+@pytest.mark.asyncio
 async def test_a_price_keeps_its_id_until_it_changes(tmp_path: Path) -> None:
     ids = []
     for output in ("2.00", "2.00", "3.00"):
         settings = Settings(
             upstreams=(Upstream("local", "http://127.0.0.1:1/v1", allow_private=True),),
-            models=(Model("tiny-1", ("local",), None, "1.00", None, None, output),),
+            models=(Model("tiny-1", ("local",), input_usd_per_million="1.00", output_usd_per_million=output),),
         )
-        price = (await loaded(tmp_path, {}, settings)).models["tiny-1"].price
+        price = the_one((await loaded(tmp_path, {}, settings)).models["tiny-1"]).price
         assert price is not None
         ids.append(price.id)
     assert ids == [1, 1, 2]
@@ -130,14 +181,15 @@ FREE = Rate(0, 0, 0, 0)
 
 async def priced(folder: Path, model: Model) -> Price | None:
     """What one configured model costs."""
-    return (await loaded(folder, {}, Settings(upstreams=(LOCAL,), models=(model,)))).models[model.name].price
+    catalog = await loaded(folder, {}, Settings(upstreams=(LOCAL,), models=(model,)))
+    return the_one(catalog.models[model.name]).price
 
 
 @pytest.mark.asyncio
 async def test_every_rate_that_is_configured_is_kept_with_its_tier_and_its_step(tmp_path: Path) -> None:
     rates = (
-        TokenRate(tier="priority", input_usd_per_million="3", output_usd_per_million="8"),
-        TokenRate(
+        WrittenRate(tier="priority", input_usd_per_million="3", output_usd_per_million="8"),
+        WrittenRate(
             from_input_tokens=200_001,
             input_usd_per_million="2",
             cached_input_usd_per_million="0.2",
@@ -147,7 +199,15 @@ async def test_every_rate_that_is_configured_is_kept_with_its_tier_and_its_step(
             audio_output_usd_per_million="80",
         ),
     )
-    model = Model("m", ("local",), None, "1", None, "1.25", "4", audio_output_usd_per_million="64", rates=rates)
+    model = Model(
+        "m",
+        ("local",),
+        input_usd_per_million="1",
+        cache_write_usd_per_million="1.25",
+        output_usd_per_million="4",
+        audio_output_usd_per_million="64",
+        rates=rates,
+    )
     price = await priced(tmp_path, model)
     assert price is not None
     assert price.rates == (
@@ -173,7 +233,10 @@ async def test_a_price_of_each_request_comes_beside_the_known_prices_of_tokens(t
     assert price is not None
     assert price.rates == (Rate(250_000, 25_000, 250_000, 2_000_000),)
     assert price.request == 10_000_000_000
-    own = await priced(tmp_path, Model("gpt-5-mini", ("local",), None, "0", None, None, "0", request_usd="0.01"))
+    own = await priced(
+        tmp_path,
+        Model("gpt-5-mini", ("local",), input_usd_per_million="0", output_usd_per_million="0", request_usd="0.01"),
+    )
     assert own is not None
     assert (own.rates, own.request) == ((FREE,), 10_000_000_000)
     searching = await priced(tmp_path, Model("sonar-pro", ("local",), image_usd="1"))
@@ -189,7 +252,14 @@ async def test_a_price_of_each_request_comes_beside_the_known_prices_of_tokens(t
 @pytest.mark.asyncio
 async def test_the_dearest_prices_can_be_kept_and_reserved(tmp_path: Path) -> None:
     dearest = "1000000"
-    model = Model("m", ("local",), None, dearest, None, None, dearest, image_usd=dearest, request_usd=dearest)
+    model = Model(
+        "m",
+        ("local",),
+        input_usd_per_million=dearest,
+        output_usd_per_million=dearest,
+        image_usd=dearest,
+        request_usd=dearest,
+    )
     price = await priced(tmp_path, model)
     assert price is not None
     need = worst_case(Ask("m", 100_000_000, output_tokens_max=1_000_000, images=10), price)
@@ -213,7 +283,8 @@ async def test_maxima_are_the_configured_ones_else_what_is_known_of_images(tmp_p
         Model("own", ("local",), "gpt-4o", max_image_tokens=5),
         Model("tiny-1", ("local",)),
     )
-    found = (await loaded(tmp_path, {}, Settings(upstreams=(LOCAL,), models=models))).models
+    catalog = await loaded(tmp_path, {}, Settings(upstreams=(LOCAL,), models=models))
+    found = {name: the_one(model) for name, model in catalog.models.items()}
     assert found["all"].ceilings == Ceilings(1, 2, 3, 4, 5)
     assert found["gpt-4o"].ceilings == found["alias"].ceilings == Ceilings(image_tokens=1_445)
     assert found["own"].ceilings == Ceilings(image_tokens=5)

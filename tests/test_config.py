@@ -47,7 +47,7 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
         (UPSTREAM + "connect_timeout_seconds = 0\n", "connect_timeout_seconds"),
         (
             UPSTREAM + "[[models]]\nname = 'm'\nupstreams = ['else']\n",
-            r"models\[0\].upstreams: there is no upstream 'else'",
+            r"models\[0\].upstreams\[0\]: there is no upstream 'else'",
         ),
         (UPSTREAM + "[[models]]\nname = 'm'\nupstreams = []\n", r"models\[0\].upstreams"),
         (UPSTREAM + "[[models]]\nname = 'm'\nupstreams = ['local']\nmax_output_tokens = 0\n", "max_output_tokens"),
@@ -190,3 +190,40 @@ def test_a_price_of_some_tokens_needs_that_of_the_others(tmp_path: Path, name: s
 def test_a_rate_that_cannot_be_is_named(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(BadConfiguration, match=says):
         loaded(tmp_path, text)
+
+
+SERVED = UPSTREAM + UPSTREAM.replace("local", "other") + "[[models]]\nname = 'm'\nupstream_model = 'up'\n"
+
+
+def test_names_of_upstreams_are_their_order_and_tables_say_more(tmp_path: Path) -> None:
+    (plain,) = loaded(tmp_path, SERVED + "upstreams = ['other', 'local']\n").models
+    assert [(one.name, one.rank, one.weight, one.upstream_model) for one in plain.served()] == [
+        ("other", 1, 1, "up"),
+        ("local", 2, 1, "up"),
+    ]
+    prices = "input_usd_per_million = '1'\noutput_usd_per_million = '2'\nrequest_usd = '3'\n"
+    mixed = "upstreams = [{name = 'other', rank = 2, weight = 3, upstream_model = 'there', image_usd = '4'}, 'local']\n"
+    (model,) = loaded(tmp_path, SERVED + prices + mixed).models
+    other, local = model.served()
+    assert (other.rank, other.weight, other.upstream_model) == (2, 3, "there")
+    assert (other.image_usd, other.request_usd, other.input_usd_per_million) == ("4", None, None)
+    assert (local.rank, local.request_usd, local.input_usd_per_million) == (2, "3", "1")
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "says"),
+    [
+        ("[]", r"models\[0\]\.upstreams: expected the name"),
+        ("['local', 'else']", r"models\[0\]\.upstreams\[1\]: there is no upstream 'else' \(known: local, other\)"),
+        ("['local', {name = 'local'}]", r"models\[0\]\.upstreams\[0\]: expected each upstream once"),
+        ("[{name = 'local', weight = 2}, 'other']", r"upstreams\[0\]\.weight: expected another upstream of the same"),
+        ("[{name = 'local', rank = 0}]", r"upstreams\[0\]\.rank: expected 1 to 1000"),
+        ("[{name = 'local', rank = 1, weight = 0}, {name = 'other', rank = 1}]", r"upstreams\[0\]\.weight: expected 1"),
+        ("[{name = 'local', input_usd_per_million = '1'}]", r"upstreams\[0\]: set both input_usd_per_million"),
+        ("[{name = 'local', image_usd = 'x'}]", r"models\[0\]\.upstreams\[0\]\.image_usd: "),
+        ("[{name = 'local', wieght = 2}]", "wieght"),
+    ],
+)
+def test_an_upstream_of_a_model_that_cannot_be_is_named(tmp_path: Path, upstreams: str, says: str) -> None:
+    with pytest.raises(BadConfiguration, match=says):
+        loaded(tmp_path, f"{SERVED}upstreams = {upstreams}\n")

@@ -6,18 +6,29 @@ from typing import Final
 
 import pytest
 
+from given import FakeClock
 from given_engine import Engine
 from given_ledger import Desk, a_desk, budget
 from house.source import ROOT
 from keyhouse.core.call import Closing, State
 from keyhouse.core.errors import Refusal
+from keyhouse.gateway.cool_down import CoolDowns, Failure
+from keyhouse.gateway.routing import Deployment, Model, Routing, Upstream
 from keyhouse.ledger.housekeeping import Housekeeping, Kept
 from keyhouse.ledger.tally import Tally
 from keyhouse.ledger.watch import Watch
 from keyhouse.metrics import Metrics, Sources
 
-LABELS: Final = {"verdict", "state", "door", "status", "kind", "le"}
+LABELS: Final = {"verdict", "state", "door", "status", "kind", "le", "upstream", "failure"}
 """Every label there is. None may name a key, a person, a project, a model or an address."""
+
+
+def a_routing(clock: FakeClock) -> Routing:
+    """Two upstreams, of which one cannot be reached."""
+    both = tuple(Deployment(Upstream(name, f"https://{name}.example/v1"), "m") for name in ("first", "second"))
+    routing = Routing({"tiny-1": Model("tiny-1", both)}, CoolDowns(clock))
+    routing.cool_downs.failed("first", Failure.UNREACHABLE)
+    return routing
 
 
 def sources(desk: Desk) -> Sources:
@@ -28,6 +39,7 @@ def sources(desk: Desk) -> Sources:
         Housekeeping(desk.database, desk.clock, Kept()),
         orphans=lambda: 3,
         statuses={("gateway", 2): 5, ("gateway", 4): 1},
+        routing=a_routing(desk.clock),
     )
 
 
@@ -62,6 +74,9 @@ async def test_the_page_says_what_happened(engine: Engine, tmp_path: Path) -> No
         "ledger_closings_lost_total": 0,
         "ledger_operations_total": 6,
         'http_answers_total{door="gateway",status="2xx"}': 5,
+        'upstream_failures_total{failure="unreachable",upstream="first"}': 1,
+        'upstream_is_cooling{upstream="first"}': 1,
+        'upstream_is_cooling{upstream="second"}': 0,
         'http_answers_total{door="gateway",status="4xx"}': 1,
     }
     assert {name: after.get(f"keyhouse_{name}") for name in expected} == expected

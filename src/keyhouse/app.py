@@ -35,6 +35,7 @@ from keyhouse.doors import ASGIApp, Doors
 from keyhouse.gateway import asgi as gateway
 from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.call import House as GatewayHouse
+from keyhouse.gateway.cool_down import CoolDowns
 from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.routing import Routing
 from keyhouse.gateway.upstream import UpstreamClient
@@ -183,12 +184,13 @@ async def open_house(
         token = ground.setup.new_link_token()
         say(f"set up the first account within 15 minutes: {url}/set-up/{token}")
 
+    routing = Routing(catalog.models, CoolDowns(clock), catalog.others)
     authenticator = Authenticator(database, ground.keyring.pepper, clock)
     database.listen(authenticator.forget, authenticator.forget_all)
     lobby = gateway.build(
         GatewayHouse(
             authenticator=authenticator,
-            routing=Routing(catalog.models, catalog.others),
+            routing=routing,
             ledger=ledger,
             client=client,
             clock=clock,
@@ -209,7 +211,7 @@ async def open_house(
             "ASGIApp", console.build(_desk(ground, keys, catalog, settings.server.public_url, print_setup_link))
         ),
         is_ready=lambda: ledger.is_well,
-        metrics=Metrics(Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses)).page,
+        metrics=Metrics(Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses, routing)).page,
         statuses=statuses,
         entropy=entropy,
         trusted_proxies=settings.server.trusted_proxies,

@@ -13,11 +13,11 @@ from keyhouse import config
 from keyhouse.core.bound import Ceilings
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Refusal
-from keyhouse.core.money import DEFAULT_TIER, PICO_PER_NANO, Price, Rate, parse_price, parse_usd
+from keyhouse.core.money import Price, Rate
 from keyhouse.gateway import demo
 from keyhouse.gateway.known_ceilings import known_image_tokens_max
 from keyhouse.gateway.known_prices import known_models, known_price
-from keyhouse.gateway.routing import Auth, Model, Upstream
+from keyhouse.gateway.routing import Auth, Deployment, Model, Upstream
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.store.engine import Database
 from keyhouse.store.prices import get_price
@@ -30,7 +30,6 @@ DEMO_PRICE: Final = Price(0, (Rate(1_000_000, 500_000, 1_000_000, 2_000_000),))
 """What the demo pretends to cost, so that budgets can be tried out."""
 
 DEMO_OUTPUT_TOKENS_MAX: Final = 512
-SECONDS_PER_MINUTE: Final = 60
 
 
 class Catalog(msgspec.Struct, frozen=True):
@@ -52,13 +51,11 @@ async def load_catalog(
     elif key := config.read_secret("OPENAI_API_KEY", environment):
         base_url = (environment.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
         others = Upstream("openai", base_url, key, allow_private=base_url != OPENAI)
-        models = [
-            Model(name, others, name, ceilings=Ceilings(image_tokens=known_image_tokens_max(name)), owned_by="openai")
-            for name in await _offered(others, client)
-        ]
+        models = [Model(name, (_as_it_is(name, others),), owned_by="openai") for name in await _offered(others, client)]
         note = f"{urlsplit(base_url).netloc} is connected as upstream. Your first key works as soon as you make it."
     else:
-        models = [Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, DEMO_PRICE, Ceilings(DEMO_OUTPUT_TOKENS_MAX))]
+        answers = Deployment(demo.UPSTREAM, demo.MODEL, DEMO_PRICE, Ceilings(DEMO_OUTPUT_TOKENS_MAX))
+        models = [Model(demo.MODEL, (answers,))]
         note = "The built-in demo answers as keyhouse-demo, so your first key works at once."
     kept = await database.write(lambda connection: _with_prices(connection, models, now_ms))
     return Catalog({model.name: model for model in kept}, note, others)
@@ -74,19 +71,30 @@ async def _offered(upstream: Upstream, client: UpstreamClient) -> list[str]:
     return sorted(names, key=lambda name: (name not in FIRST_MODELS, name))
 
 
+def _as_it_is(name: str, upstream: Upstream) -> Deployment:
+    return Deployment(upstream, name, ceilings=Ceilings(image_tokens=known_image_tokens_max(name)))
+
+
 def _configured(settings: config.Settings, environment: Mapping[str, str], now_ms: int) -> list[Model]:
     upstreams = {upstream.name: _upstream(upstream, environment) for upstream in settings.upstreams}
     return [
         Model(
             name=model.name,
-            upstream=upstreams[model.upstreams[0]],
-            upstream_model=model.upstream_model or model.name,
-            price=_price(model, now_ms),
-            ceilings=_ceilings(model),
-            owned_by=model.upstreams[0],
+            deployments=tuple(_deployment(model, served, upstreams[served.name], now_ms) for served in model.served()),
+            owned_by=model.served()[0].name,
         )
         for model in settings.models
     ]
+
+
+def _deployment(model: config.Model, served: config.Served, upstream: Upstream, now_ms: int) -> Deployment:
+    there = served.upstream_model or model.name
+    known = None
+    if served.input_usd_per_million is None and served.has_prices():
+        known = _known_price(there, now_ms)
+    return Deployment(
+        upstream, there, served.price(known), _ceilings(model, there), served.rank or 1, served.weight or 1
+    )
 
 
 def _upstream(found: config.Upstream, environment: Mapping[str, str]) -> Upstream:
@@ -111,51 +119,10 @@ def _upstream(found: config.Upstream, environment: Mapping[str, str]) -> Upstrea
     )
 
 
-def _price(model: config.Model, now_ms: int) -> Price | None:
-    """What the configuration says a model costs; None if it says nothing.
-
-    Tokens of which it says nothing cost what is known of them: a price of each request comes beside, not instead.
-    """
-    others = (model.image_usd, model.audio_usd_per_minute, model.characters_usd_per_million, model.request_usd)
-    if model.input_usd_per_million is None and all(other is None for other in others):
-        return None
-    known = None
-    if model.input_usd_per_million is None:
-        known = known_price(model.upstream_model or model.name, datetime.fromtimestamp(now_ms / 1000, UTC))
-    request = known.request if known else 0
-    if model.request_usd is not None:
-        request = parse_usd(model.request_usd) * PICO_PER_NANO
-    minute_pico = parse_usd(model.audio_usd_per_minute or "0") * PICO_PER_NANO
-    return Price(
-        id=0,
-        rates=known.rates if known else (_rate(model), *(_rate(rate) for rate in model.rates)),
-        image=parse_usd(model.image_usd or "0") * PICO_PER_NANO,
-        audio_second=-(-minute_pico // SECONDS_PER_MINUTE),
-        character=parse_price(model.characters_usd_per_million or "0"),
-        request=request,
-    )
-
-
-def _rate(found: config.Model | config.Rate) -> Rate:
-    given = parse_price(found.input_usd_per_million or "0")
-    cached, written = found.cached_input_usd_per_million, found.cache_write_usd_per_million
-    heard, spoken = found.audio_input_usd_per_million, found.audio_output_usd_per_million
-    return Rate(
-        input=given,
-        cached_input=given if cached is None else parse_price(cached),
-        cache_write=given if written is None else parse_price(written),
-        output=parse_price(found.output_usd_per_million or "0"),
-        audio_input=None if heard is None else parse_price(heard),
-        audio_output=None if spoken is None else parse_price(spoken),
-        tier=found.tier if isinstance(found, config.Rate) else DEFAULT_TIER,
-        from_input_tokens=found.from_input_tokens if isinstance(found, config.Rate) else 0,
-    )
-
-
-def _ceilings(model: config.Model) -> Ceilings:
+def _ceilings(model: config.Model, upstream_model: str) -> Ceilings:
     image_tokens = model.max_image_tokens
     if image_tokens is None:
-        image_tokens = known_image_tokens_max(model.upstream_model or model.name)
+        image_tokens = known_image_tokens_max(upstream_model)
     return Ceilings(
         model.max_output_tokens,
         image_tokens,
@@ -165,17 +132,21 @@ def _ceilings(model: config.Model) -> Ceilings:
     )
 
 
+def _known_price(upstream_model: str, now_ms: int) -> Price | None:
+    return known_price(upstream_model, datetime.fromtimestamp(now_ms / 1000, UTC))
+
+
 def _with_prices(connection: Connection, models: list[Model], now_ms: int) -> list[Model]:
     """The models with prices that have ids: what is configured wins over what is known."""
     kept = []
     for model in models:
-        price, source = model.price, "configuration"
-        if price is None:
-            price, source = (
-                known_price(model.upstream_model, datetime.fromtimestamp(now_ms / 1000, UTC)),
-                "genai-prices",
-            )
-        if price is not None:
-            price = get_price(connection, model.name, model.upstream.name, price, source, now_ms)
-        kept.append(msgspec.structs.replace(model, price=price, created_at_s=now_ms // 1000))
+        deployments = []
+        for one in model.deployments:
+            price, source = one.price, "configuration"
+            if price is None:
+                price, source = _known_price(one.upstream_model, now_ms), "genai-prices"
+            if price is not None:
+                price = get_price(connection, model.name, one.upstream.name, price, source, now_ms)
+            deployments.append(msgspec.structs.replace(one, price=price))
+        kept.append(msgspec.structs.replace(model, deployments=tuple(deployments), created_at_s=now_ms // 1000))
     return kept

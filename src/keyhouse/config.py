@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from keyhouse.core.money import NANO_PER_USD, parse_price, parse_usd
+from keyhouse.core.price_list import BadPrices, PriceList
 
 DEFAULT_FILE: Final = Path("keyhouse.toml")
 DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://")
 RETENTION_DAYS_MAX: Final = 36_500
-PRICE_USD_MAX: Final = 1_000_000
-"""The dearest price that is taken for meant, of a million tokens as of an image: no worst case of it overflows."""
+PLACES_MAX: Final = 1_000
+"""The largest rank and weight."""
 
 _PREFIX: Final = "KEYHOUSE_"
 _NOT_FIELDS: Final = frozenset({"KEYHOUSE_CONFIG", "KEYHOUSE_URL", "KEYHOUSE_ADMIN_KEY", "KEYHOUSE_ADMIN_KEY_FILE"})
@@ -92,25 +92,23 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_timeout_seconds: float = 120.0
 
 
-class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What tokens cost on another service tier than the default one, or in calls of so many input tokens and more.
+class Served(PriceList, frozen=True, forbid_unknown_fields=True):
+    """One of a model's upstreams, in more words than its name.
 
-    Prices are USD per million tokens, as text.
+    The lowest `rank` is tried first; left out, it is the place in the list, from 1. Upstreams of one rank share the
+    calls by `weight`, and stand in for each other before the next rank does. `upstream_model` is the model's name
+    there; left out, the model says it. Prices are those of the model unless there is any here.
     """
 
-    tier: str = "default"
-    from_input_tokens: int = 0
-    input_usd_per_million: str
-    cached_input_usd_per_million: str | None = None
-    cache_write_usd_per_million: str | None = None
-    output_usd_per_million: str
-    audio_input_usd_per_million: str | None = None
-    audio_output_usd_per_million: str | None = None
+    name: str
+    rank: int | None = None
+    weight: int | None = None
+    upstream_model: str | None = None
 
 
-class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model's public name and who serves it. Prices are USD, as text; left out, they are those that are known
-    for `upstream_model`, which is the public name if left out itself.
+class Model(PriceList, frozen=True, forbid_unknown_fields=True):
+    """A model's public name and who serves it: names of upstreams, in the order in which they are tried, or tables.
+    Its prices are for each of them that has none of its own; `upstream_model` is the public name if left out.
 
     The maxima bound what a call can cost: tokens of an answer, of an image and of a piece of audio in a prompt,
     seconds of audio to transcribe, tokens of a prompt with all that the upstream adds to it. What has no maximum is
@@ -118,24 +116,28 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    upstreams: tuple[str, ...]
+    upstreams: tuple[str | Served, ...]
     upstream_model: str | None = None
-    input_usd_per_million: str | None = None
-    cached_input_usd_per_million: str | None = None
-    cache_write_usd_per_million: str | None = None
-    output_usd_per_million: str | None = None
     max_output_tokens: int | None = None
-    audio_input_usd_per_million: str | None = None
-    audio_output_usd_per_million: str | None = None
-    image_usd: str | None = None
-    audio_usd_per_minute: str | None = None
-    characters_usd_per_million: str | None = None
-    request_usd: str | None = None
     max_image_tokens: int | None = None
     max_audio_tokens: int | None = None
     max_audio_seconds: int | None = None
     max_input_tokens: int | None = None
-    rates: tuple[Rate, ...] = ()
+
+    def served(self) -> tuple[Served, ...]:
+        """Its upstreams, each with its rank, weight, name and prices."""
+        return tuple(self._served(place, given) for place, given in enumerate(self.upstreams, 1))
+
+    def _served(self, place: int, given: str | Served) -> Served:
+        found = Served(name=given) if isinstance(given, str) else given
+        prices = found if found.has_prices() else self
+        return Served(
+            name=found.name,
+            rank=place if found.rank is None else found.rank,
+            weight=1 if found.weight is None else found.weight,
+            upstream_model=found.upstream_model or self.upstream_model or self.name,
+            **{name: getattr(prices, name) for name in PriceList.__struct_fields__},
+        )
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -263,65 +265,44 @@ def _require_upstream(field: str, upstream: Upstream, taken: set[str]) -> None:
 def _require_model(field: str, model: Model, upstreams: set[str], taken: set[str]) -> None:
     if not model.name or model.name in taken:
         raise BadConfiguration(f"{field}.name: expected a name that no other model has, not {model.name!r}.")
-    if len(model.upstreams) != 1:
-        raise BadConfiguration(f"{field}.upstreams: expected the name of one upstream, got {len(model.upstreams)}.")
-    for name in model.upstreams:
-        if name not in upstreams:
-            known = ", ".join(sorted(upstreams)) or "none is configured"
-            raise BadConfiguration(f"{field}.upstreams: there is no upstream {name!r} (known: {known}).")
+    _require_served(field, model, upstreams)
     for name in ("max_output_tokens", "max_image_tokens", "max_audio_tokens", "max_audio_seconds", "max_input_tokens"):
         value = getattr(model, name)
         if value is not None and not 1 <= value <= 10_000_000:
             raise BadConfiguration(f"{field}.{name}: expected 1 to 10000000, not {value}.")
     _require_prices(field, model)
-    if (model.input_usd_per_million is None) != (model.output_usd_per_million is None):
-        raise BadConfiguration(f"{field}: set both input_usd_per_million and output_usd_per_million, or neither.")
-    for name in _BESIDE_TOKENS:
-        if model.input_usd_per_million is None and getattr(model, name) is not None:
-            raise BadConfiguration(
-                f"{field}.{name}: expected input_usd_per_million and output_usd_per_million beside it; without them "
-                "the known prices are used."
-            )
-    _require_rates(field, model)
 
 
-_BESIDE_TOKENS: Final = (
-    "cached_input_usd_per_million",
-    "cache_write_usd_per_million",
-    "audio_input_usd_per_million",
-    "audio_output_usd_per_million",
-)
-"""Prices of tokens that mean nothing without those of plain ones."""
+def _require_served(field: str, model: Model, known: set[str]) -> None:
+    if not model.upstreams:
+        raise BadConfiguration(f"{field}.upstreams: expected the name of an upstream.")
+    served = model.served()
+    for place, (given, found) in enumerate(zip(model.upstreams, served, strict=True)):
+        where = f"{field}.upstreams[{place}]"
+        if found.name not in known:
+            names = ", ".join(sorted(known)) or "none is configured"
+            raise BadConfiguration(f"{where}: there is no upstream {found.name!r} (known: {names}).")
+        if [one.name for one in served].count(found.name) > 1:
+            raise BadConfiguration(f"{where}: expected each upstream once, and {found.name!r} is named again.")
+        if isinstance(given, Served):
+            _require_place(where, given, [one.rank for one in served].count(found.rank))
+            _require_prices(where, given)
 
 
-def _require_rates(field: str, model: Model) -> None:
-    if model.rates and model.input_usd_per_million is None:
-        raise BadConfiguration(f"{field}.rates: expected input_usd_per_million and output_usd_per_million beside them.")
-    kinds = {("default", 0)}
-    for number, rate in enumerate(model.rates):
-        place = f"{field}.rates[{number}]"
-        _require_prices(place, rate)
-        if not 0 <= rate.from_input_tokens <= 100_000_000:
-            raise BadConfiguration(f"{place}.from_input_tokens: expected 0 to 100000000, not {rate.from_input_tokens}.")
-        if not rate.tier or (rate.tier, rate.from_input_tokens) in kinds:
-            raise BadConfiguration(f"{place}: expected a tier and from_input_tokens that no other rate has.")
-        kinds.add((rate.tier, rate.from_input_tokens))
-    for number, rate in enumerate(model.rates):
-        if (rate.tier, 0) not in kinds:
-            raise BadConfiguration(f"{field}.rates[{number}]: the tier {rate.tier!r} needs a rate from 0 tokens, too.")
+def _require_place(where: str, given: Served, of_its_rank: int) -> None:
+    for name in ("rank", "weight"):
+        value = getattr(given, name)
+        if value is not None and not 1 <= value <= PLACES_MAX:
+            raise BadConfiguration(f"{where}.{name}: expected 1 to {PLACES_MAX}, not {value}.")
+    if given.weight is not None and of_its_rank == 1:
+        raise BadConfiguration(
+            f"{where}.weight: expected another upstream of the same rank: those of one rank share the calls."
+        )
 
 
-def _require_prices(field: str, priced: Model | Rate) -> None:
-    for name in priced.__struct_fields__:
-        text = getattr(priced, name)
-        if "_usd" not in name or text is None:
-            continue
-        is_per_million = name.endswith("_per_million")
-        try:
-            # Both are integers below the dollar: micro-USD per million, and nano-USD.
-            amount, one_usd = (parse_price(text), 1_000_000) if is_per_million else (parse_usd(text), NANO_PER_USD)
-        except ValueError as error:
-            unit = "USD per million" if is_per_million else "USD"
-            raise BadConfiguration(f"{field}.{name}: {error}; write {unit} as text, such as '0.25'.") from None
-        if amount > PRICE_USD_MAX * one_usd:
-            raise BadConfiguration(f"{field}.{name}: expected at most {PRICE_USD_MAX} USD, not {text}.")
+def _require_prices(field: str, prices: PriceList) -> None:
+    try:
+        prices.require_sense()
+    except BadPrices as error:
+        place = f"{field}.{error.field}" if error.field else field
+        raise BadConfiguration(f"{place}: {error.why}.") from None

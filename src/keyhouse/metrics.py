@@ -1,13 +1,14 @@
 """Metrics in Prometheus' text format, read at the moment somebody asks.
 
 Calls count with plain integers in the objects that serve them; here those are read, named and explained. No label
-says which key, person, project, model or address: `docs/operations.md` lists all there is.
+says which key, person, project, model or address; `docs/operations.md` lists all there is.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keyhouse.gateway.routing import Routing
 from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.housekeeping import Housekeeping
 from keyhouse.ledger.tally import COMMIT_BOUNDS_SECONDS, Tally
@@ -30,6 +31,7 @@ class Sources:
     housekeeping: Housekeeping
     orphans: Callable[[], int]
     statuses: Mapping[tuple[str, int], int]
+    routing: Routing
 
 
 class Metrics:
@@ -74,6 +76,7 @@ class _Collector:
         yield from self._of_the_audit()
         yield from self._of_batches()
         yield from self._of_calls()
+        yield from self._of_upstreams()
 
     def _of_the_audit(self) -> "Iterable[Metric]":
         watch = self._sources.watch
@@ -137,6 +140,24 @@ class _Collector:
             ("kind",),
             {(kind,): getattr(swept, kind) for kind in swept.__struct_fields__},
         )
+
+    def _of_upstreams(self) -> "Iterable[Metric]":
+        from prometheus_client.core import GaugeMetricFamily
+
+        routing = self._sources.routing
+        yield _counters(
+            "upstream_failures",
+            "Calls that an upstream failed before its answer began, by how.",
+            ("upstream", "failure"),
+            {(name, str(failure)): count for (name, failure), count in routing.cool_downs.failures.items()},
+        )
+        cooling = routing.cool_downs.cooling()
+        family = GaugeMetricFamily(
+            "keyhouse_upstream_is_cooling", "1 if others are tried before this upstream, else 0.", labels=("upstream",)
+        )
+        for name in sorted(routing.upstreams):
+            family.add_metric((name,), int(name in cooling))
+        yield family
 
 
 def _gauge(name: str, says: str, value: float) -> "Metric":

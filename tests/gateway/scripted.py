@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
+import msgspec
 import uvicorn
 from sqlalchemy import Connection, insert, select, update
 
@@ -20,8 +22,9 @@ from keyhouse.core.secret import Kind, digest, mint
 from keyhouse.gateway import asgi, demo
 from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.call import House
+from keyhouse.gateway.cool_down import CoolDowns
 from keyhouse.gateway.objects import Objects
-from keyhouse.gateway.routing import Model, Routing, Upstream
+from keyhouse.gateway.routing import Deployment, Model, Routing, Upstream
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.ledger.auditor import audit
 from keyhouse.ledger.book import Ledger
@@ -35,6 +38,9 @@ SECRET = mint(Kind.USER, "key_0123456789", seeded_entropy(9)).value
 UPSTREAM_KEY = "sk-upstream-canary-0123456789"
 PRICE = Price(1, (Rate(1_000, 500, 1_000, 2_000),))
 """One nano-USD for an input token, two for an output token."""
+
+DEARER: Final = Price(2, (Rate(10_000, 5_000, 10_000, 20_000),))
+"""Ten times as much."""
 
 ASKING = {"model": "tiny-1", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
@@ -133,6 +139,7 @@ class Street:
     authenticator: Authenticator
     log: Log
     seen: list[Wire] = field(default_factory=list)
+    seen_beside: list[list[Wire]] = field(default_factory=list)
 
     async def ask(self, secret: str = SECRET, **changes: Any) -> httpx.Response:
         return await self.http.post(
@@ -156,6 +163,11 @@ class Street:
         return rows[0]
 
 
+def _at(name: str, listening: asyncio.Server) -> Upstream:
+    port = listening.sockets[0].getsockname()[1]
+    return Upstream(name, f"http://127.0.0.1:{port}/v1", UPSTREAM_KEY, allow_private=True)
+
+
 async def _listen(script: Script, seen: list[Wire], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
@@ -173,16 +185,42 @@ async def _listen(script: Script, seen: list[Wire], reader: asyncio.StreamReader
 def _seed(connection: Connection, seeds: tuple[Seed, ...]) -> None:
     some_people(connection)
     connection.execute(update(schema.key_secrets).values(digest=digest(SECRET, PEPPER)))
-    price = {"id": 1, "model": "tiny-1", "upstream": "local", "source": "test", "created_at_ms": 0}
-    figures = {"figures": '{"rates":[{"input":1000,"cached_input":500,"cache_write":1000,"output":2000}]}'}
-    connection.execute(insert(schema.prices).values(**price, **figures))
+    for price, upstream in ((PRICE, "local"), (DEARER, "beside-2")):
+        (rate,) = price.rates
+        figures = {
+            "input": rate.input, "cached_input": rate.cached_input,
+            "cache_write": rate.cache_write, "output": rate.output,
+        }  # fmt: skip
+        values = {"figures": json.dumps({"rates": [figures]}), "source": "test", "created_at_ms": 0}
+        connection.execute(insert(schema.prices).values(id=price.id, model="tiny-1", upstream=upstream, **values))
     for seed in seeds:
         seed(connection)
 
 
+def _models(local: Upstream, beside: Sequence[asyncio.Server]) -> dict[str, Model]:
+    tiny = Deployment(local, "tiny-1-upstream", PRICE, Ceilings(100))
+    after = [
+        Deployment(_at(f"beside-{rank}", server), f"tiny-{rank}-upstream", DEARER, Ceilings(100), rank)
+        for rank, server in enumerate(beside, 2)
+    ]
+    long = msgspec.structs.replace(tiny, ceilings=Ceilings(100, input_tokens=4_096))
+    deployments = {
+        "tiny-1": (tiny, *after),
+        "tiny-long": (long,),
+        "unpriced": (Deployment(local, "unpriced"),),
+        demo.MODEL: (Deployment(demo.UPSTREAM, demo.MODEL, PRICE, Ceilings(512)),),
+    }
+    return {name: Model(name, those) for name, those in deployments.items()}
+
+
 @asynccontextmanager
-async def a_street(folder: Path, script: Script, *seeds: Seed, **upstream: Any) -> AsyncIterator[Street]:
-    """Everything up; at the end the auditor must agree with the books, and our own credential be nowhere."""
+async def a_street(
+    folder: Path, script: Script, *seeds: Seed, beside: Sequence[Script] = (), **upstream: Any
+) -> AsyncIterator[Street]:
+    """Everything up; at the end the auditor must agree with the books, and our own credential be nowhere.
+
+    `beside` are the upstreams that tiny-1 falls back to, dearer ones; `upstream` changes the first.
+    """
     clock = FakeClock()
     database = a_database(folder, clock)
     await database.write(lambda connection: _seed(connection, seeds))
@@ -191,23 +229,18 @@ async def a_street(folder: Path, script: Script, *seeds: Seed, **upstream: Any) 
     await books.begin()
     commit = GroupCommit(books, log.errors)
     committing = asyncio.create_task(commit.run())
-    seen: list[Wire] = []
-    listening = await asyncio.start_server(lambda r, w: _listen(script, seen, r, w), "127.0.0.1", 0)
-    port = listening.sockets[0].getsockname()[1]
-    local = Upstream("local", f"http://127.0.0.1:{port}/v1", UPSTREAM_KEY, allow_private=True)
-    for name, value in upstream.items():
-        local = Upstream(**{f: getattr(local, f) for f in local.__struct_fields__} | {name: value})
-    models = {
-        "tiny-1": Model("tiny-1", local, "tiny-1-upstream", PRICE, Ceilings(100)),
-        "tiny-long": Model("tiny-long", local, "tiny-1-upstream", PRICE, Ceilings(100, input_tokens=4_096)),
-        "unpriced": Model("unpriced", local, "unpriced"),
-        demo.MODEL: Model(demo.MODEL, demo.UPSTREAM, demo.MODEL, PRICE, Ceilings(512)),
-    }
+    seen: list[list[Wire]] = [[] for _ in (script, *beside)]
+    listening = [
+        await asyncio.start_server(partial(_listen, one, wires), "127.0.0.1", 0)
+        for one, wires in zip((script, *beside), seen, strict=True)
+    ]
+    local = msgspec.structs.replace(_at("local", listening[0]), **upstream)
     authenticator = Authenticator(database, PEPPER, clock)
     client = UpstreamClient(clock)
-    ledger = Ledger(commit, clock, {1: PRICE})
+    ledger = Ledger(commit, clock, {1: PRICE, 2: DEARER})
+    routing = Routing(_models(local, listening[1:]), CoolDowns(clock))
     house = House(
-        authenticator, Routing(models), ledger, client, clock, seeded_entropy(3),
+        authenticator, routing, ledger, client, clock, seeded_entropy(3),
         Objects(database, clock), database, body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
     )  # fmt: skip
     config = uvicorn.Config(asgi.build(house, log), port=0, lifespan="off", log_config=None, ws="none")
@@ -217,12 +250,13 @@ async def a_street(folder: Path, script: Script, *seeds: Seed, **upstream: Any) 
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
         async with httpx.AsyncClient(base_url=url, timeout=20) as http:
-            yield Street(url, http, database, commit, ledger, clock, authenticator, log, seen)
+            yield Street(url, http, database, commit, ledger, clock, authenticator, log, seen[0], seen[1:])
     finally:
         server.should_exit = True
         await serving
         await client.close()
-        listening.close()
+        for one in listening:
+            one.close()
         commit.stop()
         await committing
         report = await database.read(audit)

@@ -15,6 +15,7 @@ from keyhouse.admin.policy import POLICY as ADMIN
 from keyhouse.admin.policy import ROOT as ADMIN_ROOT
 from keyhouse.console.policy import POLICY as CONSOLE
 from keyhouse.core.errors import Code
+from keyhouse.core.price_list import WrittenRate
 from keyhouse.gateway import endpoints
 from keyhouse.store.audit import Event
 
@@ -26,7 +27,8 @@ SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "[retention]": config.Retention,
     "[[upstreams]]": config.Upstream,
     "[[models]]": config.Model,
-    "[[models.rates]]": config.Rate,
+    "[[models.upstreams]]": config.Served,
+    "[[models.rates]]": WrittenRate,
 }
 SHOWN: Final[Mapping[Any, str]] = {None: "-", (): "none", msgspec.NODEFAULT: "required"}
 """How the page writes what is not a number or a text."""

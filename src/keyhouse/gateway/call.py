@@ -4,8 +4,11 @@ The laws of this file:
   1. Nothing goes upstream before the hold is entered: then the call's row is durable.
   2. Leaving the hold closes the call: as settled or released if the story said so, else as counted if the
      request may have reached the upstream. What is forgotten is on the expensive side, never free.
-  3. No step knows a status code of ours: each raises a Refusal, and `wire/errors.py` has the table.
-  4. No step logs: `asgi.py` writes one line per request.
+  3. Another upstream is tried only where the last one cannot have charged anything: it could not be reached, or it
+     answered 429 or 5xx. The next attempt is a call of its own, with its own row and its own price. Once an answer
+     has begun, or where one may have been on its way, there is no other attempt.
+  4. No step knows a status code of ours: each raises a Refusal, and `wire/errors.py` has the table.
+  5. No step logs: `asgi.py` writes one line per request.
 """
 
 from collections.abc import Sequence
@@ -21,6 +24,7 @@ from keyhouse.core.permissions import Access
 from keyhouse.core.secret import Kind
 from keyhouse.gateway.authenticate import Authenticator, require_model, require_permission
 from keyhouse.gateway.background import POLL_SECONDS, Following
+from keyhouse.gateway.cool_down import Failure
 from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.objects import Objects
@@ -69,41 +73,54 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
     request.model, request.is_streamed = ask.model[:200], ask.stream
     # 3. may it
     require_model(credential, ask.model)
-    # 4. where to
-    model = house.routing.choose(ask.model)
+    # 4. where to: the upstreams to try, in order
+    deployments = house.routing.choose(ask.model, request.entropy)
     if ask.references:
-        await house.objects.require(credential, ask.references, model.upstream.name)
-    # 5. does it fit: from here on the call is in the books
-    need = worst_case(ask, model.price, model.ceilings)
-    opening = opening_of(
-        request,
-        credential,
-        house,
-        model=model.name,
-        upstream=model.upstream.name,
-        price_id=None if model.price is None else model.price.id,
-    )
-    async with house.ledger.hold(opening, need) as hold:
-        body = asked.written(model.upstream_model, hold.admitted.output_tokens_max)
-        # 6. forward
-        hold.sent()
-        if ask.background:
-            hold.expect_the_worst()
-        try:
-            up = request.passing(metered.upwards)
-            async with house.forward(model.upstream, metered.path, body, hold.call_id, up) as answer:
-                # 7. relay, and 8. settle
-                keep = partial(house.objects.keep, credential, model.upstream.name) if ask.is_kept else None
-                relay = Relay(request, answer, hold, metered, ask, need, model.upstream, house.clock, keep)
-                await relay.run()
-            if relay.unfinished is not None:
-                await Following(relay, hold, house.client, model.upstream, house.poll_seconds).run()
-        except Unsent as refusal:
-            hold.release(status=errors.form(refusal).status)
-            raise
-        except Unanswered as refusal:
-            hold.abandon(status=errors.form(refusal).status, flags="no_answer")
-            raise
+        deployments = await house.objects.at_keepers(credential, ask.references, deployments)
+    cool_downs = house.routing.cool_downs
+    for attempt, deployment in enumerate(deployments, 1):
+        upstream, is_last = deployment.upstream, attempt == len(deployments)
+        # 5. does it fit: from here on this attempt is in the books, as a call of its own
+        need = worst_case(ask, deployment.price, deployment.ceilings)
+        opening = opening_of(
+            request,
+            credential,
+            house,
+            model=ask.model,
+            upstream=upstream.name,
+            price_id=None if deployment.price is None else deployment.price.id,
+            attempt=attempt,
+        )
+        async with house.ledger.hold(opening, need) as hold:
+            body = asked.written(deployment.upstream_model, hold.admitted.output_tokens_max)
+            # 6. forward
+            hold.sent()
+            if ask.background:
+                hold.expect_the_worst()
+            try:
+                up = request.passing(metered.upwards)
+                async with house.forward(upstream, metered.path, body, hold.call_id, up) as answer:
+                    failure = cool_downs.heard(upstream.name, answer.status, answer.header)
+                    if failure is not None and not is_last:
+                        hold.release(flags=f"fell_back {failure}")
+                        continue
+                    # 7. relay, and 8. settle
+                    keep = partial(house.objects.keep, credential, upstream.name) if ask.is_kept else None
+                    relay = Relay(request, answer, hold, metered, ask, need, upstream, house.clock, keep)
+                    await relay.run()
+                if relay.unfinished is not None:
+                    await Following(relay, hold, house.client, upstream, house.poll_seconds).run()
+                return
+            except Unsent as refusal:
+                cool_downs.failed(upstream.name, Failure.UNREACHABLE)
+                if is_last:
+                    hold.release(status=errors.form(refusal).status)
+                    raise
+                hold.release(flags=f"fell_back {Failure.UNREACHABLE}")
+            except Unanswered as refusal:
+                cool_downs.failed(upstream.name, Failure.NO_ANSWER)
+                hold.abandon(status=errors.form(refusal).status, flags="no_answer")
+                raise
 
 
 async def identify(request: Request, house: House, *, anew: bool = False, admits_admins: bool = False) -> Credential:
@@ -125,14 +142,16 @@ def opening_of(
     upstream: str,
     price_id: int | None,
     address: str | None = None,
+    attempt: int = 1,
 ) -> Opening:
     """Who calls what, for the books. `address` is the caller's, if it is not the request's own."""
-    request.call_id = call_id(house.clock.now_ms(), request.entropy)
+    random = request.entropy if attempt == 1 else house.entropy(10)
+    request.call_id = call_id(house.clock.now_ms(), random)
     request.upstream = upstream
     return Opening(
         id=request.call_id,
         request_id=request.request_id,
-        attempt=1,
+        attempt=attempt,
         organization_id=credential.organization_id,
         time_zone=credential.time_zone,
         project_id=credential.project_id,

@@ -44,10 +44,11 @@ async def count(request: Request, house: House, counting: Counting) -> None:
     ask = asked.ask
     request.model = ask.model[:200]
     require_model(credential, ask.model)
-    model = house.routing.choose(ask.model)
-    request.upstream = model.upstream.name
+    deployments = house.routing.choose(ask.model, request.entropy)
     if ask.references:
-        await house.objects.require(credential, ask.references, model.upstream.name)
-    body, up = asked.written(model.upstream_model, None), request.passing(counting.upwards)
-    async with house.forward(model.upstream, counting.path, body, request.request_id, up) as answer:
-        await pass_free(request, answer, model.upstream)
+        deployments = await house.objects.at_keepers(credential, ask.references, deployments)
+    upstream, name = deployments[0].upstream, deployments[0].upstream_model
+    request.upstream = upstream.name
+    body, up = asked.written(name, None), request.passing(counting.upwards)
+    async with house.forward(upstream, counting.path, body, request.request_id, up) as answer:
+        await pass_free(request, answer, upstream)

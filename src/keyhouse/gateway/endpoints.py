@@ -43,7 +43,7 @@ async def retrieve_model(request: Request, house: House) -> None:
     name = request.path.removeprefix(_MODEL_PATH)
     require_model(credential, name)
     show = anthropic.shown if request.dialect is ANTHROPIC else _shown
-    await request.answer_json(msgspec.json.encode(show(house.routing.choose(name))))
+    await request.answer_json(msgspec.json.encode(show(house.routing.get(name))))
 
 
 def _shown(model: Model) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import Final
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
+from keyhouse.gateway.routing import Deployment
 from keyhouse.store.engine import Database, Unavailable
 from keyhouse.store.objects import Object, delete_object, insert_objects, list_objects
 
@@ -59,14 +60,24 @@ class Objects:
                 return found
         raise _missing(kind.capitalize(), object_id, "id")
 
-    async def require(self, credential: Credential, references: Sequence[tuple[str, str]], upstream: str) -> None:
-        """Raise Refusal unless all that a request names, by parameter and id, is the project's and at this upstream."""
-        named = {object_id for _, object_id in references}
-        found = {one.id for one in await self._find(credential, named) if one.upstream == upstream}
+    async def at_keepers(
+        self, credential: Credential, references: Sequence[tuple[str, str]], deployments: Sequence[Deployment]
+    ) -> Sequence[Deployment]:
+        """Those of the deployments whose upstream keeps all that a request names, by parameter and id.
+
+        Raises Refusal if there is none, or if something that is named is not the project's.
+        """
+        kept: dict[str, set[str]] = {}
+        for one in await self._find(credential, {object_id for _, object_id in references}):
+            kept.setdefault(one.id, set()).add(one.upstream)
+        left = deployments
         for param, object_id in references:
-            if object_id not in found:
+            keepers = kept.get(object_id, ())
+            left = [deployment for deployment in left if deployment.upstream.name in keepers]
+            if not left:
                 what = "Previous response" if param == "previous_response_id" else "Object"
                 raise _missing(what, object_id, param.partition(":")[0])
+        return left
 
     async def forget(self, credential: Credential, found: Object) -> None:
         """Forget an object that the upstream has deleted."""

@@ -1,6 +1,6 @@
-"""Which upstream serves a model, and which models a key may see."""
+"""Which upstreams serve a model, in which order they are tried, and which models a key may see."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -10,6 +10,7 @@ from keyhouse.core.bound import UNKNOWN, Ceilings
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
 from keyhouse.core.money import Price
+from keyhouse.gateway.cool_down import CoolDowns
 
 NAME_CHARACTERS_MAX: Final = 200
 """The longest name that is passed on unknown: it stands in the call's row and in the rollups."""
@@ -49,17 +50,26 @@ class Upstream(msgspec.Struct, frozen=True):
         return f"Upstream({self.name!r}, {self.base_url!r})"
 
 
-class Model(msgspec.Struct, frozen=True):
-    """A public name and who answers to it. `price` None: its cost is unknown.
+class Deployment(msgspec.Struct, frozen=True):
+    """A model at one upstream: its name there, and what it costs there. `price` None: its cost is unknown.
 
-    `ceilings` are its documented maxima.
+    `ceilings` are its documented maxima. The lowest `rank` is tried first; within a rank `weight` says how often
+    one is tried before the others.
     """
 
-    name: str
     upstream: Upstream
     upstream_model: str
     price: Price | None = None
     ceilings: Ceilings = UNKNOWN
+    rank: int = 1
+    weight: int = 1
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A public name and who answers to it: at least one deployment."""
+
+    name: str
+    deployments: tuple[Deployment, ...]
     created_at_s: int = 0
     owned_by: str = "keyhouse"
 
@@ -70,22 +80,32 @@ class Routing:
     A name that is not among them goes to `others`, if there is one, without a price.
     """
 
-    def __init__(self, models: Mapping[str, Model], others: Upstream | None = None) -> None:
+    def __init__(self, models: Mapping[str, Model], cool_downs: CoolDowns, others: Upstream | None = None) -> None:
+        self.cool_downs = cool_downs
         self._models = dict(models)
         self._others = others
-        self._upstreams = {model.upstream.name: model.upstream for model in self._models.values()}
+        self._upstreams = {
+            deployment.upstream.name: deployment.upstream
+            for model in self._models.values()
+            for deployment in model.deployments
+        }
         if others is not None:
             self._upstreams[others.name] = others
+
+    @property
+    def upstreams(self) -> Collection[str]:
+        """The names of all upstreams that serve anything."""
+        return self._upstreams.keys()
 
     def find_upstream(self, name: str) -> Upstream | None:
         """The upstream of this name, if there still is one."""
         return self._upstreams.get(name)
 
-    def choose(self, name: str) -> Model:
+    def get(self, name: str) -> Model:
         """The model of this name; raises Refusal if there is none."""
         model = self._models.get(name)
         if model is None and self._others is not None and len(name) <= NAME_CHARACTERS_MAX:
-            return Model(name, self._others, name, owned_by=self._others.name)
+            return Model(name, (Deployment(self._others, name),), owned_by=self._others.name)
         if model is None:
             raise Refusal(
                 Code.MODEL_UNKNOWN,
@@ -95,6 +115,37 @@ class Routing:
             )
         return model
 
+    def choose(self, name: str, random: bytes) -> Sequence[Deployment]:
+        """The deployments to try for a model of this name, in order; raises Refusal if there is no such model."""
+        deployments = self.get(name).deployments
+        if len(deployments) == 1:
+            return deployments
+        ordered = in_order(deployments, int.from_bytes(random), self.cool_downs.cooling())
+        self.cool_downs.tries(ordered[0].upstream.name)
+        return ordered
+
     def visible(self, credential: Credential) -> list[Model]:
         """The models that this credential may use."""
         return [model for name, model in self._models.items() if credential.may_use(name)]
+
+
+def in_order(
+    deployments: Sequence[Deployment], draw: int, cooling: Collection[str] = frozenset()
+) -> Sequence[Deployment]:
+    """All of them, in the order in which they are tried; the same `draw` always gives the same order.
+
+    The lowest rank comes first. Within a rank, each place goes to one of those that are left, with a chance of its
+    weight in theirs. Whose upstream cools down comes after all others, but is not left out: when nobody is well, a
+    try is worth more than a refusal.
+    """
+    ordered = []
+    for rank in sorted({deployment.rank for deployment in deployments}):
+        left = [deployment for deployment in deployments if deployment.rank == rank]
+        while left:
+            draw, point = divmod(draw, sum(deployment.weight for deployment in left))
+            place = 0
+            while point >= left[place].weight:
+                point -= left[place].weight
+                place += 1
+            ordered.append(left.pop(place))
+    return sorted(ordered, key=lambda deployment: deployment.upstream.name in cooling)

@@ -229,9 +229,9 @@ class Hold:
         """Charge what was reserved, which is what whoever asked said it costs: no upstream is there to report."""
         self._close(State.SETTLED, status, Basis.STATED, _all_of(self._need), self.admitted.reserved.nano_usd, "")
 
-    def release(self, *, status: int = 0) -> None:
+    def release(self, *, status: int = 0, flags: str = "") -> None:
         """Say that no token was used: the call costs nothing and counts on no limit."""
-        self._close(State.RELEASED, status, None, Counts(), 0, "")
+        self._close(State.RELEASED, status, None, Counts(), 0, flags)
 
     def _close(
         self,

@@ -93,12 +93,16 @@ class ExplainedCall(msgspec.Struct, frozen=True):
 FLAGS: Final = {
     "abandoned": "It was cut short without another word, and what had been seen until then was counted.",
     "client_left": "The client left before the answer was complete.",
+    "fell_back": "The upstream would not or could not answer, and the next one was tried, as a call of its own.",
     "no_answer": "It was sent and never answered: the whole input that it may have had is counted.",
     "no_usage": "The upstream did not say what was used.",
     "orphaned": "",  # told by its outcome
     "overrun": "",  # told with the figure
+    "rate_limited": "The upstream answered 429.",
     "tier_unpriced": "What the upstream asks for that service tier is not known; it may be more than was charged.",
+    "unreachable": "No connection to the upstream could be made.",
     "upstream_cut": "The upstream broke off in the middle of its answer.",
+    "upstream_error": "The upstream answered with an error of its own (5xx).",
     "usage_clamped": "What the upstream said was used could not be true.",
 }
 """What a call's flags mean, in words."""

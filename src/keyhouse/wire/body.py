@@ -47,14 +47,18 @@ class StreamOptions(msgspec.Struct, gc=False):
 class Asked:
     """A request that was read: what it asks for, and how to write it for an upstream."""
 
-    __slots__ = ("_fields", "ask")
+    __slots__ = ("_fields", "_read", "ask")
 
     def __init__(self, ask: Ask, fields: Object) -> None:
         self.ask = ask
-        self._fields = fields
+        self._read = self._fields = fields
 
     def written(self, upstream_model: str, output_tokens_max: int | None) -> bytes:
-        """The body for the upstream: its own name of the model, and this maximum of the answer if there is one."""
+        """The body for an upstream: its own name of the model, and this maximum of the answer if there is one.
+
+        Each time from what was read: what one upstream was told is not told to the next.
+        """
+        self._fields = self._read.copy()
         if upstream_model != self.ask.model:
             self._fields["model"] = msgspec.Raw(ENCODE(upstream_model))
         if output_tokens_max is not None and output_tokens_max != self.ask.output_tokens_max:

@@ -7,6 +7,7 @@ but, on the paths of Anthropic's API, the two that choose its version.
 """
 
 from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from keyhouse.core.decide import Remaining
@@ -59,6 +60,24 @@ def rate_limits(remaining: Iterable[Remaining], now_ms: int) -> Headers:
         if limit.resets_at_ms is not None:
             headers.append((names[2], go_duration(limit.resets_at_ms - now_ms)))
     return headers
+
+
+def retry_after_ms(milliseconds: str | None, seconds: str | None, now_ms: int) -> int | None:
+    """When to try again, from `retry-after-ms` and `Retry-After`; None if neither can be read.
+
+    The latter is seconds or a date (RFC 9110, 10.2.3); fractions of seconds are sent, too, and taken.
+    """
+    for text, unit_ms in ((milliseconds, 1), (seconds, 1_000)):
+        if text is None:
+            continue
+        try:
+            return max(0, round(float(text) * unit_ms))
+        except (ValueError, OverflowError):
+            pass
+    try:
+        return max(0, round(parsedate_to_datetime(seconds or "").timestamp() * 1_000) - now_ms)
+    except (ValueError, OverflowError):
+        return None
 
 
 def go_duration(ms: int) -> bytes:
