@@ -1,7 +1,9 @@
 """Builders with the domain's words, and time and randomness that tests can turn."""
 
 import random
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -46,9 +48,22 @@ def seeded_entropy(seed: int = 1) -> Callable[[int], bytes]:
 
 def a_database(folder: Path, clock: FakeClock | None = None, seed: int = 1) -> SqliteDatabase:
     """A real database in a file, with its whole schema."""
-    database = open_sqlite(folder / "keyhouse.db", clock or FakeClock(), seeded_entropy(seed))
+    path = folder / "keyhouse.db"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_migrated())
+    database = open_sqlite(path, clock or FakeClock(), seeded_entropy(seed))
     database.chain_with(AUDIT_KEY)
     return database
+
+
+@cache
+def _migrated() -> bytes:
+    """An empty database as its migrations leave it: made once, because they take longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "keyhouse.db"
+        open_sqlite(path, FakeClock(), seeded_entropy()).close_now()
+        return path.read_bytes()
 
 
 def some_people(connection: Connection, *, suffix: str = "1", time_zone: str = "Europe/Berlin") -> None:

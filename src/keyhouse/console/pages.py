@@ -1,6 +1,7 @@
 """Templates into answers: one environment, one set of words, one frame around every signed-in page."""
 
 from collections.abc import Sequence
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -44,30 +45,35 @@ MENU: Final = (
 """The pages that exist, in groups by use. Nothing stands here that does not answer."""
 
 
+@cache
+def _environment(script: str, style: str) -> Environment:
+    """The templates, each compiled once in a process, with the words and files that every page uses."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.update(script=script, style=style, menu=MENU, version=keyhouse.__version__)
+    environment.filters.update(
+        count=wording.count,
+        initials=wording.initials,
+        money=wording.money,
+        plural=wording.plural,
+        short=wording.short,
+        as_data=_as_data,
+    )
+    return environment
+
+
 class Pages:
     """Renders every page of the console."""
 
     def __init__(self, desk: Desk, assets: Assets) -> None:
         self.desk = desk
-        self._environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.globals.update(
-            script=assets.script, style=assets.style, menu=MENU, version=keyhouse.__version__
-        )
-        self._environment.filters.update(
-            count=wording.count,
-            initials=wording.initials,
-            money=wording.money,
-            plural=wording.plural,
-            short=wording.short,
-            as_data=_as_data,
-        )
+        self._environment = _environment(assets.script, assets.style)
 
     def times(self, session: Session) -> wording.Times:
         """Times in the organization's zone, seen from now."""
