@@ -12,7 +12,7 @@ from typing import Any, cast
 import httpx
 from sqlalchemy import Connection, update
 
-from given import FakeClock, a_database, seeded_entropy
+from given import AUDIT_KEY, FakeClock, a_database, seeded_entropy
 from keyhouse.console import Desk, build
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
@@ -21,6 +21,9 @@ from keyhouse.control.sign_in import SignIn
 from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
+from keyhouse.reporting.audit import AuditQuestions
+from keyhouse.reporting.callers import CallerQuestions
+from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
@@ -139,6 +142,9 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             key_questions=KeyQuestions(database, clock),
             inspections=Inspections(database, clock, PEPPER),
             usage_questions=usage,
+            call_questions=CallQuestions(database, clock),
+            caller_questions=CallerQuestions(database, clock),
+            audit_questions=AuditQuestions(database, AUDIT_KEY),
             performance_questions=PerformanceQuestions(database),
             cost_questions=CostQuestions(usage, limit_questions, clock),
             limits=Limits(database, clock, entropy),

@@ -100,7 +100,7 @@ async def test_disable_is_one_click_and_undone_by_one(at_home: Console) -> None:
     answer = await at_home.send(f"/api-keys/{key_id}/enable", form_at="/api-keys")
     page = await at_home.page(answer.headers["location"])
     assert "alpha is enabled" in page
-    assert "Disabled" not in page
+    assert ">Disabled</span>" not in page
 
 
 async def test_revoke_asks_for_the_name_and_is_final(at_home: Console) -> None:

@@ -1,5 +1,7 @@
 """Who may ask which route."""
 
+import re
+
 import pytest
 
 from console.given_console import Console
@@ -12,7 +14,7 @@ async def test_without_a_session_every_signed_in_route_leads_to_sign_in(at_home:
     at_home.browser.cookies.delete("keyhouse")
     for (method, path), who in POLICY.items():
         if who is Who.SIGNED_IN:
-            place = path.replace("{key_id}", "key_0000000000").replace("{limit_id}", "limit_0")
+            place = re.sub(r"\{(\w+)_id\}", r"\1_0", path)
             answer = await at_home.browser.request(method, place, headers={"authorization": "Bearer sk-kh_x"})
             assert answer.status_code == 303, path
             assert answer.headers["location"].startswith("/sign-in")

@@ -9,6 +9,9 @@ from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.identity.sessions import Sessions
+from keyhouse.reporting.audit import AuditQuestions
+from keyhouse.reporting.callers import CallerQuestions
+from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
@@ -39,6 +42,9 @@ class Desk:
     inspections: Inspections
     hygiene: Hygiene
     usage_questions: UsageQuestions
+    call_questions: CallQuestions
+    caller_questions: CallerQuestions
+    audit_questions: AuditQuestions
     performance_questions: PerformanceQuestions
     cost_questions: CostQuestions
     limits: Limits

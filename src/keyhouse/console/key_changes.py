@@ -15,7 +15,8 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 from keyhouse.console import wording
 from keyhouse.console.doorway import Visit, address_of, base_url, read_form, session_of
 from keyhouse.console.key_form import EXPIRES, FIELD_OF, MAY, WINDOWS, FaultsError, Typed, draft_of, read_typed
-from keyhouse.console.keys import Asked, key_page, list_page
+from keyhouse.console.key_page import caller_lines, key_page
+from keyhouse.console.keys import Asked, list_page
 from keyhouse.console.pages import pages_of
 from keyhouse.control.issuing import IssuedKey
 from keyhouse.core.errors import Code, Refusal
@@ -30,6 +31,7 @@ OVERLAPS: Final = (
 )
 _USUAL_OVERLAP_MS: Final = 24 * wording.HOUR_MS
 _EXTENSION_MS: Final = 24 * wording.HOUR_MS
+_CALLERS_SHOWN: Final = 5
 
 
 def _actor(request: Visit) -> Actor:
@@ -191,8 +193,11 @@ async def revoke_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
 
 async def _revoke_dialog(request: Visit, key_id: str, typed: str, fault: str, status: int) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
-    since_ms = pages.desk.clock.now_ms() - wording.HOUR_MS
-    requests = await pages.desk.key_questions.requests_by_secret(session.organization_id, key_id, since_ms)
+    times = pages.times(session)
+    since_ms = times.now_ms - wording.HOUR_MS
+    questions = pages.desk.key_questions
+    requests = await questions.requests_by_secret(session.organization_id, key_id, since_ms)
+    found = (await pages.desk.caller_questions.of_key(session.organization_id, key_id, since_ms=since_ms)).callers
     return await key_page(
         request,
         key_id,
@@ -201,6 +206,8 @@ async def _revoke_dialog(request: Visit, key_id: str, typed: str, fault: str, st
         typed=typed,
         fault=fault,
         last_hour=sum(requests.values()),
+        last_callers=caller_lines(found[:_CALLERS_SHOWN], found, times),
+        more_callers=max(0, len(found) - _CALLERS_SHOWN),
     )
 
 

@@ -11,14 +11,19 @@ from typing import Final
 
 import msgspec
 from litestar.datastructures import FormMultiDict
+from msgspec import UNSET, UnsetType
 
 from keyhouse.console.wording import DAY_MS, Times
-from keyhouse.control.keys import KeyDraft, LimitDraft
+from keyhouse.control.keys import KeyChange, KeyDraft, LimitDraft
+from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import Unit, Window, instant_ms, parse_amount
 from keyhouse.core.permissions import PRESETS, Access, Permissions, Resource
 
 GROUPED: Final = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 EXPIRES: Final = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("never", "Never"))
+KEEP: Final = "keep"
+"""What is chosen where a key shall end as it does."""
+
 MAY: Final = (
     ("all", "All", "do anything"),
     ("chat_only", "Chat only", "chat"),
@@ -111,6 +116,43 @@ def draft_of(typed: Typed, projects: Collection[str], models: Collection[str], t
         ip_allowlist=addresses,
         expires_at_ms=expires_at_ms,
         limits=limits,
+    )
+
+
+def typed_of(key: ApiKey) -> Typed:
+    """The form as it stands for a key that there is: what it may do now."""
+    preset = next((name for name, held in PRESETS.items() if held == key.permissions), "restricted")
+    held = key.permissions.to_json()
+    return Typed(
+        name=key.name,
+        may=preset,
+        grants={str(name): str(access) for name, access in held.items()} if isinstance(held, dict) else {},
+        models=tuple(key.models or ()),
+        expires=KEEP,
+        addresses=", ".join(key.ip_allowlist),
+    )
+
+
+def change_of(typed: Typed, models: Collection[str], times: Times) -> KeyChange:
+    """The change that the form asks for. Raises FaultsError with a sentence for each field that is wrong."""
+    faults: dict[str, str] = {}
+    if not typed.name:
+        faults["name"] = "Name the key after what will use it."
+    if not set(typed.models) <= set(models):
+        faults["models"] = "Choose models of the list."
+    permissions = _permissions(typed, faults)
+    addresses = _addresses(typed.addresses, faults)
+    expires_at_ms: int | UnsetType | None = UNSET
+    if typed.expires != KEEP:
+        expires_at_ms = _expires_at_ms(typed, times, faults)
+    if faults:
+        raise FaultsError(faults)
+    return KeyChange(
+        name=typed.name,
+        permissions=permissions,
+        models=typed.models or None,
+        ip_allowlist=addresses,
+        expires_at_ms=expires_at_ms,
     )
 
 

@@ -18,6 +18,7 @@ from keyhouse.console import wording
 from keyhouse.console.assets import Assets
 from keyhouse.console.desk import Desk
 from keyhouse.console.doorway import Visit, door_token, own_origin, session_of
+from keyhouse.control.authority import Task, allows
 from keyhouse.identity.sessions import Session
 
 HTML: Final = "text/html"
@@ -34,6 +35,7 @@ class Place(msgspec.Struct, frozen=True):
 MENU: Final = (
     (
         Place("API keys", "/api-keys", "key-round"),
+        Place("Calls", "/calls", "list"),
         Place("Usage", "/usage", "chart-column"),
         Place("Performance", "/performance", "gauge"),
         Place("Costs", "/costs", "circle-dollar"),
@@ -79,6 +81,10 @@ class Pages:
         """Times in the organization's zone, seen from now."""
         return wording.Times(ZoneInfo(session.time_zone), self.desk.clock.now_ms())
 
+    def may(self, session: Session, task: Task) -> bool:
+        """Whether this person may do it, as the verb itself will say; pages offer nothing else."""
+        return allows(session.role, task)
+
     def signed_in(
         self, request: Visit, template: str, *, here: str, status: int = HTTPStatus.OK, **words: Any
     ) -> Response[str]:
@@ -89,7 +95,7 @@ class Pages:
             csrf=session.csrf_token,
             here=here,
             times=self.times(session),
-            may_change=session.role == "owner",
+            may_change=self.may(session, Task.API_KEYS),
             **words,
         )
         return Response(text, status_code=status, media_type=HTML)

@@ -44,6 +44,11 @@ POLICY: Final[Mapping[tuple[str, str], Who]] = {
     ("POST", "/api-keys/{key_id}/enable"): Who.SIGNED_IN,
     ("GET", "/api-keys/{key_id}/revoke"): Who.SIGNED_IN,
     ("POST", "/api-keys/{key_id}/revoke"): Who.SIGNED_IN,
+    ("GET", "/api-keys/{key_id}/edit"): Who.SIGNED_IN,
+    ("POST", "/api-keys/{key_id}/edit"): Who.SIGNED_IN,
+    # calls
+    ("GET", "/calls"): Who.SIGNED_IN,
+    ("GET", "/calls/{call_id}"): Who.SIGNED_IN,
     # numbers
     ("GET", "/usage"): Who.SIGNED_IN,
     ("GET", "/usage.csv"): Who.SIGNED_IN,

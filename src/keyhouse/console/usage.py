@@ -43,7 +43,7 @@ async def show_usage(request: Visit) -> Response[Any]:
     period = period_at(asked, times)
     # An id of another organization has no name here, and reads as missing.
     only = await pages.desk.names(session.organization_id, [one for one in (asked.key, asked.project) if one])
-    found = await _report(request, asked, period, times)
+    found = await usage_report(request, asked, period, times)
     projects = await pages.desk.project_questions.list(session.organization_id)
     return pages.signed_in(
         request,
@@ -71,7 +71,7 @@ async def download_usage(request: Visit) -> Response[Any]:
     """The table that the page shows, exactly, as CSV."""
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
-    found = await _report(request, asked, period_at(asked, times), times)
+    found = await usage_report(request, asked, period_at(asked, times), times)
     heads = ["requests", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_usd"]
     rows = [
         (line.name, one.requests, one.input, one.cached, one.output, one.reasoning, format_usd(one.cost))
@@ -81,7 +81,8 @@ async def download_usage(request: Visit) -> Response[Any]:
     return as_csv(f"keyhouse-usage-{asked.period}.csv", [asked.by, *heads], rows)
 
 
-async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
+async def usage_report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
+    """What the page, its CSV and a key's own page show."""
     pages, session = pages_of(request), session_of(request)
     zone = session.time_zone
 
