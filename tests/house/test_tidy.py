@@ -70,7 +70,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "gateway/routing.py",  # tests/test_catalog.py, tests/gateway/test_endpoints.py
         "identity/guessable.py",  # tests/identity/test_passwords.py
         "ledger/auditor.py",  # tests/ledger/test_book.py
-        "ledger/commit.py",  # tests/ledger/test_book.py
         "ledger/known.py",  # tests/ledger/test_watch.py
         "ledger/orphans.py",  # tests/ledger/test_book.py
         "ledger/tally.py",  # tests/test_metrics.py

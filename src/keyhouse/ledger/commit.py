@@ -1,5 +1,7 @@
 """Group commit: whatever arrived while the previous batch was being committed is the next batch.
 
+A batch costs much whatever its size, so one that is about to begin first takes in what is about to arrive: as long as
+each turn of the loop brings more, and, where nobody waits for what is queued, until somebody does, for a moment.
 Nobody is answered before the batch that holds their operation is durable. A batch that fails leaves its
 closings in the queue, because they must not be lost, and refuses its reservations, because a call that may
 or may not be in the books must not be forwarded; should the commit have gone through after all, a release
@@ -9,6 +11,7 @@ follows at once.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from keyhouse.core.call import Closing, State
@@ -21,6 +24,9 @@ from keyhouse.store.engine import Unavailable
 BATCH_MAX: Final = 512
 PAUSE_SECONDS: Final = 0.1
 """How long to wait after a batch that failed."""
+
+GATHER_SECONDS: Final = 0.005
+"""How long closings that nobody waits for may wait for a reservation to be committed with."""
 
 CLOSING_TRIES: Final = 50
 """How often a closing is tried that fails although the database is there. After that it is given up, so that it
@@ -38,6 +44,7 @@ class GroupCommit:
         self._pause_seconds = pause_seconds
         self._queue: deque[tuple[Operation, asyncio.Future[Verdict] | None]] = deque()
         self._arrived = asyncio.Event()
+        self._awaited = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._tries: dict[str, int] = {}
@@ -70,7 +77,10 @@ class GroupCommit:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
+            await self._gather()
             batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
+            if not self._queue:
+                self._awaited.clear()
             operations = [operation for operation, _ in batch]
             began = time()
             try:
@@ -85,6 +95,15 @@ class GroupCommit:
             for (operation, future), verdict in zip(batch, decision.verdicts, strict=True):
                 self._answer(operation, future, verdict)
 
+    async def _gather(self) -> None:
+        if not (self._awaited.is_set() or self._stopping):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._awaited.wait(), GATHER_SECONDS)
+        seen = 0
+        while seen < len(self._queue) < BATCH_MAX:
+            seen = len(self._queue)
+            await asyncio.sleep(0)
+
     async def settled(self) -> None:
         """Wait until everything queued so far is in the books."""
         await self._idle.wait()
@@ -93,11 +112,14 @@ class GroupCommit:
         """Let `run` end once the queue is empty."""
         self._stopping = True
         self._arrived.set()
+        self._awaited.set()
 
     def _put(self, operation: Operation, future: asyncio.Future[Verdict] | None) -> None:
         self._queue.append((operation, future))
         self._idle.clear()
         self._arrived.set()
+        if future is not None:
+            self._awaited.set()
 
     def _answer(self, operation: Operation, future: asyncio.Future[Verdict] | None, verdict: Verdict) -> None:
         if future is None:

@@ -1,0 +1,69 @@
+"""What shares a commit: a batch costs much whatever its size, and nobody may wait for nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from given import a_need, an_opening
+from given_engine import Engine
+from given_ledger import Desk, a_desk, budget
+from keyhouse.core.call import Closing, State
+from keyhouse.core.decide import Decision, Operation
+from keyhouse.core.money import Counts
+from keyhouse.ledger.commit import BATCH_MAX
+from keyhouse.store.books import Books
+
+
+class CountingBooks:
+    """Books that note of each batch how many reservations and how many closings it had."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self.begin, self.beat, self.end = books.begin, books.beat, books.end
+        self.held_by_the_dead = books.held_by_the_dead
+        self.batches: list[tuple[int, int]] = []
+
+    async def run(self, batch: Sequence[Operation]) -> Decision:
+        closings = sum(isinstance(operation, Closing) for operation in batch)
+        self.batches.append((len(batch) - closings, closings))
+        return await self._books.run(batch)
+
+
+def batches(desk: Desk) -> list[tuple[int, int]]:
+    assert isinstance(desk.books, CountingBooks)
+    return desk.books.batches
+
+
+@pytest.mark.asyncio
+async def test_a_closing_that_nobody_waits_for_is_committed_with_the_next_reservation(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000), wrap=CountingBooks) as desk:
+        for number in range(3):
+            await desk.call(f"call_{number}")
+        await desk.commit.settled()
+        assert batches(desk) == [(1, 0), (1, 1), (1, 1), (0, 1)]
+
+
+@pytest.mark.asyncio
+async def test_calls_that_come_in_turns_of_one_loop_share_a_commit(engine: Engine, tmp_path: Path) -> None:
+    async def after(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with desk.ledger.hold(an_opening(f"call_{turns}"), a_need(1)) as hold:
+            hold.sent()
+            hold.settle(Counts(1), status=200)
+
+    async with a_desk(engine, tmp_path, budget(10_000), wrap=CountingBooks) as desk:
+        await asyncio.gather(*(after(turns) for turns in range(8)))
+        assert batches(desk)[0] == (8, 0)
+
+
+@pytest.mark.asyncio
+async def test_what_is_waited_for_does_not_wait_for_a_reservation(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000), wrap=CountingBooks) as desk:
+        closings = [Closing(f"call_{number}", State.RELEASED) for number in range(BATCH_MAX + 8)]
+        await asyncio.gather(*(desk.commit.close(closing) for closing in closings))
+        assert batches(desk) == [(0, BATCH_MAX), (0, 8)]
