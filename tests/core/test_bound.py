@@ -108,8 +108,7 @@ def test_a_prompt_that_may_be_long_costs_the_rate_of_long_ones() -> None:
         ({"images_in": 1}, Ceilings(image_tokens=1_445), None),
         ({"audio_in": 1}, Ceilings(image_tokens=1_445), "input_audio"),
         ({"audio_in": 1}, Ceilings(audio_tokens=1), None),
-        ({"audio_seconds": None}, UNKNOWN, "audio"),
-        ({"audio_seconds": None}, Ceilings(audio_seconds=1), None),
+        ({"audio_seconds": None}, UNKNOWN, None),
         ({"audio_seconds": 60}, UNKNOWN, None),
         ({"speaks": True}, UNKNOWN, "modalities"),
         ({"unseen_input": "conversation"}, UNKNOWN, "conversation"),
@@ -181,7 +180,9 @@ ASKS = st.builds(
     output_tokens_max=st.none() | st.integers(0, 500),
     choices=st.integers(1, 3),
     has_tools=st.booleans(),
-    prediction=st.booleans(),
+    extra_output_tokens=st.integers(0, 4_000),
+    has_maximum=st.booleans(),
+    writes=st.booleans(),
     images_in=st.integers(0, 3),
     audio_in=st.integers(0, 2),
     images=st.integers(0, 4),
@@ -207,12 +208,12 @@ def up_to(most: int) -> st.SearchStrategy[int]:
 @st.composite
 def uses(draw: st.DrawFn, ask: Ask, need: Need, output_tokens: int) -> Counts:
     """Whatever the request may turn out to use, no more than its bounds of anything."""
-    predicted = ask.input_bytes if ask.prediction else 0
-    given_tokens = draw(up_to(need.input_tokens - predicted))
+    fixed = need.fixed_output_tokens
+    given_tokens = draw(up_to(need.input_tokens - fixed))
     cached = draw(up_to(given_tokens))
     written = draw(up_to(given_tokens - cached))
     heard = draw(up_to(given_tokens - cached - written))
-    made = draw(up_to(ask.choices * output_tokens + predicted))
+    made = draw(up_to(ask.choices * output_tokens + fixed))
     return Counts(
         input=given_tokens,
         cached_input=cached,

@@ -233,5 +233,5 @@ def test_an_answer_nobody_bounds_gets_a_bound() -> None:
 
 def test_a_prediction_can_cost_its_own_text_once_more() -> None:
     plain = worst_case(Ask("m", 1_000, output_tokens_max=1), PRICE)
-    predicted = worst_case(Ask("m", 1_000, output_tokens_max=1, prediction=True), PRICE)
+    predicted = worst_case(Ask("m", 1_000, output_tokens_max=1, extra_output_tokens=1_000), PRICE)
     assert predicted.nano_usd(1) - plain.nano_usd(1) == 4_000

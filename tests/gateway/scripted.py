@@ -42,6 +42,9 @@ PRICE = Price(1, (Rate(1_000, 500, 1_000, 2_000),))
 DEARER: Final = Price(2, (Rate(10_000, 5_000, 10_000, 20_000),))
 """Ten times as much."""
 
+BY_PIECE: Final = Price(3, (Rate(0, 0, 0, 0),), image=40_000, audio_second=1_000, character=15_000)
+"""Tokens for nothing; forty nano-USD for an image, one for a second heard, fifteen for a character spoken."""
+
 ASKING = {"model": "tiny-1", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 
@@ -185,13 +188,8 @@ async def _listen(script: Script, seen: list[Wire], reader: asyncio.StreamReader
 def _seed(connection: Connection, seeds: tuple[Seed, ...]) -> None:
     some_people(connection)
     connection.execute(update(schema.key_secrets).values(digest=digest(SECRET, PEPPER)))
-    for price, upstream in ((PRICE, "local"), (DEARER, "beside-2")):
-        (rate,) = price.rates
-        figures = {
-            "input": rate.input, "cached_input": rate.cached_input,
-            "cache_write": rate.cache_write, "output": rate.output,
-        }  # fmt: skip
-        values = {"figures": json.dumps({"rates": [figures]}), "source": "test", "created_at_ms": 0}
+    for price, upstream in ((PRICE, "local"), (DEARER, "beside-2"), (BY_PIECE, "by-piece")):
+        values = {"figures": msgspec.json.encode(price).decode(), "source": "test", "created_at_ms": 0}
         connection.execute(insert(schema.prices).values(id=price.id, model="tiny-1", upstream=upstream, **values))
     for seed in seeds:
         seed(connection)
@@ -207,6 +205,9 @@ def _models(local: Upstream, beside: Sequence[asyncio.Server]) -> dict[str, Mode
     deployments = {
         "tiny-1": (tiny, *after),
         "tiny-long": (long,),
+        "tiny-media": (msgspec.structs.replace(tiny, ceilings=Ceilings(100, 20, 50, 600)),),
+        "by-piece": (Deployment(local, "tiny-1-upstream", BY_PIECE, Ceilings(audio_seconds=600)),),
+        "by-piece-open": (Deployment(local, "tiny-1-upstream", BY_PIECE),),
         "unpriced": (Deployment(local, "unpriced"),),
         demo.MODEL: (Deployment(demo.UPSTREAM, demo.MODEL, PRICE, Ceilings(512)),),
     }
@@ -237,11 +238,12 @@ async def a_street(
     local = msgspec.structs.replace(_at("local", listening[0]), **upstream)
     authenticator = Authenticator(database, PEPPER, clock)
     client = UpstreamClient(clock)
-    ledger = Ledger(commit, clock, {1: PRICE, 2: DEARER})
+    ledger = Ledger(commit, clock, {1: PRICE, 2: DEARER, 3: BY_PIECE})
     routing = Routing(_models(local, listening[1:]), CoolDowns(clock))
     house = House(
         authenticator, routing, ledger, client, clock, seeded_entropy(3),
         Objects(database, clock), database, body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
+        upload_bytes_max=1_000_000, upload_seconds_max=0.5,
     )  # fmt: skip
     config = uvicorn.Config(asgi.build(house, log), port=0, lifespan="off", log_config=None, ws="none")
     server = Server(config)

@@ -1,7 +1,7 @@
 """The connection to an upstream, on both event loops: what it makes of what the other side does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -85,7 +85,7 @@ async def whole(connection: Connection) -> bytes:
 )
 def test_an_answer_is_the_same_however_it_is_framed_and_cut(play: Callable[..., None], answer: bytes) -> None:
     async def scenario(connection: Connection) -> None:
-        await connection.ask(HEAD, b"{}")
+        await connection.ask(HEAD, [b"{}"])
         assert connection.status == 200
         assert b"link" not in connection.headers
         assert await whole(connection) == b"ok"
@@ -104,7 +104,7 @@ def test_a_connection_serves_one_request_after_the_other(play: Callable[..., Non
 
     async def scenario(connection: Connection) -> None:
         for body in (b"{}", b"x" * 300_000):
-            await connection.ask(HEAD, body)
+            await connection.ask(HEAD, [body])
             assert await whole(connection) == b"ok"
             assert connection.is_reusable
             connection.rest()
@@ -123,7 +123,7 @@ def test_a_connection_serves_one_request_after_the_other(play: Callable[..., Non
 )
 def test_what_came_before_a_cut_is_given_and_then_the_cut_is_told(play: Callable[..., None], answer: bytes) -> None:
     async def scenario(connection: Connection) -> None:
-        await connection.ask(HEAD, b"{}")
+        await connection.ask(HEAD, [b"{}"])
         assert await connection.chunk() == b"ok"
         with pytest.raises(Broken):
             await connection.chunk()
@@ -148,7 +148,7 @@ def test_what_came_before_a_cut_is_given_and_then_the_cut_is_told(play: Callable
 def test_what_is_no_answer_is_told_as_broken(play: Callable[..., None], answer: bytes) -> None:
     async def scenario(connection: Connection) -> None:
         with pytest.raises(Broken):
-            await connection.ask(HEAD, b"{}")
+            await connection.ask(HEAD, [b"{}"])
         assert not connection.is_open
 
     play(says(answer), scenario)
@@ -158,7 +158,7 @@ def test_trailers_without_end_are_told_as_broken(play: Callable[..., None]) -> N
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
 
     async def scenario(connection: Connection) -> None:
-        await connection.ask(HEAD, b"{}")
+        await connection.ask(HEAD, [b"{}"])
         with pytest.raises(Broken):
             await whole(connection)
 
@@ -168,10 +168,10 @@ def test_trailers_without_end_are_told_as_broken(play: Callable[..., None]) -> N
 def test_silence_ends_the_wait_before_an_answer_and_in_the_middle_of_one(play: Callable[..., None]) -> None:
     async def unanswered(connection: Connection) -> None:
         with pytest.raises(Silent):
-            await connection.ask(HEAD, b"{}")
+            await connection.ask(HEAD, [b"{}"])
 
     async def unfinished(connection: Connection) -> None:
-        await connection.ask(HEAD, b"{}")
+        await connection.ask(HEAD, [b"{}"])
         assert await connection.chunk() == b"o"
         with pytest.raises(Silent):
             await connection.chunk()
@@ -182,12 +182,12 @@ def test_silence_ends_the_wait_before_an_answer_and_in_the_middle_of_one(play: C
 
 def test_what_nobody_asked_for_is_never_taken_for_the_next_answer(play: Callable[..., None]) -> None:
     async def scenario(connection: Connection) -> None:
-        await connection.ask(HEAD, b"{}")
+        await connection.ask(HEAD, [b"{}"])
         assert await whole(connection) == b"ok"
         assert not connection.is_reusable
 
     async def later(connection: Connection) -> None:
-        await connection.ask(HEAD, b"{}")
+        await connection.ask(HEAD, [b"{}"])
         assert await whole(connection) == b"ok"
         connection.rest()
         await until(lambda: not connection.is_open)
@@ -204,14 +204,14 @@ def test_a_connection_that_was_closed_meanwhile_is_seen_before_the_loop_says_so(
         await closed.wait()
 
     async def scenario(connection: Connection) -> None:
-        await connection.ask(HEAD, b"{}")
+        await connection.ask(HEAD, [b"{}"])
         await whole(connection)
         connection.rest()
         assert connection.is_quiet
         closed.set()
         await until(lambda: not connection.is_open or not connection.is_quiet)
         with pytest.raises(Broken):
-            await connection.ask(HEAD, b"{}")
+            await connection.ask(HEAD, [b"{}"])
 
     play(script, scenario)
 
@@ -231,12 +231,58 @@ def test_what_is_not_taken_is_not_read_without_bound(play: Callable[..., None]) 
         await reader.read()
 
     async def scenario(connection: Connection) -> None:
-        await connection.ask(HEAD, b"{}")
+        await connection.ask(HEAD, [b"{}"])
         seen: Any = None
         while seen != sent:
             seen = sent
             await asyncio.sleep(0.1)
         assert sent < size
         assert len(await whole(connection)) == size
+
+    play(script, scenario)
+
+
+def test_a_body_in_pieces_goes_out_no_faster_than_it_is_taken(play: Callable[..., None]) -> None:
+    pieces = [bytes([number]) * 100_000 for number in range(100)]
+    sent = 0
+
+    class Counted(list[bytes]):
+        def __iter__(self) -> Iterator[bytes]:
+            nonlocal sent
+            for sent, piece in enumerate(super().__iter__(), 1):  # noqa: B007  how far it has come
+                yield piece
+
+    may_read = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await may_read.wait()
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(10_000_000) == b"".join(pieces)
+        writer.write(OK)
+
+    async def scenario(connection: Connection) -> None:
+        asking = asyncio.ensure_future(connection.ask(HEAD, Counted(pieces)))
+        await until(lambda: connection._is_full)
+        assert sent < 100
+        may_read.set()
+        await asking
+        assert (await whole(connection), sent) == (b"ok", 100)
+        assert connection.is_reusable
+
+    play(script, scenario)
+
+
+def test_a_body_is_not_sent_on_once_it_has_been_answered(play: Callable[..., None]) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Large\r\ncontent-length: 2\r\n\r\nno")
+        await writer.drain()
+        while await reader.read(1_000_000):
+            pass
+
+    async def scenario(connection: Connection) -> None:
+        await connection.ask(HEAD, [b"x" * 1_000_000] * 100)
+        assert (connection.status, await whole(connection)) == (413, b"no")
+        assert not connection.is_reusable
 
     play(script, scenario)

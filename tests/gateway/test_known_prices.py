@@ -118,3 +118,8 @@ def test_every_known_model_of_a_maker_can_be_priced_or_is_refused_under_a_budget
         if price is not None:
             assert price.rates[0].from_input_tokens == 0
             assert all(figure >= 0 for rate in price.rates for figure in (rate.input, rate.cached_input, rate.output))
+
+
+@pytest.mark.parametrize("model", ["gpt-image-1", "gpt-image-1.5", "chatgpt-image-latest"])
+def test_a_price_that_may_be_the_cheaper_of_two_is_not_known(model: str) -> None:
+    assert known_price(model, NOW) is None

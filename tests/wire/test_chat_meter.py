@@ -38,7 +38,7 @@ def feed(meter: ChatMeter, data: bytes, cuts: list[int]) -> bytes:
 @given(st.lists(st.integers(0, len(GOLDEN)), max_size=12))
 @settings(max_examples=300, deadline=None)
 def test_however_a_stream_is_cut_the_same_bytes_pass_and_the_same_is_counted(cuts: list[int]) -> None:
-    meter = ChatMeter(wants_usage=False, input_tokens=90)
+    meter = ChatMeter(wants_usage=False, most=Counts(90))
     assert feed(meter, GOLDEN, cuts) == PASSED
     assert meter.reading is not None
     assert meter.reading.counts == Counts(7, output=5)
@@ -47,12 +47,12 @@ def test_however_a_stream_is_cut_the_same_bytes_pass_and_the_same_is_counted(cut
 
 @pytest.mark.parametrize("cut", range(len(GOLDEN)))
 def test_a_client_that_asked_for_usage_gets_every_byte(cut: int) -> None:
-    assert feed(ChatMeter(wants_usage=True, input_tokens=90), GOLDEN, [cut]) == GOLDEN
+    assert feed(ChatMeter(wants_usage=True, most=Counts(90)), GOLDEN, [cut]) == GOLDEN
 
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=6))
 def test_garbage_passes_unchanged_and_is_survived(data: bytes, cuts: list[int]) -> None:
-    meter = ChatMeter(wants_usage=True, input_tokens=90)
+    meter = ChatMeter(wants_usage=True, most=Counts(90))
     assert feed(meter, data, [cut for cut in cuts if cut <= len(data)]) == data
 
 
@@ -72,11 +72,11 @@ def test_garbage_passes_unchanged_and_is_survived(data: bytes, cuts: list[int]) 
     ],
 )
 def test_null_usage_is_cut_only_where_no_other_byte_changes(came: bytes, passes: bytes) -> None:
-    assert ChatMeter(wants_usage=False, input_tokens=90).feed(came) == passes
+    assert ChatMeter(wants_usage=False, most=Counts(90)).feed(came) == passes
 
 
 def test_of_usage_that_comes_more_than_once_the_larger_counts() -> None:
-    meter = ChatMeter(wants_usage=False, input_tokens=90)
+    meter = ChatMeter(wants_usage=False, most=Counts(90))
     for made in (1, 3, 2):
         meter.feed(said("a", usage={"prompt_tokens": 7, "completion_tokens": made}))
     assert meter.reading is not None
@@ -84,13 +84,13 @@ def test_of_usage_that_comes_more_than_once_the_larger_counts() -> None:
 
 
 def test_usage_is_found_in_a_chunk_that_is_odd_otherwise() -> None:
-    meter = ChatMeter(wants_usage=False, input_tokens=90)
+    meter = ChatMeter(wants_usage=False, most=Counts(90))
     meter.feed(event([{"delta": {"content": ["a", "list"]}}], usage=USAGE))
     assert meter.reading is not None
     assert meter.reading.counts.output == 5
 
 
 def test_reasoning_and_tool_calls_count_as_output() -> None:
-    meter = ChatMeter(wants_usage=False, input_tokens=90)
+    meter = ChatMeter(wants_usage=False, most=Counts(90))
     meter.feed(event([{"delta": {"reasoning_content": "x" * 30}}]) + event([{"delta": {"tool_calls": [{"i": 1}]}}]))
     assert meter.counts == Counts(90, output=13)

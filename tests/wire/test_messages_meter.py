@@ -36,7 +36,7 @@ GOLDEN = BEGUN + event("ping") + SAID + event("some_day_new", a=[1]) + b": comme
 
 
 def a_meter(**more: bytes) -> MessagesMeter:
-    return MessagesMeter(wants_usage=False, input_tokens=900, secret=more.get("secret"))
+    return MessagesMeter(wants_usage=False, most=Counts(900), secret=more.get("secret"))
 
 
 def feed(meter: MessagesMeter, data: bytes, cuts: list[int]) -> bytes:

@@ -64,7 +64,7 @@ LLAMA = b"".join(
 
 
 def a_meter(secret: bytes | None = None) -> ResponsesMeter:
-    return ResponsesMeter(wants_usage=True, input_tokens=90, secret=secret)
+    return ResponsesMeter(wants_usage=True, most=Counts(90), secret=secret)
 
 
 def feed(meter: ResponsesMeter, data: bytes, cuts: list[int]) -> bytes:

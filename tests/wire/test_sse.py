@@ -1,5 +1,7 @@
 """Server-sent events come out whole, byte for byte, whatever cuts they came in."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,3 +48,13 @@ def test_no_cut_in_a_line_end_makes_an_event_more_or_less() -> None:
     splitter = Splitter()
     found = [event for byte in stream for event in splitter.feed(bytes([byte]))]
     assert [*found, splitter.rest()] == expected
+
+
+def test_a_long_line_costs_no_more_than_its_length() -> None:
+    splitter = Splitter(100_000_000)
+    started = time.process_time()
+    for _ in range(2_000):
+        assert splitter.feed(b"x" * 16_384) == []
+    (event,) = splitter.feed(b"\n\n")
+    assert len(event) == 2_000 * 16_384 + 2
+    assert time.process_time() - started < 5

@@ -102,9 +102,9 @@ def test_a_body_of_any_bytes_is_survived(body: bytes) -> None:
 
 
 def test_what_was_counted_fills_in_what_the_upstream_left_out() -> None:
-    assert counted(None, 90, 5) == Counts(90, output=5)
-    assert counted(read_usage(b'{"prompt_tokens":7,"completion_tokens":1}'), 90, 5) == Counts(7, output=5)
-    assert counted(read_usage(b'{"completion_tokens":9}'), 90, 5) == Counts(90, output=9)
+    assert counted(None, Counts(90), 5) == Counts(90, output=5)
+    assert counted(read_usage(b'{"prompt_tokens":7,"completion_tokens":1}'), Counts(90), 5) == Counts(7, output=5)
+    assert counted(read_usage(b'{"completion_tokens":9}'), Counts(90), 5) == Counts(90, output=9)
 
 
 def test_output_is_counted_by_events_or_by_text_whichever_is_more() -> None:

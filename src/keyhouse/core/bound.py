@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from keyhouse.core.money import DEFAULT_TIER, Price, Rate, to_nano
+from keyhouse.core.money import DEFAULT_TIER, Counts, Price, Rate, to_nano
 
 OUTPUT_TOKENS_MIN: Final = 16
 """The shortest answer worth shortening a request to."""
@@ -66,7 +66,9 @@ class Ask(msgspec.Struct, frozen=True):
     part whose cost nothing of this bounds, such as a server-side tool. `references` are the objects kept by the
     upstream that the request names, each with its parameter's name; `is_kept`: the upstream will keep the answer as
     such an object. `background`: the answer comes before the work is done. `long_cache`: the prompt may be written to
-    a cache for an hour.
+    a cache for an hour. `extra_output_tokens` may come beside the answer itself, such as a rejected prediction.
+    `writes` is false where the answer is images or sound: then nobody but the upstream can say how many tokens it is,
+    and it is none where neither the model's maximum nor its price knows any.
     """
 
     model: str
@@ -76,7 +78,7 @@ class Ask(msgspec.Struct, frozen=True):
     output_tokens_max: int | None = None
     choices: int = 1
     has_tools: bool = False
-    prediction: bool = False
+    extra_output_tokens: int = 0
     unbounded: str | None = None
     media_bytes: int = 0
     images_in: int = 0
@@ -92,6 +94,7 @@ class Ask(msgspec.Struct, frozen=True):
     is_kept: bool = False
     background: bool = False
     long_cache: bool = False
+    writes: bool = True
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
@@ -100,6 +103,9 @@ class Need(msgspec.Struct, frozen=True, gc=False):
     Prices are pico-USD, None where the model's price is unknown. `input_tokens_estimate` and
     `output_tokens_requested` serve limits in tokens a minute, which reserve an estimate as OpenAI's do.
     `output_is_bounded` is false where nobody has set a maximum: then one must be written into the request.
+    Of `input_tokens`, `fixed_output_tokens` are output whose length nobody can choose, `unwritten_output_tokens` of
+    them not the text of the answer, and `audio_input_tokens` are heard. `audio_is_bounded` is false where nobody says
+    how long the audio is at most.
     """
 
     input_tokens: int
@@ -114,6 +120,24 @@ class Need(msgspec.Struct, frozen=True, gc=False):
     images: int = 0
     audio_seconds: int = 0
     characters: int = 0
+    fixed_output_tokens: int = 0
+    unwritten_output_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_is_bounded: bool = True
+
+    @property
+    def most(self) -> Counts:
+        """What is used of a call of which nothing more is known than that it was sent: all it asked for but the text
+        of its answer.
+        """
+        return Counts(
+            input=self.input_tokens - self.fixed_output_tokens,
+            output=self.unwritten_output_tokens,
+            audio_input=self.audio_input_tokens,
+            images=self.images,
+            audio_seconds=self.audio_seconds,
+            characters=self.characters,
+        )
 
     def nano_usd(self, output_tokens: int) -> int:
         """The most the call can cost if an answer has at most `output_tokens`."""
@@ -132,7 +156,8 @@ class Need(msgspec.Struct, frozen=True, gc=False):
 def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> Need:
     """The worst case of `ask` on a model with this price and these maxima."""
     unbounded = ask.unbounded or _unbounded(ask, price, ceilings)
-    media_tokens = ask.images_in * (ceilings.image_tokens or 0) + ask.audio_in * (ceilings.audio_tokens or 0)
+    audio_tokens = ask.audio_in * (ceilings.audio_tokens or 0)
+    media_tokens = ask.images_in * (ceilings.image_tokens or 0) + audio_tokens
     text_bytes = ask.input_bytes - ask.media_bytes
     surcharge = TEMPLATE_TOKENS + (TOOL_TOKENS if ask.has_tools else 0)
     input_tokens = text_bytes + media_tokens + surcharge
@@ -141,13 +166,16 @@ def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> N
         input_tokens = max(input_tokens, ceilings.input_tokens or 0)
     asked, most = ask.output_tokens_max, ceilings.output_tokens
     output_tokens_max = OUTPUT_TOKENS_UNKNOWN if most is None else most
+    if not ask.writes and most is None and not _costs_output(price):
+        output_tokens_max = 0
     if asked is not None and (most is None or asked < most):
         output_tokens_max = asked
-    # Rejected predictions are charged as output (OpenAI, predicted outputs): at most their own text.
-    fixed_output = ask.input_bytes if ask.prediction else 0
+    fixed_output = unwritten_output = ask.extra_output_tokens
     if not ask.has_maximum:
         # No maximum can be written into the request, so the answer can never be shortened to what fits.
-        fixed_output, output_tokens_max = fixed_output + ask.choices * output_tokens_max, 0
+        fixed_output += ask.choices * output_tokens_max
+        output_tokens_max = 0
+        unwritten_output = unwritten_output if ask.writes else fixed_output
     audio_seconds = (ceilings.audio_seconds or 0) if ask.audio_seconds is None else ask.audio_seconds
     base_pico, output_pico = None, 0
     if price is not None:
@@ -172,6 +200,10 @@ def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> N
         images=ask.images,
         audio_seconds=audio_seconds,
         characters=ask.characters,
+        fixed_output_tokens=fixed_output,
+        unwritten_output_tokens=unwritten_output,
+        audio_input_tokens=audio_tokens,
+        audio_is_bounded=ask.audio_seconds is not None or ceilings.audio_seconds is not None,
     )
 
 
@@ -179,13 +211,14 @@ def _unbounded(ask: Ask, price: Price | None, ceilings: Ceilings) -> str | None:
     """The first part of which the model's maximum is not known, or the tier whose rate is not."""
     if ask.unseen_input is not None and ceilings.input_tokens is None:
         return ask.unseen_input
-    if not ask.has_maximum and ceilings.output_tokens is None:
+    if not ask.has_maximum and ceilings.output_tokens is None and _costs_output(price):
         return "output"
-    if ask.images_in and ceilings.image_tokens is None:
+    costs_input = price is None or any(rate.dearest_input for rate in price.rates)
+    if ask.images_in and ceilings.image_tokens is None and costs_input:
         return "image_url"
-    if ask.audio_in and ceilings.audio_tokens is None:
+    if ask.audio_in and ceilings.audio_tokens is None and costs_input:
         return "input_audio"
-    if ask.audio_seconds is None and ceilings.audio_seconds is None:
+    if ask.audio_seconds is None and ceilings.audio_seconds is None and (price is None or price.audio_second):
         return "audio"
     if price is None:
         return None
@@ -194,6 +227,11 @@ def _unbounded(ask: Ask, price: Price | None, ceilings: Ceilings) -> str | None:
     if ask.speaks and price.rates[0].audio_output is None:
         return "modalities"
     return None if price.covers(ask.service_tier) else "service_tier"
+
+
+def _costs_output(price: Price | None) -> bool:
+    """Whether a token of output costs something, as far as that is known."""
+    return price is not None and any(rate.dearest_output for rate in price.rates)
 
 
 def _applicable(price: Price, tier: str | None, input_tokens: int) -> list[Rate] | tuple[Rate, ...]:

@@ -212,6 +212,10 @@ def _reserve(operation: Reserve, rows: Rows, now_ms: int, changed: dict[int, Per
     needs_price = any(period.limit.unit is _USD for period in periods)
     if needs_price and (need.base_pico is None or need.unbounded is not None):
         return Refused(Code.PRICE_UNKNOWN)
+    if not need.audio_is_bounded:
+        for period in periods:
+            if period.limit.unit is _AUDIO_SECONDS:
+                return Refused(Code.PRICE_UNKNOWN, period.limit)
     output_tokens = need.output_tokens_max
     for period in periods:
         fitting = _output_that_fits(period, need)

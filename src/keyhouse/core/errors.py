@@ -32,6 +32,7 @@ class Code(StrEnum):
 
     # what is asked
     BODY_BROKEN = "body_broken"
+    BODY_NOT_FORM = "body_not_form"
     BODY_NOT_JSON = "body_not_json"
     BODY_TIMEOUT = "body_timeout"
     BODY_TOO_LARGE = "body_too_large"

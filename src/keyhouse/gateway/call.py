@@ -29,12 +29,20 @@ from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.relay import Relay
-from keyhouse.gateway.request import BODY_BYTES_MAX, BODY_SECONDS_MAX, Request
+from keyhouse.gateway.request import (
+    BODY_BYTES_MAX,
+    BODY_SECONDS_MAX,
+    UPLOAD_BYTES_MAX,
+    UPLOAD_SECONDS_MAX,
+    Request,
+)
 from keyhouse.gateway.routing import Routing, Upstream
 from keyhouse.gateway.upstream import Answer, Unanswered, Unsent, UpstreamClient
 from keyhouse.ledger.book import Ledger
 from keyhouse.store.engine import Database
 from keyhouse.wire import errors
+from keyhouse.wire.body import Asked
+from keyhouse.wire.form import FormReader, FormRequest, Upload, not_a_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +59,28 @@ class House:
     database: Database
     body_bytes_max: int = BODY_BYTES_MAX
     body_seconds_max: float = BODY_SECONDS_MAX
+    upload_bytes_max: int = UPLOAD_BYTES_MAX
+    upload_seconds_max: float = UPLOAD_SECONDS_MAX
     poll_seconds: float = POLL_SECONDS
 
     def forward(
-        self, upstream: Upstream, path: str, body: bytes, call_id: str, headers: Sequence[tuple[str, str]] = ()
+        self, upstream: Upstream, path: str, body: bytes | Upload, call_id: str, headers: Sequence[tuple[str, str]] = ()
     ) -> Answer:
         """What this upstream answers; the demo lives in this process, every other one behind HTTP."""
         if upstream.is_demo:
             return Demo(self.clock).forward(path, body)
         return self.client.forward(upstream, path, body, call_id, headers)
+
+    async def read(self, request: Request, metered: Metered) -> Asked | FormRequest:
+        """What a request asks for, in JSON or as a form, whichever the endpoint takes. Raises Refusal."""
+        kind = request.form_type() if metered.read_form is not None else None
+        if kind is not None and metered.read_form is not None:
+            reader = FormReader(kind, self.entropy(16).hex())
+            await request.feed(reader.feed, self.upload_bytes_max, self.upload_seconds_max)
+            return metered.read_form(reader.end())
+        if metered.read is None:
+            raise not_a_form("its content-type is not multipart/form-data")
+        return metered.read(await request.body(self.body_bytes_max, self.body_seconds_max))
 
 
 async def serve_call(request: Request, house: House, metered: Metered) -> None:
@@ -68,7 +89,7 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
     credential = await identify(request, house)
     require_permission(credential, metered.resource, Access.WRITE)
     # 2. what is asked
-    asked = metered.read(await request.body(house.body_bytes_max, house.body_seconds_max))
+    asked = await house.read(request, metered)
     ask = asked.ask
     request.model, request.is_streamed = ask.model[:200], ask.stream
     # 3. may it

@@ -12,6 +12,7 @@ from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code
 from keyhouse.gateway.routing import Upstream
 from keyhouse.gateway.upstream import Answer, Unsent
+from keyhouse.wire.form import Upload
 
 CHAT: Final = "/chat/completions"
 MODEL: Final = "keyhouse-demo"
@@ -46,9 +47,9 @@ class Demo:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def forward(self, path: str, body: bytes) -> "DemoAnswer":
+    def forward(self, path: str, body: bytes | Upload) -> "DemoAnswer":
         """Answer a chat request. Raises Unsent for any other."""
-        if path != CHAT:
+        if path != CHAT or isinstance(body, Upload):
             raise Unsent(
                 Code.PARAMETER_INVALID,
                 f"The demo model answers /v1{CHAT} only.",

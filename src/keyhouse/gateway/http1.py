@@ -8,6 +8,7 @@ form. What it may not do: follow, retry, decompress, remember.
 import asyncio
 import select
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -42,6 +43,8 @@ class Connection(asyncio.Protocol):
         "_head_bytes",
         "_idle_since",
         "_is_begun",
+        "_is_full",
+        "_is_half_sent",
         "_is_interim",
         "_is_kept_alive",
         "_is_lost",
@@ -72,7 +75,7 @@ class Connection(asyncio.Protocol):
         self._waiting_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._pieces: deque[bytes] = deque()
-        self._is_lost = False
+        self._is_lost = self._is_full = False
         self._idle_since = 0.0
         self._begin_anew()
 
@@ -82,22 +85,34 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._unread = 0
         self._fault: Broken | Silent | None = None
-        self._is_begun = self._is_interim = self._is_whole = False
+        self._is_begun = self._is_interim = self._is_whole = self._is_half_sent = False
         self._is_kept_alive = self._is_paused = self._ends_with_connection = False
 
-    async def ask(self, head: bytes, body: bytes) -> None:
-        """Send a request, and wait until the head of its answer has come. Raises Broken or Silent."""
+    async def ask(self, head: bytes, body: Sequence[bytes]) -> None:
+        """Send a request, its body in pieces, and wait until the head of its answer has come. Raises Broken or Silent.
+
+        A body of many pieces goes out as fast as the other side takes it, and not further once that has answered.
+        """
         self._begin_anew()
         self._parser = HttpResponseParser(self)
         if self._is_lost:
             raise Broken("the connection was closed")
-        if len(body) <= JOINED_BYTES_MAX:
-            self._transport.write(head + body)
+        if not body or (len(body) == 1 and len(body[0]) <= JOINED_BYTES_MAX):
+            self._transport.write(b"".join((head, *body)))
         else:
             self._transport.write(head)
-            self._transport.write(body)
+            await self._send(body)
         while not self._is_begun:
             await self._news()
+
+    async def _send(self, pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            while self._is_full and not self._is_begun:
+                await self._news()
+            if self._is_begun:
+                self._is_half_sent = True
+                return
+            self._transport.write(piece)
 
     async def chunk(self) -> bytes | None:
         """What has come of the body since, at least one byte; None at its end. Raises Broken or Silent."""
@@ -120,7 +135,8 @@ class Connection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether another request may follow: the answer is whole, nothing came after it, and nobody said goodbye."""
-        return self._is_whole and self._is_kept_alive and not self._is_lost and not self._pieces
+        is_done = self._is_whole and not self._is_half_sent
+        return is_done and self._is_kept_alive and not self._is_lost and not self._pieces
 
     @property
     def is_open(self) -> bool:
@@ -204,6 +220,15 @@ class Connection(asyncio.Protocol):
             self._fail(Broken(f"sent what is not HTTP: {error}"))
         if not self._is_begun and self._head_bytes > HEAD_BYTES_MAX:
             self._fail(Broken(f"sent a head of more than {HEAD_BYTES_MAX:,} bytes"))
+
+    def pause_writing(self) -> None:
+        """The other side takes less than is sent."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """The other side has caught up."""
+        self._is_full = False
+        self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""

@@ -12,6 +12,9 @@ MAKERS: Final = frozenset({"anthropic", "deepseek", "google", "mistral", "openai
 FREE: Final = ("omni-moderation-", "text-moderation-")
 """Models that OpenAI documents to be free of charge; the library does not list them."""
 
+SAID_BADLY: Final = ("gpt-image-", "chatgpt-image-", "dall-e-")
+"""Models of images, of which the library has one price where text and images have two, now the one, now the other."""
+
 _PICO_PER_MILLION: Final = 1_000_000
 _PICO_PER_THOUSAND: Final = 1_000_000_000
 
@@ -20,6 +23,8 @@ def known_price(model: str, now: datetime) -> Price | None:
     """What `model` costs, by its name at its maker (id 0), or None if nobody knows."""
     if model.startswith(FREE):
         return Price(0, (Rate(0, 0, 0, 0),))
+    if model.startswith(SAID_BADLY):
+        return None
     # Imported here because its data takes 0.4 s to load, and a configuration with its own prices needs none of it.
     from genai_prices.data_snapshot import get_snapshot
 

@@ -10,6 +10,8 @@ an answer is noted before the client learns of it.
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from keyhouse.core.bound import Ask, Need
 from keyhouse.core.call import Basis
 from keyhouse.core.clock import Clock
@@ -94,7 +96,9 @@ class Relay:
         if not 200 <= status < 300:
             await self._pass_error(status)
         elif self._ask.stream and is_stream(self._answer):
-            await self._stream(status)
+            await self._stream(status, self._metered.meter)
+        elif self._metered.meter_of_pieces is not None:
+            await self._stream(status, self._metered.meter_of_pieces)
         else:
             await self._pass_whole(status)
 
@@ -138,9 +142,11 @@ class Relay:
 
     def _counted(self, reading: Reading | None, answer_bytes: int) -> Counts:
         """What to charge for a whole answer of this length by counting. Where no output was asked for, it is none."""
-        made = 0 if self._ask.output_tokens_max == 0 else output_tokens_in(answer_bytes)
-        need = self._need
-        return counted(reading, need.input_tokens_estimate if self._metered.is_silent else need.input_tokens, made)
+        is_text = self._ask.writes and self._ask.output_tokens_max != 0
+        most = self._need.most
+        if self._metered.is_silent:
+            most = msgspec.structs.replace(most, input=self._need.input_tokens_estimate)
+        return counted(reading, most, output_tokens_in(answer_bytes) if is_text else 0)
 
     async def _pass_error(self, status: int) -> None:
         """The upstream will not, and nothing was used: release, and say what it said, unless it is our own fault."""
@@ -155,12 +161,12 @@ class Relay:
         request.reason = "upstream_error"
         await request.answer(status, headers, content)
 
-    async def _stream(self, status: int) -> None:
-        meter = self._metered.meter(
-            wants_usage=self._ask.wants_usage, input_tokens=self._need.input_tokens, secret=self._secret
-        )
+    async def _stream(self, status: int, metered_by: Callable[..., StreamMeter]) -> None:
+        meter = metered_by(wants_usage=self._ask.wants_usage, most=self._need.most, secret=self._secret)
         headers = self._headers(DOWNWARDS, b"text/event-stream")
         headers += UNBUFFERED
+        if not is_stream(self._answer) and (length := self._answer.header("content-length") or "").isdecimal():
+            headers.append((b"content-length", length.encode()))
         await self._request.start(status, headers)
         keep = None if self._keep is None else self._keep_made
         pump = Pump(self._request, self._answer, meter, self._upstream, self._first_byte, keep)
@@ -182,7 +188,10 @@ class Relay:
         self._say_unkept()
         if failure is not None:
             self._request.reason = str(failure.code)
-            rest = meter.broken_off(failure, self._request.request_id)
+            last_words = meter.broken_off(failure, self._request.request_id)
+            if last_words is None:
+                return  # without an end, the server closes the connection
+            rest = last_words
         await self._request.end(rest)
 
     async def finish(self, content: bytes) -> bool:

@@ -17,6 +17,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_BYTES_MAX: Final = 20 * 1000 * 1000
 BODY_SECONDS_MAX: Final = 60.0
+UPLOAD_BYTES_MAX: Final = 100 * 1000 * 1000
+"""What a form may weigh: it holds files."""
+
+UPLOAD_SECONDS_MAX: Final = 300.0
 DISCARD_BYTES_MAX: Final = 100 * 1000 * 1000
 DISCARD_SECONDS_MAX: Final = 5.0
 AGENT_CHARACTERS_MAX: Final = 200
@@ -115,6 +119,13 @@ class Request:
         """The values of every header of this name, which is in lower case."""
         return [value for given, value in self._headers if given == name]
 
+    def form_type(self) -> str | None:
+        """The content type, if it is a form's."""
+        kinds = self.values(b"content-type")
+        if len(kinds) != 1 or not kinds[0].lower().startswith(b"multipart/"):
+            return None
+        return kinds[0].decode("latin-1")
+
     def passing(self, names: Collection[bytes]) -> list[tuple[str, str]]:
         """The headers of these names, to be passed on. One that is not ASCII counts as absent."""
         if not names:
@@ -133,9 +144,7 @@ class Request:
 
     async def body(self, bytes_max: int = BODY_BYTES_MAX, seconds_max: float = BODY_SECONDS_MAX) -> bytes:
         """The whole body. Raises Refusal if it is too large or too slow, ClientLeft if it never ends."""
-        if self._content_length.isdigit() and int(self._content_length[:20]) > bytes_max:
-            await self._discard(min(seconds_max, DISCARD_SECONDS_MAX))
-            raise _too_large(bytes_max)
+        await self._refuse_announced(bytes_max, seconds_max)
         try:
             async with asyncio.timeout(seconds_max):
                 message = await self._receive()
@@ -150,18 +159,42 @@ class Request:
         except TimeoutError:
             raise body_timeout(seconds_max) from None
 
+    async def feed(self, take: Callable[[bytes], None], bytes_max: int, seconds_max: float) -> None:
+        """Give the body to `take` as it comes, so that it is not held twice. Raises what `body` and `take` do."""
+        await self._refuse_announced(bytes_max, seconds_max)
+        try:
+            async with asyncio.timeout(seconds_max):
+                await self._take_parts(take, await self._receive(), bytes_max)
+        except TimeoutError:
+            raise body_timeout(seconds_max) from None
+
     async def _body_in_parts(self, message: MutableMapping[str, Any], bytes_max: int) -> bytes:
         parts = bytearray()
+        await self._take_parts(parts.extend, message, bytes_max)
+        return bytes(parts)
+
+    async def _take_parts(
+        self, take: Callable[[bytes], None], message: MutableMapping[str, Any], bytes_max: int
+    ) -> None:
+        seen = 0
         while True:
             if message["type"] != "http.request":
                 raise ClientLeft
-            parts += message.get("body", b"")
-            if len(parts) > bytes_max:
+            part = message.get("body", b"")
+            seen += len(part)
+            if seen > bytes_max:
                 await self._discard(DISCARD_SECONDS_MAX)
                 raise _too_large(bytes_max)
+            take(part)
             if not message.get("more_body"):
-                return bytes(parts)
+                return
             message = await self._receive()
+
+    async def _refuse_announced(self, bytes_max: int, seconds_max: float) -> None:
+        """Refuse a body that says itself that it is too large."""
+        if self._content_length.isdigit() and int(self._content_length[:20]) > bytes_max:
+            await self._discard(min(seconds_max, DISCARD_SECONDS_MAX))
+            raise _too_large(bytes_max)
 
     async def _discard(self, seconds_max: float) -> None:
         """Let a body that will be refused run out for a moment: who is still sending would not read the answer."""

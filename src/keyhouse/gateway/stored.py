@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.money import Counts
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway.authenticate import require_permission
 from keyhouse.gateway.call import House, identify
@@ -118,7 +119,7 @@ async def _pass(request: Request, answer: Answer, upstream: Upstream) -> None:
 
 
 async def _pass_stream(request: Request, answer: Answer, upstream: Upstream) -> None:
-    meter = ResponsesMeter(wants_usage=True, input_tokens=0, secret=upstream.secret)
+    meter = ResponsesMeter(wants_usage=True, most=Counts(), secret=upstream.secret)
     request.is_streamed = True
     headers = headers_of(request, answer, DOWNWARDS, b"text/event-stream")
     headers += UNBUFFERED
@@ -127,7 +128,7 @@ async def _pass_stream(request: Request, answer: Answer, upstream: Upstream) -> 
     rest = meter.end()
     if failure is not None:
         request.reason = str(failure.code)
-        rest = meter.broken_off(failure, request.request_id)
+        rest = meter.broken_off(failure, request.request_id) or b""
     await request.end(rest)
 
 

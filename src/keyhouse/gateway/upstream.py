@@ -24,6 +24,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.gateway.address import Forbidden, Place, vet
 from keyhouse.gateway.http1 import Broken, Connection, Silent
 from keyhouse.gateway.routing import Auth, Upstream
+from keyhouse.wire.form import Upload
 from keyhouse.wire.headers import ANTHROPIC_VERSION, UPWARDS
 
 Resolve = Callable[[str], Awaitable[list[str]]]
@@ -87,18 +88,21 @@ class UpstreamClient:
         self._lines: dict[str, _Line] = {}
 
     def forward(
-        self, upstream: Upstream, path: str, body: bytes, call_id: str, headers: Sequence[tuple[str, str]] = ()
+        self, upstream: Upstream, path: str, body: bytes | Upload, call_id: str, headers: Sequence[tuple[str, str]] = ()
     ) -> Answer:
         """A POST of `body` to `path` below the upstream's base. Nothing is sent before the answer is entered.
 
         The upstream is told `call_id` as `x-request-id`, so that its record can be held against the books, and
         `headers` of the client's, which stand on the endpoint's own list.
         """
-        return _HttpAnswer(self._line_to(upstream), "POST", path, body, call_id, headers)
+        if isinstance(body, Upload):
+            headers = [*headers, ("content-type", body.content_type)]
+            return _HttpAnswer(self._line_to(upstream), "POST", path, body.pieces, call_id, headers)
+        return _HttpAnswer(self._line_to(upstream), "POST", path, (body,), call_id, headers)
 
     def ask(self, upstream: Upstream, method: str, target: str, request_id: str) -> Answer:
         """A `method` without a body on `target`, a vetted path and perhaps a query, below the upstream's base."""
-        return _HttpAnswer(self._line_to(upstream), method, target, b"", request_id, ())
+        return _HttpAnswer(self._line_to(upstream), method, target, (), request_id, ())
 
     def _line_to(self, upstream: Upstream) -> "_Line":
         line = self._lines.get(upstream.name)
@@ -114,7 +118,7 @@ class UpstreamClient:
         content = bytearray()
         try:
             async with asyncio.timeout(MODELS_SECONDS):
-                async with _HttpAnswer(line, "GET", "/models", b"", "models", ()) as answer:
+                async with _HttpAnswer(line, "GET", "/models", (), "models", ()) as answer:
                     while (chunk := await answer.chunk()) is not None:
                         content += chunk
             listed = msgspec.json.decode(bytes(content), type=_Models)
@@ -271,7 +275,13 @@ class _HttpAnswer(Answer):
     _connection: Connection
 
     def __init__(
-        self, line: _Line, method: str, path: str, body: bytes, request_id: str, headers: Sequence[tuple[str, str]]
+        self,
+        line: _Line,
+        method: str,
+        path: str,
+        body: Sequence[bytes],
+        request_id: str,
+        headers: Sequence[tuple[str, str]],
     ) -> None:
         self._line = line
         self._method = method
@@ -288,7 +298,7 @@ class _HttpAnswer(Answer):
             raise _unsafe(line.upstream, str(error)) from None
         end = b"x-request-id: %b\r\n\r\n" % self._request_id.encode()
         if self._method == "POST":
-            end = b"content-length: %d\r\n%b" % (len(body), end)
+            end = b"content-length: %d\r\n%b" % (sum(map(len, body)), end)
         self._connection = await line.take()
         try:
             await self._connection.ask(head + end, body)

@@ -100,7 +100,7 @@ class Hold:
         self._need = need
         self._price = price
         self._closing: Closing | None = None
-        self._seen: Callable[[], Counts] = lambda: _all_of(need)
+        self._seen: Callable[[], Counts] = lambda: need.most
         self._cut: Callable[[], None] = lambda: None
         self._is_unknowable = False
         self._is_posted = False
@@ -220,14 +220,15 @@ class Hold:
     def settle_reserved(self, *, status: int, flags: str) -> int | None:
         """Charge all that was reserved. Returns it in nano-USD, None if unpriced."""
         need, reserved = self._need, self.admitted.reserved
-        counts = msgspec.structs.replace(_all_of(need), output=reserved.tokens - need.input_tokens)
+        most = need.most
+        counts = msgspec.structs.replace(most, output=reserved.tokens - most.input)
         charged = None if self._price is None else reserved.nano_usd
         self._close(State.SETTLED, status, Basis.RESERVED, counts, charged, flags)
         return charged
 
     def settle_stated(self, *, status: int) -> None:
         """Charge what was reserved, which is what whoever asked said it costs: no upstream is there to report."""
-        self._close(State.SETTLED, status, Basis.STATED, _all_of(self._need), self.admitted.reserved.nano_usd, "")
+        self._close(State.SETTLED, status, Basis.STATED, self._need.most, self.admitted.reserved.nano_usd, "")
 
     def release(self, *, status: int = 0, flags: str = "") -> None:
         """Say that no token was used: the call costs nothing and counts on no limit."""
@@ -262,13 +263,6 @@ class Hold:
 
     def _elapsed_ms(self) -> int:
         return round(self._clock.monotonic_ms() - self._admitted_ms)
-
-
-def _all_of(need: Need) -> Counts:
-    """What is charged of a call of which nothing more is known than that it was sent: all it asked for but text."""
-    return Counts(
-        input=need.input_tokens, images=need.images, audio_seconds=need.audio_seconds, characters=need.characters
-    )
 
 
 def capped(counts: Counts, reserved: Reserved) -> Counts:

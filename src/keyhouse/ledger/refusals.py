@@ -27,6 +27,14 @@ CONCURRENCY_RETRY_MS: Final = 1_000
 
 def refusal(refused: Refused, opening: Opening, now_ms: int) -> Refusal:
     """The refusal that the caller gets."""
+    if refused.code is Code.PRICE_UNKNOWN and refused.limit is not None:
+        return Refusal(
+            Code.PRICE_UNKNOWN,
+            f"A limit in {_NOUNS[Unit.AUDIO_SECONDS]} applies, and how long the audio is on {opening.model} "
+            "cannot be bounded.",
+            hint="Set the model's max_audio_seconds in keyhouse.toml, or use a key without such a limit.",
+            param="model",
+        )
     if refused.code is Code.PRICE_UNKNOWN:
         return Refusal(
             Code.PRICE_UNKNOWN,

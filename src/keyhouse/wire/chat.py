@@ -101,7 +101,8 @@ def _ask(chat: _Chat, fields: Object, body_bytes: int) -> Ask:
         output_tokens_max=chat.max_completion_tokens if chat.max_tokens is None else chat.max_tokens,
         choices=chat.n or 1,
         has_tools=bool(chat.tools or chat.functions),
-        prediction=is_given(chat.prediction),
+        # Rejected predictions are charged as output (OpenAI, predicted outputs): at most their own text.
+        extra_output_tokens=body_bytes if is_given(chat.prediction) else 0,
         unbounded=unbounded,
         media_bytes=media.bytes,
         images_in=media.images,

@@ -44,7 +44,7 @@ def form(refusal: Refusal) -> Form:  # noqa: C901, PLR0912  one table, which the
             return Form(401, code="invalid_api_key")
         case Code.ADDRESS_NOT_ALLOWED:
             return Form(401, code="ip_not_authorized")
-        case Code.CREDENTIAL_TWICE | Code.BODY_NOT_JSON | Code.BODY_BROKEN | Code.HEAD_AMBIGUOUS:
+        case Code.CREDENTIAL_TWICE | Code.BODY_NOT_FORM | Code.BODY_NOT_JSON | Code.BODY_BROKEN | Code.HEAD_AMBIGUOUS:
             return Form(400)
         case Code.PARAMETER_INVALID:
             return Form(400, code="invalid_value")

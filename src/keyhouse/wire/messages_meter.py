@@ -48,14 +48,14 @@ class MessagesMeter(StreamMeter):
 
     __slots__ = ("_usage",)
 
-    def __init__(self, *, wants_usage: bool, input_tokens: int, secret: bytes | None = None) -> None:
-        super().__init__(wants_usage=wants_usage, input_tokens=input_tokens, secret=secret)
+    def __init__(self, *, wants_usage: bool, most: Counts, secret: bytes | None = None) -> None:
+        super().__init__(wants_usage=wants_usage, most=most, secret=secret)
         self._usage = GrowingUsage()
 
     @property
     def counts(self) -> Counts:
         """The best knowledge so far: the input as it was told at the beginning, the output as it was counted."""
-        return counted(self._usage.reading, self._input_tokens, self.output_tokens)
+        return counted(self._usage.reading, self._most, self.output_tokens)
 
     def broken_off(self, refusal: Refusal, request_id: str) -> bytes:
         """An `error` event, as Anthropic's streams have it."""

@@ -13,7 +13,7 @@ import msgspec
 from keyhouse.core.errors import Refusal
 from keyhouse.core.money import Counts
 from keyhouse.wire import errors
-from keyhouse.wire.sse import Splitter, data_of
+from keyhouse.wire.sse import EVENT_BYTES_MAX, Splitter, data_of
 from keyhouse.wire.usage import Reading, counted, output_tokens_in, read_usage
 
 _REMOVED: Final = b"[removed]"
@@ -30,14 +30,15 @@ class StreamMeter(ABC):
     """Feed it what the upstream sends, pass on what it gives back.
 
     `reading` is the upstream's own usage, once it came; `output_tokens` counts in the meantime, and `is_done` is
-    true once the upstream has said that this was all. `wants_usage`: the client has asked for usage itself.
+    true once the upstream has said that this was all. `wants_usage`: the client has asked for usage itself. `most` is
+    what a call like this uses at most beside the text of its answer (`Need.most`).
     `secret` is the upstream's credential, which is cut out wherever it shows. `made` names, by kind and id, what the
     upstream keeps of this answer, for who passes it on to take note of and clear.
     """
 
     __slots__ = (
         "_events",
-        "_input_tokens",
+        "_most",
         "_secret",
         "_splitter",
         "_text_bytes",
@@ -47,11 +48,14 @@ class StreamMeter(ABC):
         "reading",
     )
 
-    def __init__(self, *, wants_usage: bool, input_tokens: int, secret: bytes | None = None) -> None:
+    event_bytes_max = EVENT_BYTES_MAX
+    """How long an event of this endpoint may be."""
+
+    def __init__(self, *, wants_usage: bool, most: Counts, secret: bytes | None = None) -> None:
         self._wants_usage = wants_usage
         self._secret = secret
-        self._input_tokens = input_tokens
-        self._splitter = Splitter()
+        self._most = most
+        self._splitter = Splitter(self.event_bytes_max)
         self._events = 0
         self._text_bytes = 0
         self.is_done = False
@@ -70,8 +74,11 @@ class StreamMeter(ABC):
         rest = self._splitter.rest()
         return self._seen(rest) if rest else b""
 
-    def broken_off(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  some streams name the request
-        """The last words of a stream that could not be finished, in its own form. They never look like its end."""
+    def broken_off(self, refusal: Refusal, request_id: str) -> bytes | None:  # noqa: ARG002  some name the request
+        """The last words of a stream that could not be finished, in its own form. They never look like its end.
+
+        None where its form has no place for words: then only a broken connection tells.
+        """
         return errors.event(refusal)
 
     @property
@@ -82,7 +89,7 @@ class StreamMeter(ABC):
     @property
     def counts(self) -> Counts:
         """The best knowledge so far of what was used, for an answer that did not come to a good end."""
-        return counted(self.reading, self._input_tokens, self.output_tokens)
+        return counted(self.reading, self._most, self.output_tokens)
 
     def _seen(self, event: bytes) -> bytes:
         if self._secret is not None and self._secret in event:

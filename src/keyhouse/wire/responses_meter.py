@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from keyhouse.core.errors import Refusal
+from keyhouse.core.money import Counts
 from keyhouse.wire import errors
 from keyhouse.wire.body import ENCODE
 from keyhouse.wire.meter import StreamMeter
@@ -62,8 +63,8 @@ class ResponsesMeter(StreamMeter):
 
     __slots__ = ("_done_bytes", "_number", "response_id")
 
-    def __init__(self, *, wants_usage: bool, input_tokens: int, secret: bytes | None = None) -> None:
-        super().__init__(wants_usage=wants_usage, input_tokens=input_tokens, secret=secret)
+    def __init__(self, *, wants_usage: bool, most: Counts, secret: bytes | None = None) -> None:
+        super().__init__(wants_usage=wants_usage, most=most, secret=secret)
         self._done_bytes = 0
         self._number = -1
         self.response_id: str | None = None

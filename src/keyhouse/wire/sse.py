@@ -11,37 +11,45 @@ EVENT_BYTES_MAX: Final = 4 * 1024 * 1024
 """What does not end after so many bytes is not an event; it is given out as it is instead of filling memory."""
 
 # Atomic groups, so that one CR LF is never read as two line ends.
+_LINE_ENDS: Final = (b"\n", b"\r")
 _BLANK_LINE: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
 class Splitter:
     """Cuts a stream into events."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_bytes_max", "_pieces", "_size")
 
-    def __init__(self) -> None:
-        self._rest = b""
+    def __init__(self, bytes_max: int = EVENT_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
+        self._pieces: list[bytes] = []
+        self._size = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """The events that `data` completes, each with the empty line that ends it."""
-        if self._rest:
-            data = self._rest + data
+        if self._pieces:
+            if b"\n" not in data and b"\r" not in data and self._pieces[-1][-1:] not in _LINE_ENDS:
+                # The middle of a long line, of which nothing can end here: not put together each time anew.
+                self._pieces.append(data)
+                self._size += len(data)
+                return [self.rest()] if self._size > self._bytes_max else []
+            data = self.rest() + data
         if b"\r" in data:
             events, rest = _split(data)
         else:
             events = data.split(b"\n\n")
             rest = events.pop()
             events = [event + b"\n\n" for event in events]
-        if len(rest) > EVENT_BYTES_MAX:
+        if len(rest) > self._bytes_max:
             events.append(rest)
-            rest = b""
-        self._rest = rest
+        elif rest:
+            self._pieces, self._size = [rest], len(rest)
         return events
 
     def rest(self) -> bytes:
         """What came after the last whole event. Call it when the stream has ended."""
-        rest, self._rest = self._rest, b""
-        return rest
+        pieces, self._pieces, self._size = self._pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _split(data: bytes) -> tuple[list[bytes], bytes]:

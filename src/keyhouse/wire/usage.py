@@ -66,12 +66,33 @@ class _ResponsesUsage(
     completion_tokens_details: _OutputDetails | None = None
 
 
+class _SingularUsage(
+    msgspec.Struct,
+    gc=False,
+    rename={
+        "prompt_tokens": "input_tokens",
+        "completion_tokens": "output_tokens",
+        "prompt_tokens_details": "input_token_details",
+        "completion_tokens_details": "output_token_details",
+    },
+):
+    """The same as endpoints that hear and speak write it, with `token` in the singular."""
+
+    prompt_tokens: int
+    completion_tokens: int = 0
+    total_tokens: int | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+
+
 class Spelling(msgspec.Struct, frozen=True):
     """How an endpoint writes usage: the names of input, output and their details; what they mean is the same."""
 
-    decode: Callable[[bytes | msgspec.Raw], _Usage | _ResponsesUsage]
+    decode: Callable[[bytes | msgspec.Raw], _Usage | _ResponsesUsage | _SingularUsage]
     input: str
     output: str
+    input_details: str
+    output_details: str
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -82,8 +103,27 @@ class _Answer(msgspec.Struct, gc=False):
 TIER_CHARACTERS_MAX: Final = 32
 """What is kept of the name of a service tier."""
 
-CHAT: Final = Spelling(msgspec.json.Decoder(_Usage).decode, "prompt_tokens", "completion_tokens")
-RESPONSES: Final = Spelling(msgspec.json.Decoder(_ResponsesUsage).decode, "input_tokens", "output_tokens")
+CHAT: Final = Spelling(
+    msgspec.json.Decoder(_Usage).decode,
+    "prompt_tokens",
+    "completion_tokens",
+    "prompt_tokens_details",
+    "completion_tokens_details",
+)
+RESPONSES: Final = Spelling(
+    msgspec.json.Decoder(_ResponsesUsage).decode,
+    "input_tokens",
+    "output_tokens",
+    "input_tokens_details",
+    "output_tokens_details",
+)
+SINGULAR: Final = Spelling(
+    msgspec.json.Decoder(_SingularUsage).decode,
+    "input_tokens",
+    "output_tokens",
+    "input_token_details",
+    "output_token_details",
+)
 _NOTHING: Final = (b"", b"null")
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 
@@ -132,17 +172,25 @@ def read_usage(usage: msgspec.Raw | bytes, tier: object = None, spelling: Spelli
     return _clamped(input_tokens, cached, written, output_tokens, reasoning)
 
 
-def counted(reading: Reading | None, input_tokens: int, output_tokens: int) -> Counts:
+def counted(reading: Reading | None, most: Counts, output_tokens: int) -> Counts:
     """What to charge where the upstream's word is missing, not final or not credible.
 
-    The input's bound and the output that was counted, and what of a reading exceeds the one or fills in the other.
+    The bound of all that is not counted, `most`, and the output that was, and what of a reading exceeds the one or
+    fills in the other.
     """
+    output_tokens += most.output
     if reading is None:
-        return Counts(input=input_tokens, output=output_tokens)
-    said = msgspec.structs.replace(reading.counts, output=max(reading.counts.output, output_tokens))
-    if said.input:
-        return said
-    return Counts(input=input_tokens, output=said.output, reasoning=said.reasoning, audio_output=said.audio_output)
+        return msgspec.structs.replace(most, output=output_tokens)
+    said = reading.counts
+    return msgspec.structs.replace(
+        said if said.input else most,
+        output=max(said.output, output_tokens),
+        reasoning=said.reasoning,
+        audio_output=said.audio_output,
+        images=max(said.images, most.images),
+        audio_seconds=max(said.audio_seconds, most.audio_seconds),
+        characters=max(said.characters, most.characters),
+    )
 
 
 def output_tokens_in(text_bytes: int, events: int = 0) -> int:
@@ -158,7 +206,7 @@ def _read_nonsense(usage: msgspec.Raw | bytes, spelling: Spelling) -> Reading | 
         return None
     if not isinstance(value, dict):
         return None if value is None else Reading(Counts(), is_clamped=True)
-    given, made = value.get(f"{spelling.input}_details"), value.get(f"{spelling.output}_details")
+    given, made = value.get(spelling.input_details), value.get(spelling.output_details)
     given = given if isinstance(given, dict) else {}
     made = made if isinstance(made, dict) else {}
     return _clamped(
