@@ -17,13 +17,14 @@ import uvloop
 from keyhouse import config
 from keyhouse.app import Ground, open_books, open_ground
 from keyhouse.control.keys import KeyDraft, Keys
-from keyhouse.control.limits import LimitDraft, Limits
+from keyhouse.control.limits import Limits
 from keyhouse.core.bound import Need
 from keyhouse.core.call import Basis, Closing, Opening, State
 from keyhouse.core.decide import Admitted, Reserve
 from keyhouse.core.identifiers import call_id
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.money import Counts
+from keyhouse.core.policy import LimitDraft
 from keyhouse.store.books import Books
 from keyhouse.store.engine import Actor
 

@@ -22,6 +22,8 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
+from keyhouse.control.notices import NOTICE_SECONDS, Notices
+from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
 from keyhouse.control.service_accounts import ServiceAccounts
@@ -264,11 +266,13 @@ def _begin_rounds(
     kept = Kept(retention.minutes_days, retention.calls_days)
     housekeeping = Housekeeping(ground.database, ground.clock, kept)
     spending = SpendWatch(ground.database, ground.clock, _tell_crossed)
+    notices = Notices(ground.database, ground.clock)
     rounds = {
         asyncio.create_task(
             repeat(spending.round, SPENDING_SECONDS, partial(_report, "spend alerts could not be looked at"))
         ),
         asyncio.create_task(repeat(watch.round, AUDIT_SECONDS, partial(_report, "the books could not be audited"))),
+        asyncio.create_task(repeat(notices.round, NOTICE_SECONDS, partial(_report, "keys were not looked through"))),
         asyncio.create_task(repeat(housekeeping.round, SWEEP_SECONDS, partial(_report, "housekeeping has failed"))),
     }
 
@@ -303,6 +307,7 @@ def _office(
         admin_keys=AdminKeys(database, clock, ground.keyring.pepper),
         keys=keys,
         limits=Limits(database, clock, ground.entropy),
+        policies=Policies(database),
         projects=projects,
         service_accounts=accounts,
         rate_limits=RateLimits(database, ground.entropy),

@@ -39,6 +39,7 @@ def test_a_service_accounts_key_says_so() -> None:
         name="bot",
         permissions=ALL,
         models=None,
+        endpoints=None,
         ip_allowlist=(),
         created_at_ms=1_999,
         created_by="user-1",

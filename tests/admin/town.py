@@ -20,6 +20,7 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import KeyDraft, Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
+from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
 from keyhouse.control.service_accounts import ServiceAccounts
@@ -61,6 +62,7 @@ class Town:
             admin_keys=AdminKeys(database, clock, PEPPER),
             keys=self.keys,
             limits=Limits(database, clock, self.entropy),
+            policies=Policies(database),
             projects=Projects(database, clock, self.entropy, self.changed.append),
             service_accounts=ServiceAccounts(database, clock, self.entropy, PEPPER, self.changed.append),
             rate_limits=RateLimits(database, self.entropy),

@@ -26,6 +26,7 @@ KEY = ApiKey(
     name="search-embeddings",
     permissions=ALL,
     models=None,
+    endpoints=None,
     ip_allowlist=(),
     created_at_ms=NOON - 900 * HOUR,
     created_by="user-1",

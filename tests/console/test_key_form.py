@@ -8,9 +8,10 @@ import pytest
 from given import NOON
 from keyhouse.console.key_form import FaultsError, Typed, draft_of, read_amount
 from keyhouse.console.wording import DAY_MS, Times
-from keyhouse.control.keys import KeyDraft, LimitDraft
+from keyhouse.control.keys import KeyDraft
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.permissions import CHAT_ONLY, Access, Resource
+from keyhouse.core.policy import LimitDraft
 
 BERLIN = Times(ZoneInfo("Europe/Berlin"), NOON)
 TYPED = Typed(name="a", project="p")

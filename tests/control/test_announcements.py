@@ -11,8 +11,8 @@ import pytest_asyncio
 from given import AUDIT_KEY, FakeClock, seeded_entropy
 from given_control import HOUR_MS, VERBS, House, a_house
 from given_engine import PostgresEngine
-from keyhouse.control.limits import LimitDraft
 from keyhouse.core.limit import ScopeType, Unit, Window
+from keyhouse.core.policy import LimitDraft
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Change
 from keyhouse.store.postgres import PostgresDatabase

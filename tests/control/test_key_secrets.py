@@ -9,10 +9,11 @@ import pytest
 
 from given import NOON
 from given_control import HOUR_MS, House, death, refused, rotating
-from keyhouse.control.keys import OVERLAP_MS_MAX, KeyChange, LimitDraft
+from keyhouse.control.keys import OVERLAP_MS_MAX, KeyChange
 from keyhouse.core.errors import Code
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.permissions import CHAT_ONLY
+from keyhouse.core.policy import LimitDraft
 from keyhouse.core.secret import Kind, parse
 
 pytestmark = pytest.mark.asyncio

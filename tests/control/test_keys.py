@@ -14,11 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from given import NOON
 from given_control import EVERY_VERB, HOUR_MS, VERBS, House, death, refused, rotating
 from given_engine import Engine
-from keyhouse.control.keys import KeyChange, Keys, LimitDraft
+from keyhouse.control.keys import KeyChange, Keys
 from keyhouse.core.errors import Code
 from keyhouse.core.key import Status
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.permissions import READ_ONLY
+from keyhouse.core.policy import LimitDraft
 from keyhouse.core.secret import Kind, digest
 from keyhouse.store import schema
 

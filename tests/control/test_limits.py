@@ -9,10 +9,10 @@ from sqlalchemy import insert, update
 
 from given import NOON
 from given_control import House, refused
-from keyhouse.control.limits import LimitDraft
 from keyhouse.core.errors import Code
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.money import AMOUNT_MAX
+from keyhouse.core.policy import LimitDraft
 from keyhouse.store import schema
 from keyhouse.store.service_accounts import ServiceAccount, insert_service_account, update_service_account
 

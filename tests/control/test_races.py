@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from given_control import HOUR_MS, House
-from keyhouse.control.limits import LimitDraft
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import LimitState, ScopeType, Unit, Window
+from keyhouse.core.policy import LimitDraft
 from keyhouse.store import keys as rows
 from keyhouse.store.engine import Actor
 

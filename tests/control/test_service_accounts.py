@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import delete, update
 
 from given_control import PEPPER, House, death, refused
-from keyhouse.control.limits import LimitDraft
 from keyhouse.control.service_accounts import IssuedAccount
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.permissions import CHAT_ONLY
+from keyhouse.core.policy import LimitDraft
 from keyhouse.core.secret import Kind, parse
 from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.store import schema

@@ -9,9 +9,9 @@ from sqlalchemy import update
 
 from given import FakeClock, a_database, seeded_entropy, some_people
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.key import ModelPolicy
+from keyhouse.core.key import Credential, ModelPolicy, Standing
 from keyhouse.core.secret import Kind, digest, mint
-from keyhouse.gateway.authenticate import Authenticator, require_model
+from keyhouse.gateway.authenticate import Authenticator, require_endpoint, require_model
 from keyhouse.store import schema
 from keyhouse.store.model_permissions import insert_model_policy, update_model_policy
 from keyhouse.store.sqlite import SqliteDatabase
@@ -188,3 +188,26 @@ async def test_a_projects_models_hold_for_all_of_its_keys_from_the_moment_they_a
         authenticator.forget("key_1")
         assert await usable() == expected
     await counting.database.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "is_allowed"),
+    [
+        ("/v1/responses", True),
+        ("/v1/responses/resp_1/cancel", True),
+        ("/v1/responsesx", False),
+        ("/v1/chat/completions", False),
+        ("/v1/models", False),
+    ],
+)
+def test_a_key_with_a_list_of_endpoints_is_for_those_and_what_is_below_them(path: str, is_allowed: bool) -> None:
+    standing = Standing()
+    listed = Credential(
+        "key_1", 1, Kind.USER, "sk-kh_1...", "org-1", "UTC", "proj_1", "user-1", standing, endpoints=("/v1/responses",)
+    )
+    if is_allowed:
+        require_endpoint(listed, path)
+        return
+    with pytest.raises(Refusal) as caught:
+        require_endpoint(listed, path)
+    assert caught.value.code is Code.ENDPOINT_NOT_ALLOWED

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.scripted import SECRET, Wire, a_street, the_key
+from keyhouse.gateway import endpoints
 
 AS_KEY = {"authorization": f"Bearer {SECRET}"}
 
@@ -61,3 +62,16 @@ async def test_a_wrong_method_is_refused_and_told_the_right_one(tmp_path: Path, 
     assert "access-control-allow-origin" not in got.headers
     if method != "HEAD":
         assert got.json()["error"]["reason"] == "method_not_allowed"
+
+
+@pytest.mark.asyncio
+async def test_a_key_for_one_endpoint_is_refused_at_every_other_one(tmp_path: Path) -> None:
+    kept = (("GET", "/v1/responses/resp_1"), ("POST", "/v1/responses/resp_1/cancel"), ("GET", "/v1/models/tiny-1"))
+    routes = [(method, path) for path, (method, _) in endpoints._ENDPOINTS.items()] + list(kept)
+    async with a_street(tmp_path, silent, the_key(endpoints='["/v1/embeddings"]')) as street:
+        for method, path in routes:
+            got = await street.http.request(method, path, json={}, headers=AS_KEY)
+            is_listed = path == "/v1/embeddings"
+            assert (got.status_code, got.json()["error"]["reason"]) == (
+                (400, "parameter_missing") if is_listed else (403, "endpoint_not_allowed")
+            ), path

@@ -60,6 +60,7 @@ WITHOUT_MIRROR: Final = frozenset(
         "control/authority.py",  # tests/admin/test_policy.py and every verb's tests
         "control/model_permissions.py",  # tests/admin/test_model_permissions.py
         "control/rate_limits.py",  # tests/admin/test_rate_limits.py
+        "control/key_rules.py",  # tests/control/test_keys.py
         "control/issuing.py",  # tests/control/test_keys.py
         "core/identifiers.py",  # tests/core/test_secret.py
         "core/key.py",  # tests/core/test_decide.py, tests/control/test_keys.py
@@ -89,6 +90,8 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/prices.py",  # tests/test_catalog.py
         "store/projects.py",  # e2e and faults
         "store/rollups.py",  # tests/reporting/test_usage.py
+        "store/notices.py",  # tests/control/test_notices.py
+        "store/policies.py",  # tests/control/test_policies.py
         "store/repeats.py",  # tests/control/test_repeats.py
         "store/sessions.py",  # e2e and faults
     }

@@ -7,10 +7,10 @@ from sqlalchemy import insert
 
 from given import NOON
 from given_control import House, refused
-from keyhouse.control.keys import LimitDraft
 from keyhouse.core.errors import Code
 from keyhouse.core.identifiers import call_id
 from keyhouse.core.limit import Unit, Window
+from keyhouse.core.policy import LimitDraft
 from keyhouse.reporting.keys import KeyQuery, KeyQuestions
 from keyhouse.store import schema
 

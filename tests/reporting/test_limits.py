@@ -3,9 +3,9 @@
 import pytest
 
 from given_control import House, refused
-from keyhouse.control.limits import LimitDraft
 from keyhouse.core.errors import Code
 from keyhouse.core.limit import ScopeType, Unit, Window
+from keyhouse.core.policy import LimitDraft
 from keyhouse.reporting.limits import LimitQuestions
 
 DRAFT = LimitDraft(Unit.REQUESTS, Window.DAY, 5)

@@ -36,6 +36,7 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     permissions: Any = "all"
     models: tuple[str, ...] | None = None
+    endpoints: tuple[str, ...] | None = None
     ip_allowlist: tuple[str, ...] | None = None
     expires_at: int | None = None
     limits: tuple[LimitFields, ...] | None = None
@@ -47,6 +48,7 @@ class KeyFields(msgspec.Struct, forbid_unknown_fields=True):
     name: str | UnsetType = UNSET
     permissions: Any = UNSET
     models: tuple[str, ...] | UnsetType | None = UNSET
+    endpoints: tuple[str, ...] | UnsetType | None = UNSET
     ip_allowlist: tuple[str, ...] | UnsetType | None = UNSET
     expires_at: int | UnsetType | None = UNSET
     expires_in_seconds: int | UnsetType = UNSET
@@ -82,6 +84,7 @@ async def create_key(request: Visit, office: TheOffice, project_id: FromPath[str
         project_id=project_id,
         permissions=read_by(parse_permissions, body.permissions, "permissions"),
         models=body.models,
+        endpoints=body.endpoints,
         ip_allowlist=body.ip_allowlist or (),
         expires_at_ms=_milliseconds(body.expires_at),
         limits=tuple(read_limit(fields, f"limits[{place}].") for place, fields in enumerate(body.limits or ())),
@@ -110,6 +113,7 @@ async def update_key(request: Visit, office: TheOffice, project_id: FromPath[str
         name=body.name,
         permissions=_permissions(body),
         models=body.models,
+        endpoints=body.endpoints,
         ip_allowlist=() if body.ip_allowlist is None else body.ip_allowlist,
         expires_at_ms=_expiry(body, office.clock.now_ms()),
     )

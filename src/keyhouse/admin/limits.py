@@ -14,9 +14,9 @@ from keyhouse.admin.office import TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import query_of
 from keyhouse.admin.shapes import Json
-from keyhouse.control.limits import LimitDraft
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import ScopeType, Unit, Window
+from keyhouse.core.policy import LimitDraft
 
 _KIND: Final = "organization.limit"
 _LIMIT: Final = f"{ROOT}/limits/{{limit_id:str}}"

@@ -9,6 +9,7 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
+from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
 from keyhouse.control.service_accounts import ServiceAccounts
@@ -32,6 +33,7 @@ class Office:
     admin_keys: AdminKeys
     keys: Keys
     limits: Limits
+    policies: Policies
     projects: Projects
     service_accounts: ServiceAccounts
     rate_limits: RateLimits

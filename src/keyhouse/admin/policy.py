@@ -42,6 +42,8 @@ POLICY: Final[Mapping[tuple[str, str], Task | None]] = {
     ("POST", f"{ROOT}/admin_api_keys"): Task.ADMIN_KEYS,
     ("GET", f"{ROOT}/admin_api_keys/{{key_id}}"): READ,
     ("DELETE", f"{ROOT}/admin_api_keys/{{key_id}}"): Task.ADMIN_KEYS,
+    ("GET", f"{ROOT}/policies"): READ,
+    ("POST", f"{ROOT}/policies"): Task.POLICIES,
     ("GET", f"{ROOT}/projects"): READ,
     ("POST", f"{ROOT}/projects"): Task.PROJECTS,
     ("GET", f"{ROOT}/projects/{{project_id}}"): READ,

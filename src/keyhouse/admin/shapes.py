@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from keyhouse.core.key import ApiKey, SecretVersion
 from keyhouse.core.limit import LimitState, format_amount
+from keyhouse.core.policy import violations
 from keyhouse.core.secret import Kind, redacted
 from keyhouse.reporting.listings import OwnedKey
 from keyhouse.store.callers import Caller
@@ -101,11 +102,13 @@ def project_key(owned: OwnedKey, now_ms: int) -> Json:
         "status": str(key.status(now_ms)),
         "permissions": key.permissions.to_json(),
         "models": None if key.models is None else list(key.models),
+        "endpoints": None if key.endpoints is None else list(key.endpoints),
         "ip_allowlist": list(key.ip_allowlist),
         "disabled_at": seconds(key.disabled_at_ms),
         "revoked_at": seconds(key.revoked_at_ms),
         "created_by": key.created_by,
         "limits": [limit(state) for state in owned.limits],
+        "policy_violations": list(violations(key, owned.policy, now_ms)),
         "secrets": [_version(key, secret) for secret in key.secrets],
     }
 

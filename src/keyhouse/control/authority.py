@@ -31,6 +31,7 @@ class Task(StrEnum):
     AUDIT_LOG = "read the audit log"
     LIMITS = "manage limits"
     MODEL_PERMISSIONS = "manage the models of projects"
+    POLICIES = "set the organization's policies"
     PROJECTS = "manage projects"
     SERVICE_ACCOUNTS = "manage service accounts"
     SPEND_ALERTS = "manage spend alerts"

@@ -20,6 +20,7 @@ EXPIRES_AT_MS_MAX: Final = 253_402_300_799_999
 """The end of the year 9999."""
 
 _EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+")
+_ENDPOINT: Final = re.compile(r"/v1(/[A-Za-z0-9_-]{1,60}){1,6}", re.ASCII)
 _JOINERS: Final = "\u200c\u200d"
 """Invisible, but part of how some scripts and emoji are written."""
 
@@ -71,6 +72,19 @@ def read_model(value: str, param: str = "model") -> str:
         raise _invalid(param, "A model's name has 1 to 200 characters.", "List the models to see their names.")
     _refuse_invisible(model, param)
     return model
+
+
+def read_endpoints(values: Iterable[str] | None, param: str = "endpoints") -> tuple[str, ...] | None:
+    """Paths of endpoints such as /v1/chat/completions, each once; None for every endpoint."""
+    if values is None:
+        return None
+    paths = tuple(dict.fromkeys(value.strip().rstrip("/") for value in values))
+    if not paths:
+        raise _invalid(param, "The list of endpoints is empty.", "Name at least one, or leave it out to allow all.")
+    for path in paths:
+        if _ENDPOINT.fullmatch(path) is None:
+            raise _invalid(param, f"{path[:100]!r} is not an endpoint.", "Use paths such as /v1/chat/completions.")
+    return _not_too_many(paths, param)
 
 
 def read_networks(values: Iterable[str], param: str = "ip_allowlist") -> tuple[str, ...]:

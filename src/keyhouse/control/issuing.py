@@ -41,6 +41,7 @@ class NewKey(msgspec.Struct, frozen=True):
     name: str
     permissions: Permissions = ALL
     models: tuple[str, ...] | None = None
+    endpoints: tuple[str, ...] | None = None
     ip_allowlist: tuple[str, ...] = ()
     expires_at_ms: int | None = None
 

@@ -7,40 +7,49 @@ to every other gateway.
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from keyhouse.control.authority import Task, act, require
-from keyhouse.control.fields import read_expiry, read_models, read_name, read_networks
+from keyhouse.control.fields import read_endpoints, read_expiry, read_models, read_name, read_networks
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key, issue_secret
-from keyhouse.control.limits import LimitDraft, describe, new_limit, read_drafts
+from keyhouse.control.key_rules import (
+    OVERLAP_MS_MAX,
+    described,
+    previous_secret_of,
+    read_end,
+    refuse_revoked,
+    revoked_by,
+)
+from keyhouse.control.limits import insert_limits, read_drafts
+from keyhouse.control.policies import require_within, under_policy
 from keyhouse.control.repeats import Minting, Once, issue_once
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.key import ApiKey, SecretVersion, Status
-from keyhouse.core.limit import ScopeType
+from keyhouse.core.key import ApiKey, Status
 from keyhouse.core.permissions import ALL, Permissions
+from keyhouse.core.policy import LimitDraft
 from keyhouse.core.secret import Kind
 from keyhouse.store import keys as rows
-from keyhouse.store import limits, projects
+from keyhouse.store import policies, projects
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Database
 
-__all__ = ["OVERLAP_MS_MAX", "IssuedKey", "KeyChange", "KeyDraft", "Keys", "LimitDraft"]
-
-OVERLAP_MS_MAX: Final = 30 * 24 * 3_600_000
-"""The longest a rotated secret may go on: thirty days."""
+__all__ = ["OVERLAP_MS_MAX", "IssuedKey", "KeyChange", "KeyDraft", "Keys"]
 
 
 class KeyDraft(msgspec.Struct, frozen=True):
-    """A key as it is asked for. `models` None means every model, an empty `ip_allowlist` every address."""
+    """A key as it is asked for. `models` None means every model, `endpoints` None every endpoint, an empty
+    `ip_allowlist` every address.
+    """
 
     name: str
     project_id: str
     permissions: Permissions = ALL
     models: tuple[str, ...] | None = None
+    endpoints: tuple[str, ...] | None = None
     ip_allowlist: tuple[str, ...] = ()
     expires_at_ms: int | None = None
     limits: tuple[LimitDraft, ...] = ()
@@ -52,6 +61,7 @@ class KeyChange(msgspec.Struct, frozen=True):
     name: str | UnsetType = UNSET
     permissions: Permissions | UnsetType = UNSET
     models: tuple[str, ...] | UnsetType | None = UNSET
+    endpoints: tuple[str, ...] | UnsetType | None = UNSET
     ip_allowlist: tuple[str, ...] | UnsetType = UNSET
     expires_at_ms: int | UnsetType | None = UNSET
 
@@ -91,6 +101,7 @@ class Keys:
             name=read_name(draft.name),
             permissions=draft.permissions,
             models=read_models(draft.models),
+            endpoints=read_endpoints(draft.endpoints),
             ip_allowlist=read_networks(draft.ip_allowlist),
             expires_at_ms=read_expiry(draft.expires_at_ms, self._clock.now_ms()),
         )
@@ -105,22 +116,17 @@ class Keys:
                     hint="Create the key in an active project.",
                     param="project_id",
                 )
+            allowed, wanted = under_policy(change, new, limit_drafts)
             issued = issue_key(
                 change.connection,
-                new,
+                allowed,
                 change.now_ms,
                 self._entropy,
                 self._pepper,
                 secret_entropy=minting.entropy,
             )
             minting.note(change, issued)
-            made = [
-                new_limit(each, actor.organization_id, ScopeType.KEY, issued.key.id, change.now_ms, self._entropy)
-                for each in limit_drafts
-            ]
-            for limit in made:
-                limits.insert_limit(change.connection, limit, actor.user_id)
-            details = _described(issued.key) | {"limits": [describe(limit) for limit in made]}
+            details = described(issued.key) | {"limits": insert_limits(change, wanted, issued.key.id, self._entropy)}
             change.record(Event.API_KEY_CREATED, issued.key.id, project_id=project.id, details=details)
             change.announce(issued.key.id)
             return issued
@@ -132,9 +138,11 @@ class Keys:
         require(actor, Task.API_KEYS)
         wanted = self._read_change(change)
 
-        def write(key: ApiKey, _: Change) -> tuple[ApiKey, dict[str, Any]]:
+        def write(key: ApiKey, writing: Change) -> tuple[ApiKey, dict[str, Any]]:
+            policy = policies.find_policy(writing.connection, key.organization_id)
+            require_within(policy, change.expires_at_ms, change.models, key.created_at_ms)
             after = msgspec.structs.replace(key, **wanted)
-            old, new = _described(key), _described(after)
+            old, new = described(key), described(after)
             return after, {field: {"from": old[field], "to": new[field]} for field in wanted}
 
         return await self._alter(actor, key_id, project_id, Event.API_KEY_UPDATED, write)
@@ -167,7 +175,7 @@ class Keys:
         def write(minting: Minting, change: Change) -> IssuedKey:
             connection, now_ms = change.connection, change.now_ms
             key = rows.get_key(connection, actor.organization_id, key_id, project_id=project_id, for_update=True)
-            _refuse_revoked(key)
+            refuse_revoked(key)
             if key.status(now_ms) is Status.EXPIRED:
                 raise Refusal(Code.CONFLICT, f"The API key {key.id} has expired.", hint="Give it a later expiry first.")
             older = key.previous_secret(now_ms)
@@ -222,7 +230,7 @@ class Keys:
     async def revoke(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
         """Refuse a key for good. Revoking it again changes nothing."""
         return await self._alter(
-            actor, key_id, project_id, Event.API_KEY_DELETED, _revoked_by(actor), may_be_revoked=True
+            actor, key_id, project_id, Event.API_KEY_DELETED, revoked_by(actor), may_be_revoked=True
         )
 
     async def create_admin(self, actor: Actor, name: str, expires_at_ms: int | None) -> IssuedKey:
@@ -256,7 +264,7 @@ class Keys:
             key_id,
             None,
             Event.ADMIN_API_KEY_DELETED,
-            _revoked_by(actor),
+            revoked_by(actor),
             may_be_revoked=True,
             task=Task.ADMIN_KEYS,
         )
@@ -293,7 +301,7 @@ class Keys:
                 for_update=True,
             )
             if not may_be_revoked:
-                _refuse_revoked(before)
+                refuse_revoked(before)
             after, details = alter(before, change)
             rows.update_key(change.connection, after)
             change.record(event, after.id, project_id=after.project_id, details=details | {"name": after.name})
@@ -308,12 +316,12 @@ class Keys:
         def write(change: Change) -> ApiKey:
             connection, now_ms = change.connection, change.now_ms
             key = rows.get_key(connection, actor.organization_id, key_id, project_id=project_id, for_update=True)
-            _refuse_revoked(key)
-            previous = _previous_secret(key, now_ms)
+            refuse_revoked(key)
+            previous = previous_secret_of(key, now_ms)
             if ends_at_ms is None:
                 end_ms, event = now_ms, Event.API_KEY_SECRET_ENDED
             else:
-                end_ms, event = _read_end(ends_at_ms, now_ms), Event.API_KEY_UPDATED
+                end_ms, event = read_end(ends_at_ms, now_ms), Event.API_KEY_UPDATED
             rows.update_secret_end(connection, key.id, previous.version, end_ms)
             details = {"version": previous.version, "ends_at_ms": {"from": previous.ends_at_ms, "to": end_ms}}
             change.record(event, key.id, project_id=key.project_id, details=details)
@@ -330,6 +338,8 @@ class Keys:
             wanted["permissions"] = change.permissions
         if change.models is not UNSET:
             wanted["models"] = read_models(change.models)
+        if change.endpoints is not UNSET:
+            wanted["endpoints"] = read_endpoints(change.endpoints)
         if change.ip_allowlist is not UNSET:
             wanted["ip_allowlist"] = read_networks(change.ip_allowlist)
         if change.expires_at_ms is not UNSET:
@@ -341,52 +351,3 @@ class Keys:
 
     def _tell_issued(self, issued: IssuedKey) -> None:
         self._on_change(issued.key.id)
-
-
-def _described(key: ApiKey) -> dict[str, Any]:
-    """A key as the audit log tells it: nothing of its secrets."""
-    return {
-        "name": key.name,
-        "permissions": key.permissions.to_json(),
-        "models": key.models,
-        "ip_allowlist": key.ip_allowlist,
-        "expires_at_ms": key.expires_at_ms,
-    }
-
-
-def _revoked_by(actor: Actor) -> Callable[[ApiKey, Change], tuple[ApiKey, dict[str, Any]]]:
-    def revoke(key: ApiKey, change: Change) -> tuple[ApiKey, dict[str, Any]]:
-        if key.revoked_at_ms is not None:
-            return key, {"unchanged": True}
-        return msgspec.structs.replace(key, revoked_at_ms=change.now_ms, revoked_by=actor.user_id), {}
-
-    return revoke
-
-
-def _refuse_revoked(key: ApiKey) -> None:
-    if key.revoked_at_ms is not None:
-        raise Refusal(
-            Code.CONFLICT, f"The API key {key.id} was revoked.", hint="Revoking is final; create a new key instead."
-        )
-
-
-def _previous_secret(key: ApiKey, now_ms: int) -> SecretVersion:
-    previous = key.previous_secret(now_ms)
-    if previous is None:
-        raise Refusal(
-            Code.CONFLICT,
-            f"No older secret of the API key {key.id} works any more.",
-            hint="What has ended does not come back; rotate the key to begin a new overlap.",
-        )
-    return previous
-
-
-def _read_end(ends_at_ms: int, now_ms: int) -> int:
-    if not now_ms < ends_at_ms <= now_ms + OVERLAP_MS_MAX:
-        raise Refusal(
-            Code.PARAMETER_INVALID,
-            "The older secret's end is out of range.",
-            hint="Choose a moment in the future, at most 30 days from now.",
-            param="ends_at",
-        )
-    return ends_at_ms

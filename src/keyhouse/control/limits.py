@@ -9,22 +9,24 @@ from keyhouse.control.fields import read_model
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import identifier
-from keyhouse.core.limit import Limit, LimitState, ScopeType, Unit, Window, format_amount, require_window
+from keyhouse.core.limit import Limit, LimitState, ScopeType, format_amount, require_window
 from keyhouse.core.money import AMOUNT_MAX
+from keyhouse.core.policy import LimitDraft
 from keyhouse.store import keys, people, projects, service_accounts
 from keyhouse.store import limits as rows
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Connection, Database
 
-
-class LimitDraft(msgspec.Struct, frozen=True):
-    """A limit without its scope. `amount` is nano-USD for usd, whole units for all others; zero lets nothing pass."""
-
-    unit: Unit
-    window: Window
-    amount: int
-    model: str | None = None
-    refuse_when_short: bool = False
+__all__ = [
+    "LimitDraft",
+    "Limits",
+    "describe",
+    "describe_draft",
+    "insert_limits",
+    "new_limit",
+    "read_draft",
+    "read_drafts",
+]
 
 
 class Limits:
@@ -98,16 +100,16 @@ def read_draft(draft: LimitDraft, param: str | None = None) -> LimitDraft:
     return msgspec.structs.replace(draft, model=read_model(draft.model))
 
 
-def read_drafts(drafts: Iterable[LimitDraft]) -> tuple[LimitDraft, ...]:
+def read_drafts(drafts: Iterable[LimitDraft], param: str = "limits") -> tuple[LimitDraft, ...]:
     """The same for the limits of a new key, of which no two may be alike."""
-    limits = tuple(read_draft(draft, "limits") for draft in drafts)
+    limits = tuple(read_draft(draft, param) for draft in drafts)
     kinds = {(draft.unit, draft.window, draft.model) for draft in limits}
     if len(kinds) < len(limits):
         raise Refusal(
             Code.PARAMETER_INVALID,
             "Two of the limits have the same unit, window and model.",
             hint="Keep the one that is meant.",
-            param="limits",
+            param=param,
         )
     return limits
 
@@ -145,15 +147,30 @@ def put_limit(change: Change, limit: Limit) -> tuple[Limit, Limit | None]:
     return limit, found
 
 
+def insert_limits(
+    change: Change, drafts: Iterable[LimitDraft], key_id: str, entropy: Entropy
+) -> list[dict[str, object]]:
+    """Put limits on a new key; as the audit log tells them. `read_drafts` has seen them."""
+    organization_id = change.actor.organization_id
+    made = [new_limit(draft, organization_id, ScopeType.KEY, key_id, change.now_ms, entropy) for draft in drafts]
+    for limit in made:
+        rows.insert_limit(change.connection, limit, change.actor.user_id)
+    return [describe(limit) for limit in made]
+
+
 def describe(limit: Limit) -> dict[str, object]:
     """A limit as the audit log tells it."""
+    return {"scope": {"type": limit.scope_type, "id": limit.scope_id}} | describe_draft(limit)
+
+
+def describe_draft(draft: LimitDraft | Limit) -> dict[str, object]:
+    """The same without its scope."""
     return {
-        "scope": {"type": limit.scope_type, "id": limit.scope_id},
-        "unit": limit.unit,
-        "window": limit.window,
-        "amount": format_amount(limit.unit, limit.amount),
-        "model": limit.model,
-        "refuse_when_short": limit.refuse_when_short,
+        "unit": draft.unit,
+        "window": draft.window,
+        "amount": format_amount(draft.unit, draft.amount),
+        "model": draft.model,
+        "refuse_when_short": draft.refuse_when_short,
     }
 
 

@@ -12,6 +12,8 @@ from msgspec import UNSET, UnsetType
 from keyhouse.control.authority import Task, act, require
 from keyhouse.control.fields import read_name
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key
+from keyhouse.control.limits import insert_limits
+from keyhouse.control.policies import under_policy
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import identifier
@@ -151,8 +153,10 @@ class ServiceAccounts:
             permissions=permissions,
         )
         by = change.actor.user_id
-        issued = issue_key(change.connection, new, change.now_ms, self._entropy, self._pepper, created_by=by)
-        details = {"name": name, "permissions": permissions.to_json(), "service_account_id": account.id}
+        allowed, drafts = under_policy(change, new, ())
+        issued = issue_key(change.connection, allowed, change.now_ms, self._entropy, self._pepper, created_by=by)
+        made = insert_limits(change, drafts, issued.key.id, self._entropy)
+        details = {"name": name, "permissions": permissions.to_json(), "service_account_id": account.id, "limits": made}
         change.record(Event.API_KEY_CREATED, issued.key.id, project_id=account.project_id, details=details)
         change.announce(issued.key.id)
         return issued

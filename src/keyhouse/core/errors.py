@@ -45,6 +45,7 @@ class Code(StrEnum):
     PARAMETER_UNKNOWN = "parameter_unknown"
 
     # may it
+    ENDPOINT_NOT_ALLOWED = "endpoint_not_allowed"
     MODEL_NOT_ALLOWED = "model_not_allowed"
     MODEL_UNKNOWN = "model_unknown"
     PERMISSION_MISSING = "permission_missing"

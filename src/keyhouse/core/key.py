@@ -34,8 +34,9 @@ class SecretVersion(msgspec.Struct, frozen=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """A key as people see it. `project_id` is None for admin keys; `models` None means every model;
-    an empty `ip_allowlist` means every address. `secrets` are ordered newest first.
+    """A key as people see it. `project_id` is None for admin keys; `models` None means every model, `endpoints` None
+    every endpoint, else those paths and what is below them; an empty `ip_allowlist` means every address. `secrets` are
+    ordered newest first.
     """
 
     id: str
@@ -46,6 +47,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     name: str
     permissions: Permissions
     models: tuple[str, ...] | None
+    endpoints: tuple[str, ...] | None
     ip_allowlist: tuple[str, ...]
     created_at_ms: int
     created_by: str
@@ -122,6 +124,7 @@ class Credential(msgspec.Struct, frozen=True):
     models: frozenset[str] | None = None
     ip_allowlist: tuple[str, ...] = ()
     project_models: ModelPolicy | None = None
+    endpoints: tuple[str, ...] | None = None
 
     def may_use(self, model: str) -> bool:
         """Whether both the key and its project may use this model."""

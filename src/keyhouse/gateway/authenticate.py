@@ -152,6 +152,17 @@ def require_address(credential: Credential, address: str) -> None:
         raise _not_from(address, credential)
 
 
+def require_endpoint(credential: Credential, path: str) -> None:
+    """Raise Refusal unless this credential may use this path: one on its list, or below one."""
+    endpoints = credential.endpoints
+    if endpoints is not None and not any(path == one or path.startswith(f"{one}/") for one in endpoints):
+        raise Refusal(
+            Code.ENDPOINT_NOT_ALLOWED,
+            f"The API key {credential.redacted} may not be used for {path[:200]}.",
+            hint=f"It may be used for {', '.join(endpoints)}; have the list changed, or use another key.",
+        )
+
+
 def require_permission(credential: Credential, resource: Resource, access: Access) -> None:
     """Raise Refusal unless this credential may do this."""
     if not credential.permissions.allow(resource, access):

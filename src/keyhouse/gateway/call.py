@@ -22,7 +22,7 @@ from keyhouse.core.identifiers import call_id
 from keyhouse.core.key import Credential
 from keyhouse.core.permissions import Access
 from keyhouse.core.secret import Kind
-from keyhouse.gateway.authenticate import Authenticator, require_model, require_permission
+from keyhouse.gateway.authenticate import Authenticator, require_endpoint, require_model, require_permission
 from keyhouse.gateway.background import POLL_SECONDS, Following
 from keyhouse.gateway.cool_down import Failure
 from keyhouse.gateway.demo import Demo
@@ -151,6 +151,7 @@ async def identify(request: Request, house: House, *, anew: bool = False, admits
         authorization, elsewhere, request.address, anew=anew, admits_admins=admits_admins
     )
     request.credential = credential
+    require_endpoint(credential, request.path)
     return credential
 
 

@@ -9,8 +9,9 @@ from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import LimitState, ScopeType
+from keyhouse.core.policy import NONE, Policy
 from keyhouse.core.secret import Kind
-from keyhouse.store import keys, limits, people, projects, service_accounts
+from keyhouse.store import keys, limits, people, policies, projects, service_accounts
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.people import Member
 from keyhouse.store.projects import Project
@@ -25,7 +26,7 @@ CHUNK: Final = 100
 class OwnedKey(msgspec.Struct, frozen=True):
     """A key, its owner, and its limits. The owner is a member or, of a service account's key, an `account`.
 
-    `is_owner_active` says whether the owner still has access to the key's project.
+    `is_owner_active` says whether the owner still has access to the key's project; `policy` is the organization's.
     """
 
     key: ApiKey
@@ -33,6 +34,7 @@ class OwnedKey(msgspec.Struct, frozen=True):
     is_owner_active: bool
     limits: tuple[LimitState, ...] = ()
     account: ServiceAccount | None = None
+    policy: Policy = NONE
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -148,8 +150,11 @@ class _Surroundings:
         scopes = [(ScopeType.KEY, key.id) for key in found]
         for state in limits.list_states(self._connection, self._organization_id, zone, self._now_ms, scopes=scopes):
             standing[state.limit.scope_id].append(state)
+        policy = policies.find_policy(self._connection, self._organization_id)
         return tuple(
-            OwnedKey(key, self._owner(key), self.is_owner_active(key), tuple(standing[key.id]), self._account(key))
+            OwnedKey(
+                key, self._owner(key), self.is_owner_active(key), tuple(standing[key.id]), self._account(key), policy
+            )
             for key in found
         )
 

@@ -223,6 +223,7 @@ def _writable(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "permissions": msgspec.json.encode(key.permissions.to_json()).decode(),
         "models": None if key.models is None else msgspec.json.encode(key.models).decode(),
+        "endpoints": None if key.endpoints is None else msgspec.json.encode(key.endpoints).decode(),
         "ip_allowlist": msgspec.json.encode(key.ip_allowlist).decode(),
         "expires_at_ms": key.expires_at_ms,
         "disabled_at_ms": key.disabled_at_ms,
@@ -259,7 +260,8 @@ def _key(row: RowMapping, secrets: tuple[SecretVersion, ...]) -> ApiKey:
             **row,
             "kind": Kind(row["kind"]),
             "permissions": _permissions(row),
-            "models": _models(row),
+            "models": _names(row["models"]),
+            "endpoints": _names(row["endpoints"]),
             "ip_allowlist": _addresses(row),
             "secrets": secrets,
         }
@@ -270,8 +272,8 @@ def _permissions(row: RowMapping) -> Permissions:
     return parse_permissions(msgspec.json.decode(row["permissions"]))
 
 
-def _models(row: RowMapping) -> tuple[str, ...] | None:
-    return None if row["models"] is None else msgspec.json.decode(row["models"], type=tuple[str, ...])
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else msgspec.json.decode(text, type=tuple[str, ...])
 
 
 def _addresses(row: RowMapping) -> tuple[str, ...]:
@@ -296,6 +298,7 @@ def _credential_rows() -> Select[Any]:
             keys.c.owner_id,
             keys.c.permissions,
             keys.c.models,
+            keys.c.endpoints,
             keys.c.ip_allowlist,
             keys.c.expires_at_ms,
             keys.c.disabled_at_ms,
@@ -327,7 +330,7 @@ _CREDENTIAL: Final = _credential_rows()
 
 
 def _credential(row: RowMapping) -> Credential:
-    models = _models(row)
+    models = _names(row["models"])
     kind = Kind(row["kind"])
     return Credential(
         key_id=row["id"],
@@ -350,4 +353,5 @@ def _credential(row: RowMapping) -> Credential:
         models=None if models is None else frozenset(models),
         ip_allowlist=_addresses(row),
         project_models=read_model_policy(row["project_mode"], row["project_models"]),
+        endpoints=_names(row["endpoints"]),
     )

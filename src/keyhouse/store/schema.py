@@ -23,9 +23,19 @@ from sqlalchemy import (
 from keyhouse.store.metadata import METADATA
 from keyhouse.store.rollup_tables import rollup_tables
 from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, spend_alerts
-from keyhouse.store.schema_keys import key_secrets, repeats
+from keyhouse.store.schema_keys import key_notices, key_secrets, policies, repeats
 
-__all__ = ["METADATA", "audit_events", "audit_heads", "key_secrets", "model_permissions", "repeats", "spend_alerts"]
+__all__ = [
+    "METADATA",
+    "audit_events",
+    "audit_heads",
+    "key_notices",
+    "key_secrets",
+    "model_permissions",
+    "policies",
+    "repeats",
+    "spend_alerts",
+]
 # Those of other files too: whoever reads or writes rows finds every table here.
 
 ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
@@ -137,6 +147,7 @@ keys = Table(
     Column("name", Text, nullable=False),
     Column("permissions", Text, nullable=False),
     Column("models", Text),
+    Column("endpoints", Text),
     Column("ip_allowlist", Text, nullable=False, server_default="[]"),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),

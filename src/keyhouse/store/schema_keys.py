@@ -30,3 +30,21 @@ repeats = Table(
     sqlite_with_rowid=False,
 )
 """What requests with an `Idempotency-Key` made, for a day; `seed` for some minutes only (`control.repeats`)."""
+
+policies = Table(
+    "policies",
+    METADATA,
+    Column("organization_id", ForeignKey("organizations.id"), primary_key=True),
+    Column("settings", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+"""Organizations' policies on keys; `settings` is `core.policy.Policy` in JSON."""
+
+key_notices = Table(
+    "key_notices",
+    METADATA,
+    Column("key_id", ForeignKey("api_keys.id"), primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("mark", BigInteger, primary_key=True),
+)
+"""What was told of a key, once: `mark` is the end that was warned of, or the version of the secret."""
