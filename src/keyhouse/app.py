@@ -19,6 +19,7 @@ from keyhouse.catalog import Catalog, load_catalog
 from keyhouse.console import app as console
 from keyhouse.console.desk import Desk
 from keyhouse.control.admin_keys import AdminKeys
+from keyhouse.control.children import Children
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
@@ -199,6 +200,7 @@ async def open_house(
             entropy=entropy,
             objects=Objects(database, clock),
             database=database,
+            children=Children(database, entropy, ground.keyring.pepper, authenticator.forget),
         ),
         structlog.get_logger("keyhouse.gateway"),
         write_line,

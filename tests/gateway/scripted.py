@@ -16,6 +16,7 @@ import uvicorn
 from sqlalchemy import Connection, insert, select, update
 
 from given import FakeClock, a_database, a_limit, seeded_entropy, some_people
+from keyhouse.control.children import Children
 from keyhouse.core.bound import Ceilings
 from keyhouse.core.money import Price, Rate
 from keyhouse.core.secret import Kind, digest, mint
@@ -242,7 +243,8 @@ async def a_street(
     routing = Routing(_models(local, listening[1:]), CoolDowns(clock))
     house = House(
         authenticator, routing, ledger, client, clock, seeded_entropy(3),
-        Objects(database, clock), database, body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
+        Objects(database, clock), database, Children(database, seeded_entropy(4), PEPPER, authenticator.forget),
+        body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
         upload_bytes_max=1_000_000, upload_seconds_max=0.5,
     )  # fmt: skip
     config = uvicorn.Config(asgi.build(house, log), port=0, lifespan="off", log_config=None, ws="none")

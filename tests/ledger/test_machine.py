@@ -24,6 +24,7 @@ from keyhouse.ledger.housekeeping import Housekeeping, Kept
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.ledger.watch import Watch
 from keyhouse.store import schema
+from ledger.given_child import a_child
 from ledger.model import SCOPES, Model, ModelLimit, Sizes
 
 EXAMPLES = int(os.environ.get("KEYHOUSE_MACHINE_EXAMPLES", "20"))
@@ -76,6 +77,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize()
     def seed(self) -> None:
         self.runner.run(self.database.write(some_people))
+        self.runner.run(self.database.write(a_child))
 
     def run(self, *batch: Operation) -> tuple[Verdict, ...]:
         return self.runner.run(self.books.run(batch)).verdicts
@@ -121,14 +123,22 @@ class LedgerMachine(RuleBasedStateMachine):
         changed = update(schema.limits).where(schema.limits.c.id == name).values(**values)
         self.runner.run(self.database.write(lambda connection: connection.execute(changed).rowcount))
 
-    @rule(target=calls, needs=st.lists(st.tuples(SIZES, st.sampled_from(MODELS)), min_size=1, max_size=4))
-    def reserve(self, needs: list[tuple[Sizes, str]]) -> str:
+    @rule(
+        target=calls,
+        needs=st.lists(st.tuples(SIZES, st.sampled_from(MODELS)), min_size=1, max_size=4),
+        is_by_child=st.booleans(),
+    )
+    def reserve(self, needs: list[tuple[Sizes, str]], is_by_child: bool) -> str:
+        """By the key or by a child of it: every limit on the key's way counts both."""
         batch = []
         for need, model in needs:
             self.number += 1
             name = call_id(self.clock.now_ms(), self.number.to_bytes(10))
             wanted = msgspec.structs.replace(a_need(need.nano_usd, tokens=need.tokens), images=need.images)
-            batch.append(Reserve(an_opening(name, model=model), wanted))
+            opening = an_opening(name, model=model)
+            if is_by_child:
+                opening = msgspec.structs.replace(opening, key_id="key_child", parent_id="key_1")
+            batch.append(Reserve(opening, wanted))
         verdicts = self.run(*batch)
         for operation, verdict, (need, model) in zip(batch, verdicts, needs, strict=True):
             is_expected = self.model.reserve(operation.opening.id, model, need, self.clock.now_ms())

@@ -130,7 +130,7 @@ async def delete_key(request: Visit, office: TheOffice, project_id: FromPath[str
     """Revoke a key for good, at once; not one of a service account."""
     actor = actor_of(request)
     owned = await office.listings.one(actor.organization_id, key_id, project_id=project_id)
-    if owned.key.kind is Kind.SERVICE_ACCOUNT:
+    if owned.key.kind is Kind.SERVICE_ACCOUNT and owned.key.parent_id is None:
         # As OpenAI's API does: what holds such a key is the account, which another program may manage.
         raise Refusal(
             Code.PARAMETER_INVALID,

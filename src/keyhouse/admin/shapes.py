@@ -99,6 +99,7 @@ def project_key(owned: OwnedKey, now_ms: int) -> Json:
         "owner": _owner(owned),
         "owner_project_access": "active" if owned.is_owner_active else "inactive",
         "project_id": key.project_id,
+        "parent_id": key.parent_id,
         "status": str(key.status(now_ms)),
         "permissions": key.permissions.to_json(),
         "models": None if key.models is None else list(key.models),

@@ -54,6 +54,10 @@ class Client:
         """Take something away."""
         return self._ask("DELETE", path)
 
+    def verify(self, body: object) -> Json:
+        """Ask whether a key will do."""
+        return self._ask("POST", "/keys/verify", body=body, root="/v1")
+
     def every(self, path: str, query: Mapping[str, Any] | None = None) -> list[Json]:
         """All objects of a list, page by page."""
         found: list[Json] = []
@@ -65,12 +69,20 @@ class Client:
                 return found
             wanted["after"] = page["last_id"]
 
-    def _ask(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: object = None) -> Json:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: object = None,
+        root: str = "/v1/organization",
+    ) -> Json:
         headers = {"authorization": f"Bearer {self._key}", "user-agent": f"keyhouse/{__version__}"}
         try:
             answer = httpx.request(
                 method,
-                f"{self.url}/v1/organization{path}",
+                f"{self.url}{root}{path}",
                 params=query,
                 json=body,
                 headers=headers,

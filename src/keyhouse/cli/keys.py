@@ -1,23 +1,29 @@
-"""`keyhouse keys`: create, list, show, update, rotate, disable, enable, revoke."""
+"""`keyhouse keys`: create, list, show, update, rotate, end and extend the old secret, disable, enable, revoke."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
 
-from keyhouse.cli import forms, lookup
+from keyhouse.cli import forms, key_uses, lookup
 from keyhouse.cli.client import Client, Json, part
-from keyhouse.cli.lookup import ProjectOption
+from keyhouse.cli.lookup import Key, ProjectOption
 from keyhouse.cli.talk import AsJson, Exit, Failure, moment, say, show_fields, show_json, show_table
 
 keys_app: Final = App(name="keys", help="API keys: what applications call models with.")
+keys_app.command(key_uses.callers)
+keys_app.command(key_uses.children)
+keys_app.command(key_uses.verify)
 
-Key = Annotated[str, Parameter(help="The key, by its id (key_...); never its secret.")]
 Models = Annotated[
     tuple[str, ...], Parameter(name="--model", show_default=False, help="A model it may use; repeat it for more.")
 ]
 Networks = Annotated[
     tuple[str, ...], Parameter(name="--allow", show_default=False, help="An address or network it works from (CIDR).")
+]
+Endpoints = Annotated[
+    tuple[str, ...],
+    Parameter(name="--endpoint", show_default=False, help="An endpoint it is for, such as /v1/embeddings."),
 ]
 PERMISSIONS: Final = "all, read_only, chat_only, embeddings_only, or grants such as chat_completions=write,models=read."
 
@@ -29,6 +35,7 @@ def create(
     project: ProjectOption = None,
     permissions: Annotated[str, Parameter(help=PERMISSIONS)] = "all",
     models: Models = (),
+    endpoints: Endpoints = (),
     networks: Networks = (),
     expires: Annotated[str | None, Parameter(help="When it ends: 90d, or 2027-01-31.")] = None,
     budget: Annotated[tuple[str, ...], Parameter(show_default=False, help="Dollars, such as 25/month.")] = (),
@@ -47,6 +54,8 @@ def create(
     body: dict[str, Any] = {"name": name, "permissions": forms.permissions(permissions)}
     if models:
         body["models"] = list(models)
+    if endpoints:
+        body["endpoints"] = list(endpoints)
     if networks:
         body["ip_allowlist"] = list(networks)
     if expires is not None:
@@ -119,6 +128,8 @@ def update(
     name: Annotated[str | None, Parameter(help="Its new name.")] = None,
     permissions: Annotated[str | None, Parameter(help=PERMISSIONS)] = None,
     models: Models = (),
+    endpoints: Endpoints = (),
+    any_endpoint: Annotated[bool, Parameter(show_default=False, help="Let it be used for every endpoint.")] = False,
     any_model: Annotated[bool, Parameter(show_default=False, help="Let it use every model.")] = False,
     networks: Networks = (),
     any_address: Annotated[bool, Parameter(show_default=False, help="Let it work from everywhere.")] = False,
@@ -133,8 +144,8 @@ def update(
 
         keyhouse keys update key_7Qm2x9FaLk --any-model --expires never
     """
-    if (models and any_model) or (networks and any_address):
-        raise Failure("--model and --any-model, or --allow and --any-address, exclude each other.", Exit.USAGE)
+    if (models and any_model) or (networks and any_address) or (endpoints and any_endpoint):
+        raise Failure("--model, --endpoint and --allow exclude --any-model, --any-endpoint, --any-address.", Exit.USAGE)
     body: dict[str, Any] = {}
     if name is not None:
         body["name"] = name
@@ -142,6 +153,8 @@ def update(
         body["permissions"] = forms.permissions(permissions)
     if models or any_model:
         body["models"] = list(models) or None
+    if endpoints or any_endpoint:
+        body["endpoints"] = list(endpoints) or None
     if networks or any_address:
         body["ip_allowlist"] = list(networks)
     if expires is not None:
@@ -208,44 +221,6 @@ def extend_previous(
 
 
 @keys_app.command
-def callers(
-    key: Key,
-    /,
-    *,
-    since: Annotated[str | None, Parameter(help="From when on: 24h, or 2027-01-31. The last day if left out.")] = None,
-    project: ProjectOption = None,
-    json: AsJson = False,
-) -> None:
-    """Show who calls with which secret of a key: whom a rotation still waits for.
-
-    For example:
-
-        keyhouse keys callers key_7Qm2x9FaLk --since 7d
-    """
-    client = Client()
-    query = None
-    if since is not None:
-        query = {"start_time": forms.instant(since, "--since", datetime.now(UTC), direction=-1)}
-    found = client.get(f"{lookup.key_path(client, key, project)}/secrets", query)
-    if json:
-        show_json(found)
-        return
-    rows = [
-        (
-            secret["version"],
-            caller["address"],
-            caller["user_agent"],
-            caller["endpoint"],
-            caller["requests"],
-            moment(caller["last_seen_at"]),
-        )
-        for secret in found["data"]
-        for caller in secret["callers"]
-    ]
-    show_table(("SECRET", "ADDRESS", "AGENT", "ENDPOINT", "REQUESTS", "LAST SEEN"), rows, ("REQUESTS",))
-
-
-@keys_app.command
 def disable(key: Key, /, *, project: ProjectOption = None, json: AsJson = False) -> None:
     """Refuse a key until it is enabled again.
 
@@ -309,11 +284,16 @@ def _fields(found: Json) -> dict[str, object]:
         "owner": _owner(found),
         "permissions": found["permissions"],
         "models": "all" if found["models"] is None else found["models"],
+        "endpoints": "all" if found["endpoints"] is None else found["endpoints"],
         "addresses": found["ip_allowlist"] or "all",
         "created": moment(found["created_at"]),
         "last used": moment(found["last_used_at"]),
         "expires": "never" if found["expires_at"] is None else moment(found["expires_at"]),
     }
+    if found["parent_id"]:
+        fields["parent"] = found["parent_id"]
+    for number, sentence in enumerate(found["policy_violations"], 1):
+        fields[f"breaks policy {number}"] = sentence
     for limit in found["limits"]:
         model = f" of {limit['model']}" if limit["model"] else ""
         if limit["unit"] == "concurrency":

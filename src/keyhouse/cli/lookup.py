@@ -7,6 +7,9 @@ from cyclopts import Parameter
 from keyhouse.cli.client import Client, Json, part
 from keyhouse.cli.talk import Exit, Failure
 
+Key = Annotated[str, Parameter(help="The key, by its id (key_...); never its secret.")]
+"""The argument that names a key."""
+
 ProjectOption = Annotated[str | None, Parameter(name="--project", help="The project, by its id or its name.")]
 """The option that names a project."""
 

@@ -68,6 +68,7 @@ app.command(
     name="service-accounts",
     help="Machines that own keys of a project.",
 )
+app.command("keyhouse.cli.policies:policies_app", name="policies", help="What the organization wants of its keys.")
 app.command("keyhouse.cli.limits:limits_app", name="limits", help="Budgets and rate limits.")
 app.command("keyhouse.cli.usage:usage", name="usage", help=_USAGE)
 app.command("keyhouse.cli.usage:costs", name="costs", help=_COSTS)

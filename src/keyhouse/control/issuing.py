@@ -44,6 +44,7 @@ class NewKey(msgspec.Struct, frozen=True):
     endpoints: tuple[str, ...] | None = None
     ip_allowlist: tuple[str, ...] = ()
     expires_at_ms: int | None = None
+    parent_id: str | None = None
 
 
 def issue_key(

@@ -37,7 +37,7 @@ from keyhouse.store import policies, projects
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Database
 
-__all__ = ["OVERLAP_MS_MAX", "IssuedKey", "KeyChange", "KeyDraft", "Keys"]
+__all__ = ["OVERLAP_MS_MAX", "IssuedKey", "KeyChange", "KeyDraft", "Keys", "LimitDraft"]
 
 
 class KeyDraft(msgspec.Struct, frozen=True):

@@ -36,7 +36,7 @@ class Opening(msgspec.Struct, frozen=True):
     """Who calls what, as it is written before anything is sent.
 
     `owner_type` is the scope type of the key's owner, `user` or `service_account`. `price_id` is None where the
-    price is unknown.
+    price is unknown. `parent_id` is the key that made a child key: its limits count the call, too.
     """
 
     id: str
@@ -56,6 +56,7 @@ class Opening(msgspec.Struct, frozen=True):
     address: str = ""
     agent: str = ""
     owner_type: str = "user"
+    parent_id: str | None = None
 
 
 class Closing(msgspec.Struct, frozen=True):

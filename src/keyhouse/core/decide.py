@@ -251,13 +251,17 @@ def _reserve(operation: Reserve, rows: Rows, now_ms: int, changed: dict[int, Per
 
 
 def scopes_of(opening: Opening) -> tuple[tuple[str, str], ...]:
-    """What a call's limits may stand on, by scope type and id: its key, the key's owner, project, organization."""
-    return (
+    """What a call's limits may stand on, by scope type and id: its key, the key's owner, project, organization.
+
+    A child key's calls count on its parent's limits, too: what it spends is carved out of those.
+    """
+    scopes = (
         ("key", opening.key_id),
         (opening.owner_type, opening.owner_id),
         ("project", opening.project_id),
         ("organization", opening.organization_id),
     )
+    return scopes if opening.parent_id is None else (*scopes, ("key", opening.parent_id))
 
 
 def _on_the_way(opening: Opening, in_force: Mapping[tuple[str, str], Sequence[Period]]) -> list[Period]:

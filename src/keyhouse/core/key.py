@@ -36,7 +36,7 @@ class SecretVersion(msgspec.Struct, frozen=True):
 class ApiKey(msgspec.Struct, frozen=True):
     """A key as people see it. `project_id` is None for admin keys; `models` None means every model, `endpoints` None
     every endpoint, else those paths and what is below them; an empty `ip_allowlist` means every address. `secrets` are
-    ordered newest first.
+    ordered newest first. `parent_id` is the key that made a child key.
     """
 
     id: str
@@ -58,6 +58,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     revoked_by: str | None
     last_used_at_ms: int | None
     secrets: tuple[SecretVersion, ...]
+    parent_id: str | None = None
 
     @property
     def current(self) -> SecretVersion:
@@ -107,8 +108,8 @@ class ModelPolicy(msgspec.Struct, frozen=True):
 class Credential(msgspec.Struct, frozen=True):
     """What a secret stands for once it has been recognized. There is no credential without a key.
 
-    `redacted` is what may be shown of it. `time_zone` is the organization's, by its IANA name.
-    `admin keys` have an empty `project_id`.
+    `redacted` is what may be shown of it. `parent_id` is the key that made a child key. `time_zone` is the
+    organization's, by its IANA name. `admin keys` have an empty `project_id`.
     """
 
     key_id: str
@@ -125,6 +126,30 @@ class Credential(msgspec.Struct, frozen=True):
     ip_allowlist: tuple[str, ...] = ()
     project_models: ModelPolicy | None = None
     endpoints: tuple[str, ...] | None = None
+    parent_id: str | None = None
+
+    def under(self, parent: "Credential") -> "Credential":
+        """This credential of a child key, with no more than what its parent has, and alive no longer than it."""
+        own, above = self.standing, parent.standing
+        standing = msgspec.structs.replace(
+            own,
+            expires_at_ms=min((at for at in (own.expires_at_ms, above.expires_at_ms) if at is not None), default=None),
+            disabled_at_ms=above.disabled_at_ms if own.disabled_at_ms is None else own.disabled_at_ms,
+            revoked_at_ms=above.revoked_at_ms if own.revoked_at_ms is None else own.revoked_at_ms,
+        )
+        models, endpoints = self.models, self.endpoints
+        if parent.models is not None:
+            models = parent.models if models is None else models & parent.models
+        if parent.endpoints is not None:
+            endpoints = parent.endpoints
+        return msgspec.structs.replace(
+            self,
+            standing=standing,
+            permissions=self.permissions.meet(parent.permissions),
+            models=models,
+            endpoints=endpoints,
+            ip_allowlist=parent.ip_allowlist or self.ip_allowlist,
+        )
 
     def may_use(self, model: str) -> bool:
         """Whether both the key and its project may use this model."""

@@ -12,11 +12,14 @@ import msgspec
 
 
 class Resource(StrEnum):
-    """What can be granted, alphabetical. `keys` is to verify keys of one's own organization."""
+    """What can be granted, alphabetical. `keys` is to verify keys of one's own organization, `child_keys` to make
+    keys that may do no more than the one that makes them.
+    """
 
     AUDIO = "audio"
     BATCHES = "batches"
     CHAT_COMPLETIONS = "chat_completions"
+    CHILD_KEYS = "child_keys"
     COMPLETIONS = "completions"
     EMBEDDINGS = "embeddings"
     FILES = "files"
@@ -50,6 +53,23 @@ class Permissions(msgspec.Struct, frozen=True):
             return access is Access.READ
         held = self.grants.get(resource)
         return held is Access.WRITE or held is access
+
+    def is_within(self, other: "Permissions") -> bool:
+        """Whether `other` allows all that these allow."""
+        return all(
+            other.allow(resource, access) for resource in Resource for access in Access if self.allow(resource, access)
+        )
+
+    def meet(self, other: "Permissions") -> "Permissions":
+        """What both allow."""
+        if self.is_within(other):
+            return self
+        grants: dict[Resource, Access] = {}
+        for resource in Resource:
+            for access in (Access.READ, Access.WRITE):  # write includes read, so it comes last
+                if self.allow(resource, access) and other.allow(resource, access):
+                    grants[resource] = access
+        return Permissions("restricted", grants)
 
     def to_json(self) -> str | dict[str, str]:
         """The form of the API."""

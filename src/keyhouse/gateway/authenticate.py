@@ -113,8 +113,8 @@ class Authenticator:
     def forget(self, key_id: str) -> None:
         """Read this key anew when it is used next, also where a reading of it is under way right now."""
         self._forgettings += 1
-        for found in self._digests_of.pop(key_id, ()):
-            self._remembered.pop(found, None)
+        for found in tuple(self._digests_of.get(key_id, ())):
+            self._drop(found)
 
     def forget_all(self) -> None:
         """Read every key anew when it is used next: what was changed elsewhere may have gone unheard."""
@@ -136,13 +136,22 @@ class Authenticator:
     def _remember(self, remembered: _Remembered) -> None:
         self._remembered[remembered.digest] = remembered
         self._remembered.move_to_end(remembered.digest)
-        self._digests_of.setdefault(remembered.credential.key_id, set()).add(remembered.digest)
+        for key_id in _keys_of(remembered.credential):
+            self._digests_of.setdefault(key_id, set()).add(remembered.digest)
         if len(self._remembered) > self._remembered_max:
-            found, oldest = self._remembered.popitem(last=False)
-            digests = self._digests_of[oldest.credential.key_id]
+            self._drop(next(iter(self._remembered)))
+
+    def _drop(self, found: bytes) -> None:
+        for key_id in _keys_of(self._remembered.pop(found).credential):
+            digests = self._digests_of[key_id]
             digests.discard(found)
             if not digests:
-                del self._digests_of[oldest.credential.key_id]
+                del self._digests_of[key_id]
+
+
+def _keys_of(credential: Credential) -> tuple[str, ...]:
+    """The keys that it hangs on: its own, and the one that made it."""
+    return (credential.key_id,) if credential.parent_id is None else (credential.key_id, credential.parent_id)
 
 
 def require_address(credential: Credential, address: str) -> None:

@@ -27,6 +27,7 @@ from keyhouse.gateway.background import POLL_SECONDS, Following
 from keyhouse.gateway.cool_down import Failure
 from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.metered import Metered
+from keyhouse.gateway.minting import ChildKeys
 from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.relay import Relay
 from keyhouse.gateway.request import (
@@ -57,6 +58,7 @@ class House:
     entropy: Entropy
     objects: Objects
     database: Database
+    children: ChildKeys
     body_bytes_max: int = BODY_BYTES_MAX
     body_seconds_max: float = BODY_SECONDS_MAX
     upload_bytes_max: int = UPLOAD_BYTES_MAX
@@ -188,4 +190,5 @@ def opening_of(
         price_id=price_id,
         address=request.address if address is None else address,
         agent=request.agent,
+        parent_id=credential.parent_id,
     )

@@ -9,7 +9,7 @@ import msgspec
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Access, Resource
-from keyhouse.gateway import anthropic, verification
+from keyhouse.gateway import anthropic, children, verification
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.call import House, identify, serve_call
 from keyhouse.gateway.counting import COUNTING, count
@@ -76,6 +76,8 @@ def find(raw_path: bytes, request: Request) -> Serve:
         endpoint = ("GET", retrieve_model)
     if endpoint is None and path.startswith(RESPONSES_PATH):
         return find_verb(path, request.method)
+    if endpoint is None and path.startswith(children.PATH):
+        endpoint = children.find_verb(path, request.method)
     if endpoint is None:
         raise Refusal(
             Code.ENDPOINT_UNKNOWN,

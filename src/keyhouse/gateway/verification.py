@@ -122,6 +122,7 @@ def _shown(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "owner": {"type": str(key.kind), "id": key.owner_id},
         "project_id": key.project_id,
+        "parent_id": key.parent_id,
         "permissions": key.permissions.to_json(),
         "models": None if key.models is None else list(key.models),
         "expires_at": None if key.expires_at_ms is None else key.expires_at_ms // 1000,

@@ -82,6 +82,8 @@ def _message(refused: Refused, limit: Limit, opening: Opening) -> str:
 
 def _scope(limit: Limit, opening: Opening) -> str:
     if limit.scope_type is ScopeType.KEY:
+        if limit.scope_id != opening.key_id:
+            return f"The API key {limit.scope_id}, which made this one,"
         return f"The API key {opening.redacted}"
     if limit.scope_type is ScopeType.ORGANIZATION:
         return "The organization"

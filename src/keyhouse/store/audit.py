@@ -26,6 +26,7 @@ class Event(StrEnum):
     API_KEY_DISABLED = "api_key.disabled"
     API_KEY_ENABLED = "api_key.enabled"
     API_KEY_EXPIRING = "api_key.expiring"
+    API_KEY_LEAKED = "api_key.leaked"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_ROTATION_DUE = "api_key.rotation_due"
     API_KEY_SECRET_ENDED = "api_key.secret_ended"

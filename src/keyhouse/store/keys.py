@@ -59,6 +59,7 @@ def insert_key(connection: Connection, key: ApiKey) -> None:
             created_at_ms=key.created_at_ms,
             created_by=key.created_by,
             last_used_at_ms=key.last_used_at_ms,
+            parent_id=key.parent_id,
             **_writable(key),
         )
     )
@@ -75,7 +76,13 @@ def insert_secret(
 def find_credential(connection: Connection, digest: bytes) -> Credential | None:
     """What the secret with this digest stands for, dead or alive; None if no key ever had it."""
     row = connection.execute(_CREDENTIAL.where(key_secrets.c.digest == digest)).mappings().one_or_none()
-    return None if row is None else _credential(row)
+    if row is None:
+        return None
+    credential = _credential(row)
+    if credential.parent_id is None:
+        return credential
+    above = _CREDENTIAL.where(keys.c.id == credential.parent_id).order_by(key_secrets.c.version.desc()).limit(1)
+    return credential.under(_credential(connection.execute(above).mappings().one()))
 
 
 def find_key(
@@ -178,6 +185,18 @@ def list_ids(connection: Connection, organization_id: str, project_id: str) -> t
 def list_owned_ids(connection: Connection, organization_id: str, owner_id: str) -> tuple[str, ...]:
     """The ids of an owner's project keys that are not revoked."""
     return tuple(connection.execute(select(keys.c.id).where(*_owned(organization_id, owner_id))).scalars())
+
+
+def list_children(connection: Connection, organization_id: str, parent_id: str, now_ms: int) -> tuple[ApiKey, ...]:
+    """The child keys of a key that are neither revoked nor expired, newest first."""
+    statement = select(keys).where(
+        keys.c.parent_id == parent_id,
+        keys.c.organization_id == organization_id,
+        keys.c.revoked_at_ms.is_(None),
+        keys.c.expires_at_ms > now_ms,
+    )
+    rows = connection.execute(statement.order_by(keys.c.created_at_ms.desc(), keys.c.id.desc())).mappings().all()
+    return with_secrets(connection, rows)
 
 
 def list_names(connection: Connection, organization_id: str, key_ids: Collection[str]) -> dict[str, str]:
@@ -303,6 +322,7 @@ def _credential_rows() -> Select[Any]:
             keys.c.expires_at_ms,
             keys.c.disabled_at_ms,
             keys.c.revoked_at_ms,
+            keys.c.parent_id,
             key_secrets.c.version,
             key_secrets.c.last_four,
             key_secrets.c.ends_at_ms,
@@ -354,4 +374,5 @@ def _credential(row: RowMapping) -> Credential:
         ip_allowlist=_addresses(row),
         project_models=read_model_policy(row["project_mode"], row["project_models"]),
         endpoints=_names(row["endpoints"]),
+        parent_id=row["parent_id"],
     )

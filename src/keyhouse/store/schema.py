@@ -157,6 +157,8 @@ keys = Table(
     Column("revoked_at_ms", BigInteger),
     Column("revoked_by", Text),
     Column("last_used_at_ms", BigInteger),
+    Column("parent_id", Text),
+    Index("api_keys_by_parent", "parent_id"),
     Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms"),
     postgresql_with=_REWRITTEN,
 )

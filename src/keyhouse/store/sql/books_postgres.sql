@@ -34,14 +34,16 @@ SELECT (SELECT count(*) FROM me) AS known, (SELECT dead_at_ms FROM me) AS dead_a
 -- All that a batch needs, as four JSON arrays.
 -- $1 [[key id, secret version]]  $2 [[scope type, scope id]]  $3 [[organization, window, period]]  $4 [call id]
 SELECT
-  (SELECT coalesce(jsonb_agg(jsonb_build_array(s.key_id, s.version, s.ends_at_ms, k.expires_at_ms, k.disabled_at_ms,
-      k.revoked_at_ms, CASE k.kind
+  (SELECT coalesce(jsonb_agg(jsonb_build_array(s.key_id, s.version, s.ends_at_ms,
+      least(k.expires_at_ms, parent.expires_at_ms),
+      coalesce(k.disabled_at_ms, parent.disabled_at_ms), coalesce(k.revoked_at_ms, parent.revoked_at_ms), CASE k.kind
         WHEN 'service_account' THEN coalesce(a.deleted_at_ms, CASE WHEN a.id IS NULL THEN 0 END)
         ELSE coalesce(u.disabled_at_ms, m.removed_at_ms, CASE WHEN m.user_id IS NULL THEN 0 END) END,
       p.archived_at_ms)), '[]')::text
    FROM jsonb_array_elements($1::jsonb) AS w
    JOIN key_secrets AS s ON s.key_id = w.value ->> 0 AND s.version = (w.value ->> 1)::int
    JOIN api_keys AS k ON k.id = s.key_id
+   LEFT JOIN api_keys AS parent ON parent.id = k.parent_id
    LEFT JOIN projects AS p ON p.id = k.project_id
    LEFT JOIN users AS u ON u.id = k.owner_id
    LEFT JOIN memberships AS m ON m.user_id = k.owner_id AND m.organization_id = k.organization_id
