@@ -112,6 +112,15 @@ class Wire:
     def reset(self) -> None:
         self._writer.transport.abort()
 
+    def close(self) -> None:
+        self._writer.close()
+
+    @property
+    def port(self) -> int:
+        """Where it was asked."""
+        name: tuple[str, int] = self._writer.get_extra_info("sockname")
+        return name[1]
+
     async def until_left(self) -> None:
         """Wait until the gateway has closed its connection."""
         with contextlib.suppress(ConnectionError):
@@ -155,6 +164,20 @@ class Street:
         answer = await self.ask(stream=True, **changes)
         assert answer.status_code == 200, answer.text
         return [event for event in answer.text.split("\n\n") if event]
+
+    async def broken_off(self, path: str = "/v1/chat/completions", body: Any = None, method: str = "POST") -> str:
+        """What came of a stream that the gateway does not finish: its connection is closed in the middle."""
+        asking = ASKING | {"stream": True} if body is None else body
+        came = b""
+        headers = {"authorization": f"Bearer {SECRET}"}
+        async with self.http.stream(method, path, json=asking or None, headers=headers) as answer:
+            assert answer.status_code == 200
+            try:
+                async for piece in answer.aiter_raw():
+                    came += piece
+            except httpx.RemoteProtocolError:
+                return came.decode()
+        raise AssertionError(f"this looks whole: {came!r}")
 
     async def calls(self) -> list[Any]:
         """The rows of the calls, once all that was said to the ledger is in the books."""

@@ -214,12 +214,12 @@ async def test_a_stream_passes_byte_for_byte_and_is_settled_by_its_usage(tmp_pat
 async def test_a_stream_that_breaks_off_ends_with_an_error_event_and_is_counted(tmp_path: Path) -> None:
     script = streaming(BEGUN + said(" a") + said(" b") + said(" c"), ends=False)
     async with a_street(tmp_path, script, a_budget(1_000_000)) as street:
-        got = await street.http.post("/v1/messages", json=ASKING | {"stream": True}, headers=AS_KEY)
+        got = await street.broken_off("/v1/messages", ASKING | {"stream": True})
         row = await street.the_call()
-    *_, last = [one for one in got.text.split("\n\n") if one]
+    *_, last = [one for one in got.split("\n\n") if one]
     assert last.startswith("event: error\ndata: ")
     assert json.loads(last.split("data: ")[1])["error"]["reason"] == "upstream_broken"
-    assert "message_stop" not in got.text
+    assert "message_stop" not in got
     assert (row.basis, row.flags, row.input_tokens, row.output_tokens) == ("counted", "upstream_cut", 7, 3)
 
 

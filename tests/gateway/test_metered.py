@@ -197,11 +197,11 @@ async def test_a_stream_of_completions_that_breaks_off_ends_with_an_error_and_is
 
     async with a_street(tmp_path, script, a_budget(1_000_000)) as street:
         asking = ASKING["/v1/completions"] | {"stream": True}
-        got = await street.http.post("/v1/completions", json=asking, headers=AS_KEY)
+        got = await street.broken_off("/v1/completions", asking)
         row = await street.the_call()
-    *_, last = [event for event in got.text.split("\n\n") if event]
+    *_, last = [event for event in got.split("\n\n") if event]
     assert json.loads(last.removeprefix("data: "))["error"]["reason"] == "upstream_broken"
-    assert "[DONE]" not in got.text
+    assert "[DONE]" not in got
     assert (row.basis, row.flags, row.output_tokens) == ("counted", "upstream_cut", 2)
 
 

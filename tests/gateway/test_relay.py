@@ -212,7 +212,7 @@ async def test_a_stream_without_usage_is_counted_by_its_pieces_and_text(tmp_path
 @pytest.mark.asyncio
 async def test_a_stream_that_breaks_off_ends_with_an_error_and_without_done(tmp_path: Path) -> None:
     async with a_street(tmp_path, streaming(chunk("a"), chunk("b")[:20], ends=False)) as street:
-        events = await street.stream()
+        events = (await street.broken_off()).removesuffix("\n\n").split("\n\n")
         row = await street.the_call()
     assert events[0] + "\n\n" == chunk("a")
     assert len(events) == 2
@@ -232,7 +232,7 @@ async def test_a_stream_that_stalls_ends_with_an_error_and_the_upstream_is_left(
         left.set()
 
     async with a_street(tmp_path, script, idle_timeout_ms=150) as street:
-        events = await street.stream()
+        events = (await street.broken_off()).removesuffix("\n\n").split("\n\n")
         row = await street.the_call()
         await asyncio.wait_for(left.wait(), 5)
     assert json.loads(events[-1].removeprefix("data: "))["error"]["code"] == "upstream_timeout"
@@ -296,3 +296,17 @@ async def test_an_error_event_of_the_upstream_is_passed_on(tmp_path: Path) -> No
         row = await street.the_call()
     assert got.text == chunk("a") + event
     assert (row.state, row.basis) == ("settled", "counted")
+
+
+@pytest.mark.asyncio
+async def test_a_stream_that_flows_may_take_longer_than_the_longest_silence_in_it(tmp_path: Path) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.begin_stream()
+        for _ in range(25):
+            await wire.piece(chunk("a"))
+            await asyncio.sleep(0.03)
+        await wire.end_stream()
+
+    async with a_street(tmp_path, script, idle_timeout_ms=450) as street:
+        events = await street.stream()
+    assert len(events) == 25

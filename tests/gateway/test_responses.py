@@ -56,11 +56,11 @@ async def test_an_incomplete_answer_is_an_answer(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_a_stream_that_breaks_off_ends_with_an_error_event_and_never_as_completed(tmp_path: Path) -> None:
     async with a_street(tmp_path, streaming(created(), said("abc"), completed()[:40], ends=False)) as street:
-        got = await create(street, stream=True)
+        got = await street.broken_off("/v1/responses", ASKING | {"stream": True})
         row = await street.the_call()
-    assert got.text.startswith(created() + said("abc") + "event: error\ndata: ")
-    assert "response.completed" not in got.text
-    error = json.loads(got.text.rstrip().rpartition("data: ")[2])
+    assert got.startswith(created() + said("abc") + "event: error\ndata: ")
+    assert "response.completed" not in got
+    error = json.loads(got.rstrip().rpartition("data: ")[2])
     assert (error["type"], error["code"], error["sequence_number"]) == ("error", "upstream_error", 2)
     assert (row.state, row.basis, row.flags, row.input_tokens) == ("settled", "counted", "upstream_cut", BOUND)
 
@@ -73,9 +73,9 @@ async def test_a_stream_that_stalls_ends_with_an_error_event(tmp_path: Path) -> 
         await wire.until_left()
 
     async with a_street(tmp_path, script, idle_timeout_ms=150) as street:
-        got = await create(street, stream=True)
+        got = await street.broken_off("/v1/responses", ASKING | {"stream": True})
         row = await street.the_call()
-    assert json.loads(got.text.rstrip().rpartition("data: ")[2])["code"] == "upstream_timeout"
+    assert json.loads(got.rstrip().rpartition("data: ")[2])["code"] == "upstream_timeout"
     assert (row.state, row.basis) == ("settled", "counted")
 
 

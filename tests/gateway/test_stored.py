@@ -206,9 +206,9 @@ async def test_a_stream_read_back_that_breaks_off_ends_with_an_error_event(tmp_p
 
     async with a_street(tmp_path, script) as street:
         await create(street)
-        got = await ask(street, "GET", "/v1/responses/resp_1?stream=true")
-    assert got.text.startswith(created() + "event: error\n")
-    assert json.loads(got.text.rstrip().rpartition("data: ")[2])["code"] == "upstream_error"
+        got = await street.broken_off("/v1/responses/resp_1?stream=true", {}, "GET")
+    assert got.startswith(created() + "event: error\n")
+    assert json.loads(got.rstrip().rpartition("data: ")[2])["code"] == "upstream_error"
 
 
 @pytest.mark.asyncio

@@ -198,3 +198,25 @@ async def test_a_connection_is_used_again_and_a_new_one_made_where_it_was_closed
 
 def test_a_credential_is_not_in_an_upstreams_text() -> None:
     assert "sk-hidden" not in repr(Upstream("u", "https://a.example/v1", "sk-hidden"))
+
+
+@pytest.mark.asyncio
+async def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = UpstreamClient(FakeClock())
+    upstream = Upstream("u", f"http://127.0.0.1:{port}/v1", allow_private=True)
+    async with client.forward(upstream, "/x", b"{}", "call_1") as got:
+        assert await got.chunk() == b"ok"
+    await client.close()
+    server.close()

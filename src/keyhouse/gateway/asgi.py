@@ -104,8 +104,7 @@ async def _refuse(request: Request, refusal: Refusal, log: Log) -> None:
     if refusal.internal:
         log.info("refusal", request_id=request.request_id, reason=request.reason, internal=refusal.internal)
     if request.is_answered:
-        await request.end()
-        return
+        return  # what has begun and cannot be finished stays unfinished, and the server closes the connection
     status, headers, body = errors.answer(refusal, request.request_id, request.dialect)
     headers.append((b"openai-processing-ms", b"%d" % request.elapsed_ms))
     if request.call_id is not None:

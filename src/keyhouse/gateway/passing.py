@@ -20,7 +20,7 @@ ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 """What a plain answer may weigh; it is held in memory, because its cost goes into its headers."""
 
 RENEW_SECONDS: Final = 0.5
-"""How often the deadline of a stream that flows is moved, instead of at each of its pieces."""
+"""How often at most the deadline of a stream that flows is moved, instead of at each of its pieces."""
 
 UNBUFFERED: Final = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 """For proxies in between: nothing of a stream may be kept back or kept."""
@@ -152,6 +152,7 @@ class Pump:
         request, answer, meter, keep = self._request, self._answer, self._meter, self._keep
         loop = asyncio.get_running_loop()
         patience = self._upstream.idle_timeout_ms / 1000
+        renew_seconds = min(RENEW_SECONDS, patience / 10)
         is_sending = False
         try:
             # One deadline for three events: the upstream stalls, the client stops reading, the client leaves.
@@ -171,7 +172,7 @@ class Pump:
                             await request.send(passing)
                             is_sending = False
                         now = loop.time()
-                        if now - renewed > RENEW_SECONDS and not (
+                        if now - renewed > renew_seconds and not (
                             self._is_cut or request.client_has_left or deadline.expired()
                         ):
                             renewed = now

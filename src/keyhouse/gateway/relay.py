@@ -32,7 +32,7 @@ from keyhouse.gateway.passing import (
 )
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
-from keyhouse.gateway.upstream import Answer
+from keyhouse.gateway.upstream import Answer, compressed
 from keyhouse.ledger.book import Hold
 from keyhouse.wire import errors
 from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS, Headers, rate_limits
@@ -93,7 +93,13 @@ class Relay:
     async def run(self) -> None:
         """Relay and settle. Raises Refusal only while the client has not been answered yet."""
         status = self._answer.status
-        if not 200 <= status < 300:
+        is_fine = 200 <= status < 300
+        if self._answer.is_compressed:
+            refusal = compressed(self._upstream)
+            close = self.give_up if is_fine else self._hold.release
+            close(status=errors.form(refusal).status)
+            raise refusal
+        if not is_fine:
             await self._pass_error(status)
         elif self._ask.stream and is_stream(self._answer):
             await self._stream(status, self._metered.meter)
@@ -187,12 +193,9 @@ class Relay:
             self._settle(meter.counts, status, "client_left" if has_left else "upstream_cut")
         self._say_unkept()
         if failure is not None:
-            self._request.reason = str(failure.code)
-            last_words = meter.broken_off(failure, self._request.request_id)
-            if last_words is None:
-                return  # without an end, the server closes the connection
-            rest = last_words
-        await self._request.end(rest)
+            await self._request.break_off(failure, meter.broken_off(failure, self._request.request_id))
+        else:
+            await self._request.end(rest)
 
     async def finish(self, content: bytes) -> bool:
         """Settle by an answer that was read back, at all that was reserved if it is silent. False while it goes on."""

@@ -229,6 +229,15 @@ class Request:
         """Send the last part of the answer."""
         await self._send({"type": "http.response.body", "body": body})
 
+    async def break_off(self, refusal: Refusal, last_words: bytes | None) -> None:
+        """Leave an answer unfinished, after last words that say why, if it has a place for them.
+
+        The server then closes the connection, so that nobody can take the answer for a whole one.
+        """
+        self.reason = str(refusal.code)
+        if last_words:
+            await self.send(last_words)
+
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """The whole answer at once."""
         await self.start(status, headers)

@@ -127,9 +127,9 @@ async def _pass_stream(request: Request, answer: Answer, upstream: Upstream) -> 
     failure = await Pump(request, answer, meter, upstream, lambda: _first_byte(request)).run()
     rest = meter.end()
     if failure is not None:
-        request.reason = str(failure.code)
-        rest = meter.broken_off(failure, request.request_id) or b""
-    await request.end(rest)
+        await request.break_off(failure, meter.broken_off(failure, request.request_id))
+    else:
+        await request.end(rest)
 
 
 def _first_byte(request: Request) -> None:

@@ -37,6 +37,11 @@ MODELS_SECONDS: Final = 3.0
 IDLE_SECONDS: Final = 30.0
 """How long a connection is kept for the next request."""
 
+HEADER_BYTES_MAX: Final = 1_000
+"""What a header of an answer may weigh to be passed on."""
+
+_PLAIN: Final = (b"identity", b"")
+
 LOOK_SECONDS: Final = 1.0
 """After how long an idle connection is looked at before it is used: the upstream may just have closed it."""
 
@@ -61,6 +66,8 @@ class Answer(ABC):
     """An upstream's answer while it comes in: an async context manager that ends with it."""
 
     status: int
+    is_compressed: bool = False
+    """Whether it came compressed although it was asked not to. Then it cannot be read."""
 
     @abstractmethod
     async def __aenter__(self) -> Self:
@@ -72,7 +79,7 @@ class Answer(ABC):
 
     @abstractmethod
     def header(self, name: str) -> str | None:
-        """The first header of this name; None if there is none that can be read."""
+        """The first header of this name; None if there is none that can be read and passed on."""
 
     @abstractmethod
     async def chunk(self) -> bytes | None:
@@ -143,6 +150,7 @@ class _Line:
 
     def __init__(self, upstream: Upstream, clock: Clock, resolve: Resolve) -> None:
         self.upstream = upstream
+        self.secret = upstream.secret
         self._clock = clock
         self._resolve = resolve
         self._place = _place(upstream)
@@ -308,18 +316,25 @@ class _HttpAnswer(Answer):
             self._connection.abort()
             raise
         self.status = self._connection.status
+        coding = self._connection.headers.get(b"content-encoding")
+        self.is_compressed = coding is not None and coding.lower() not in _PLAIN
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._line.give_back(self._connection)
 
     def header(self, name: str) -> str | None:
-        """The first header of this name; one that is not ASCII counts as absent."""
+        """The first header of this name; one that is odd or shows our credential counts as absent."""
         value = self._connection.headers.get(name.encode())
-        return value.decode() if value is not None and value.isascii() else None
+        if value is None or not value.isascii() or len(value) > HEADER_BYTES_MAX:
+            return None
+        secret = self._line.secret
+        return None if secret is not None and secret in value else value.decode()
 
     async def chunk(self) -> bytes | None:
         """The next bytes of the body, as many as have come."""
+        if self.is_compressed:
+            raise compressed(self._line.upstream)
         try:
             return await self._connection.chunk()
         except (Broken, Silent) as error:
@@ -344,6 +359,15 @@ def _headers(upstream: Upstream) -> dict[str, str]:
         name, value = _credential(upstream.auth, upstream.api_key)
         headers[name] = value
     return headers
+
+
+def compressed(upstream: Upstream) -> Refusal:
+    """The refusal of an answer that is compressed: it might hold anything, of any size, and our credential."""
+    return Refusal(
+        Code.UPSTREAM_BROKEN,
+        f"The upstream {upstream.name} compressed its answer, although it was asked not to.",
+        hint="An administrator should turn compression off there.",
+    )
 
 
 def _credential(auth: Auth, api_key: str) -> tuple[str, str]:

@@ -29,8 +29,8 @@ ANTHROPIC_VERSION: Final = "2023-06-01"
 MESSAGES_UPWARDS: Final = (b"anthropic-version", b"anthropic-beta")
 """What of a client's headers goes up on the paths of Anthropic's API."""
 
-DOWNWARDS: Final = ("content-encoding",)
-"""What of an upstream's answer passes, beside its content type and its request id under another name."""
+DOWNWARDS: Final[tuple[str, ...]] = ()
+"""What of an upstream's answer passes, beside its content type and its request id under another name: nothing."""
 
 DOWNWARDS_OF_ERRORS: Final = (*DOWNWARDS, "retry-after", "retry-after-ms", "x-should-retry")
 """The same for its errors: when to try again is the upstream's to say."""
