@@ -9,8 +9,9 @@ import pytest
 
 from given import FakeClock
 from keyhouse.core.errors import Code
+from keyhouse.gateway.answer import Unsent
 from keyhouse.gateway.routing import Auth, Upstream
-from keyhouse.gateway.upstream import Unsent, UpstreamClient
+from keyhouse.gateway.upstream import UpstreamClient
 
 
 @pytest.mark.asyncio

@@ -22,6 +22,7 @@ from keyhouse.core.identifiers import call_id
 from keyhouse.core.key import Credential
 from keyhouse.core.permissions import Access
 from keyhouse.core.secret import Kind
+from keyhouse.gateway.answer import Answer, Unanswered, Unsent
 from keyhouse.gateway.authenticate import Authenticator, require_endpoint, require_model, require_permission
 from keyhouse.gateway.background import POLL_SECONDS, Following
 from keyhouse.gateway.cool_down import Failure
@@ -38,7 +39,7 @@ from keyhouse.gateway.request import (
     Request,
 )
 from keyhouse.gateway.routing import Routing, Upstream
-from keyhouse.gateway.upstream import Answer, Unanswered, Unsent, UpstreamClient
+from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.ledger.book import Ledger
 from keyhouse.store.engine import Database
 from keyhouse.wire import errors

@@ -10,8 +10,8 @@ import msgspec
 
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code
+from keyhouse.gateway.answer import Answer, Unsent
 from keyhouse.gateway.routing import Upstream
-from keyhouse.gateway.upstream import Answer, Unsent
 from keyhouse.wire.form import Upload
 
 CHAT: Final = "/chat/completions"

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.gateway.answer import Answer
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
-from keyhouse.gateway.upstream import Answer
 from keyhouse.ledger.book import stopping
 from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS, Headers
 from keyhouse.wire.meter import StreamMeter

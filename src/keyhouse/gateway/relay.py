@@ -17,6 +17,7 @@ from keyhouse.core.call import Basis
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Refusal
 from keyhouse.core.money import DEFAULT_TIER, Counts, format_usd
+from keyhouse.gateway.answer import Answer, compressed
 from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.passing import (
     ANSWER_BYTES_MAX,
@@ -32,7 +33,6 @@ from keyhouse.gateway.passing import (
 )
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
-from keyhouse.gateway.upstream import Answer, compressed
 from keyhouse.ledger.book import Hold
 from keyhouse.wire import errors
 from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS, Headers, rate_limits

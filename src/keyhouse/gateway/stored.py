@@ -14,12 +14,12 @@ import msgspec
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import Counts
 from keyhouse.core.permissions import Access, Resource
+from keyhouse.gateway.answer import Answer
 from keyhouse.gateway.authenticate import require_permission
 from keyhouse.gateway.call import House, identify
 from keyhouse.gateway.passing import UNBUFFERED, Pump, headers_of, is_stream, pass_free
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
-from keyhouse.gateway.upstream import Answer
 from keyhouse.wire.headers import DOWNWARDS
 from keyhouse.wire.responses_meter import RESPONSE, ResponsesMeter
 

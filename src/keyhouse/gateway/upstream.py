@@ -10,7 +10,6 @@ of headers, and the upstream's own credential.
 import asyncio
 import socket
 import ssl
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Self
@@ -22,6 +21,7 @@ from keyhouse import __version__
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.gateway.address import Forbidden, Place, vet
+from keyhouse.gateway.answer import Answer, Unanswered, Unsent, compressed
 from keyhouse.gateway.http1 import Broken, Connection, Silent
 from keyhouse.gateway.routing import Auth, Upstream
 from keyhouse.wire.form import Upload
@@ -46,44 +46,12 @@ LOOK_SECONDS: Final = 1.0
 """After how long an idle connection is looked at before it is used: the upstream may just have closed it."""
 
 
-class Unsent(Refusal):
-    """Nothing can have reached the upstream, so the call cost nothing."""
-
-
-class Unanswered(Refusal):
-    """The request may have reached the upstream, but no answer began: what it cost is not known."""
-
-
 class _Listed(msgspec.Struct):
     id: str
 
 
 class _Models(msgspec.Struct):
     data: list[_Listed]
-
-
-class Answer(ABC):
-    """An upstream's answer while it comes in: an async context manager that ends with it."""
-
-    status: int
-    is_compressed: bool = False
-    """Whether it came compressed although it was asked not to. Then it cannot be read."""
-
-    @abstractmethod
-    async def __aenter__(self) -> Self:
-        """Send the request and wait for the answer to begin. Raises Unsent or Unanswered."""
-
-    @abstractmethod
-    async def __aexit__(self, *_: object) -> None:
-        """Stop listening; the upstream sees its client leave."""
-
-    @abstractmethod
-    def header(self, name: str) -> str | None:
-        """The first header of this name; None if there is none that can be read and passed on."""
-
-    @abstractmethod
-    async def chunk(self) -> bytes | None:
-        """The next bytes of the body, None at its end. Raises Refusal if it was cut off."""
 
 
 class UpstreamClient:
@@ -359,15 +327,6 @@ def _headers(upstream: Upstream) -> dict[str, str]:
         name, value = _credential(upstream.auth, upstream.api_key)
         headers[name] = value
     return headers
-
-
-def compressed(upstream: Upstream) -> Refusal:
-    """The refusal of an answer that is compressed: it might hold anything, of any size, and our credential."""
-    return Refusal(
-        Code.UPSTREAM_BROKEN,
-        f"The upstream {upstream.name} compressed its answer, although it was asked not to.",
-        hint="An administrator should turn compression off there.",
-    )
 
 
 def _credential(auth: Auth, api_key: str) -> tuple[str, str]:
