@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench import gateways, ledger, scale
+from bench import flood, gateways, ledger, scale, streams
 from bench import report as reports
 from bench.measure import Bench
 from bench.postgres import postgres
 from bench.processes import CannotRun, allow_many_files, busy_share
 from bench.servers import LOAD_CORE, SERVER_CORE, field, verify
 
-PARTS: Final = ("chat", "ledger", "gateways", "scale")
+PARTS: Final = ("chat", "streams", "flood", "ledger", "gateways", "scale")
 REQUESTS_TOGETHER: Final = 24_000
 REQUESTS_SCALE: Final = 6_000
 
@@ -52,13 +52,15 @@ def run(parts: Sequence[str], rounds: int, seconds: float) -> reports.Report:
     with tempfile.TemporaryDirectory(prefix="keyhouse-bench-") as name:
         folder = Path(name)
         chat = _chat(folder, rounds, seconds) if "chat" in parts else None
+        paced = streams.measure(folder / "streams", _say) if "streams" in parts else None
+        refused = flood.measure(folder / "flood", rounds, _say) if "flood" in parts else None
         paces = _ledger(folder, seconds) if "ledger" in parts else []
         together: list[gateways.Together] = []
         problems: list[str] = []
         if "gateways" in parts:
             together, problems = gateways.measure(folder, rounds, REQUESTS_TOGETHER, _say)
         flatness = scale.measure(folder, 2 * rounds, REQUESTS_SCALE, _say) if "scale" in parts else []
-    return reports.Report(others, chat, tuple(paces), tuple(together), tuple(flatness), tuple(problems))
+    return reports.Report(others, chat, paced, refused, tuple(paces), tuple(together), tuple(flatness), tuple(problems))
 
 
 def _chat(folder: Path, rounds: int, seconds: float) -> reports.Chat:

@@ -28,8 +28,10 @@ class Load(msgspec.Struct, frozen=True):
         return self.times_us[min(len(self.times_us) - 1, int(share * len(self.times_us)))] / 1000
 
 
-def drive(core: int | None, url: str, body: Path, headers: dict[str, str], *, clients: int, requests: int) -> Load:
-    """Make exactly `requests` calls with `clients` connections. Raises CannotRun unless every answer is a 200."""
+def drive(
+    core: int | None, url: str, body: Path, headers: dict[str, str], *, clients: int, requests: int, status: int = 200
+) -> Load:
+    """Make exactly `requests` calls with `clients` connections. Raises CannotRun unless each has this status."""
     log = body.with_name("load.log")
     log.unlink(missing_ok=True)
     lines = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
@@ -45,7 +47,7 @@ def drive(core: int | None, url: str, body: Path, headers: dict[str, str], *, cl
         check=False,
     )
     rows = [line.split() for line in log.read_text(encoding="ascii").splitlines()] if log.exists() else []
-    good = [(int(row[0]), int(row[2])) for row in rows if row[1] == "200"]
+    good = [(int(row[0]), int(row[2])) for row in rows if row[1] == str(status)]
     if ended.returncode != 0 or len(good) != requests:
         raise CannotRun(f"{url}: {len(good)} of {requests} calls were answered\n{ended.stdout}\n{ended.stderr}")
     first = min(start for start, _ in good)

@@ -4,12 +4,14 @@ from typing import Any, Final
 
 import msgspec
 
+from bench.flood import Flood
 from bench.gateways import Together
 from bench.ledger import Pace
 from bench.measure import Result
 from bench.scale import FLAT, Flatness
 from bench.servers import LOAD_CORE, SERVER_CORE
 from bench.stream_mock import PIECES
+from bench.streams import PIECE_SECONDS, Streams
 
 QUIET: Final = 0.1
 """The share of all cores that others may use without a warning."""
@@ -54,6 +56,8 @@ class Report(msgspec.Struct, frozen=True):
 
     others_busy: float
     chat: Chat | None
+    streams: Streams | None
+    flood: Flood | None
     paces: tuple[Pace, ...]
     together: tuple[Together, ...]
     flatness: tuple[Flatness, ...]
@@ -62,11 +66,16 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the books, and what is not as flat as it should be."""
-        found = self.gateway_problems if self.chat is None else self.chat.problems + self.gateway_problems
-        return found + tuple(
-            f"a call with {one.name} costs {one.cpu_ratio:.2f} times what it should"
-            for one in self.flatness
-            if one.cpu_ratio > 1 + FLAT
+        parts = (self.chat, self.streams, self.flood)
+        found = tuple(problem for part in parts if part is not None for problem in part.problems)
+        return (
+            found
+            + self.gateway_problems
+            + tuple(
+                f"a call with {one.name} costs {one.cpu_ratio:.2f} times what it should"
+                for one in self.flatness
+                if one.cpu_ratio > 1 + FLAT
+            )
         )
 
 
@@ -81,6 +90,14 @@ def text(report: Report) -> str:
         ]
     if report.chat is not None:
         lines += _chat(report.chat)
+    if report.streams is not None:
+        lines += _streams(report.streams)
+    if report.flood is not None:
+        lines += [
+            "",
+            "A flood of bad keys, told by their checksum",
+            f"  {report.flood.rate:,.0f} refusals/s, {report.flood.cpu_us:.0f} us of processor time each",
+        ]
     if report.paces:
         lines += ["", "The ledger alone, reservations and settlements a second on three limits, by size of a batch"]
         lines += [
@@ -102,6 +119,17 @@ def text(report: Report) -> str:
     if report.problems:
         lines += ["", "WRONG:", *(f"  {problem}" for problem in report.problems)]
     return "\n".join(lines)
+
+
+def _streams(streams: Streams) -> list[str]:
+    return [
+        "",
+        f"{streams.streams:,} streams at once at {1 / PIECE_SECONDS:.0f} pieces a second each, Keyhouse on one core",
+        f"  {streams.pieces:,} pieces came, {streams.lost} were lost",
+        f"  added to a piece: {streams.added_p50_ms:.1f} ms (p50), {streams.added_p99_ms:.1f} ms (p99)",
+        f"  added to the first piece of a stream: {streams.added_first_ms:.1f} ms (p50)",
+        f"  {streams.kb_a_stream:.0f} KB of memory a stream, {streams.cpu_us_a_piece:.0f} us of processor time a piece",
+    ]
 
 
 def _chat(chat: Chat) -> list[str]:

@@ -1,11 +1,17 @@
 """A mock upstream that streams: PIECES events, each its own write, and a usage event, as fast as it can.
 
-python stream_mock.py PORT
+With a pace it sends so many pieces, one each so many seconds, and each says when it was sent, in nanoseconds of the
+machine's monotonic clock.
+
+python stream_mock.py PORT [PIECES SECONDS]
 """
 
 import asyncio
 import sys
-from typing import Final
+import time
+from typing import Final, cast
+
+import uvloop
 
 PIECES: Final = 20
 _CHUNK: Final = (
@@ -29,16 +35,18 @@ _END: Final = framed(_USAGE) + framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 class Mock(asyncio.Protocol):
-    """One connection; requests come one after the other on it."""
+    """One connection; requests come one after the other on it. `seconds` is the pace of `pieces`, 0 for none."""
 
-    def __init__(self) -> None:
+    def __init__(self, pieces: int, seconds: float) -> None:
+        self._pieces = pieces
+        self._seconds = seconds
+        self._next = 0.0
         self._received = b""
         self._left = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
@@ -55,7 +63,8 @@ class Mock(asyncio.Protocol):
         if len(body) < length:
             return
         self._received = body[length:]
-        self._left = PIECES
+        self._left = self._pieces
+        self._next = self._loop.time()
         self._transport.write(_HEAD)
         self._loop.call_soon(self._write)
 
@@ -64,17 +73,26 @@ class Mock(asyncio.Protocol):
             return
         if self._left:
             self._left -= 1
-            self._transport.write(_PIECE)
-            self._loop.call_soon(self._write)
+            if self._seconds:
+                self._transport.write(framed(_CHUNK.replace(b" word", b"%d" % time.monotonic_ns())))
+                self._next += self._seconds
+                self._loop.call_at(self._next, self._write)
+            else:
+                self._transport.write(_PIECE)
+                self._loop.call_soon(self._write)
         else:
             self._transport.write(_END)
 
 
-async def main(port: int) -> None:
+async def main(port: int, pieces: int = PIECES, seconds: float = 0.0) -> None:
     """Serve until killed."""
-    server = await asyncio.get_running_loop().create_server(Mock, "127.0.0.1", port, backlog=1024)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Mock(pieces, seconds), "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(
+            main(int(sys.argv[1]), *(kind(given) for kind, given in zip((int, float), sys.argv[2:], strict=False)))
+        )
