@@ -21,6 +21,7 @@ from keyhouse.console.desk import Desk
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.children import Children
 from keyhouse.control.keys import Keys
+from keyhouse.control.leaks import Leaks
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
 from keyhouse.control.notices import NOTICE_SECONDS, Notices
@@ -40,6 +41,7 @@ from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.call import House as GatewayHouse
 from keyhouse.gateway.cool_down import CoolDowns
 from keyhouse.gateway.objects import Objects
+from keyhouse.gateway.report_throttle import ReportThrottle
 from keyhouse.gateway.routing import Routing
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.identity.passwords import Passwords
@@ -200,6 +202,8 @@ async def open_house(
             entropy=entropy,
             objects=Objects(database, clock),
             database=database,
+            leaks=Leaks(database, ground.keyring.pepper, settings.leaks.action, authenticator.forget),
+            reports=ReportThrottle(clock),
             children=Children(database, entropy, ground.keyring.pepper, authenticator.forget),
         ),
         structlog.get_logger("keyhouse.gateway"),

@@ -72,6 +72,12 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calls_days: int | None = None
 
 
+class Leaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is done with a key that somebody reports as leaked: `disable`, which an owner can undo, or `revoke`."""
+
+    action: Literal["disable", "revoke"] = "disable"
+
+
 class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An OpenAI-compatible server.
 
@@ -147,6 +153,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: Database = Database()
     secrets: Secrets = Secrets()
     retention: Retention = Retention()
+    leaks: Leaks = Leaks()
     upstreams: tuple[Upstream, ...] = ()
     models: tuple[Model, ...] = ()
 
@@ -196,7 +203,7 @@ def read_secret_file(path: str, field: str) -> str:
 
 
 def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
-    sections = {"server": Server, "database": Database, "secrets": Secrets, "retention": Retention}
+    sections = {"server": Server, "database": Database, "secrets": Secrets, "retention": Retention, "leaks": Leaks}
     for name, value in environment.items():
         if not name.startswith(_PREFIX) or name in _NOT_FIELDS or "__" not in name:
             continue

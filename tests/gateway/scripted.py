@@ -17,6 +17,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from given import FakeClock, a_database, a_limit, seeded_entropy, some_people
 from keyhouse.control.children import Children
+from keyhouse.control.leaks import Leaks
 from keyhouse.core.bound import Ceilings
 from keyhouse.core.money import Price, Rate
 from keyhouse.core.secret import Kind, digest, mint
@@ -25,6 +26,7 @@ from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.call import House
 from keyhouse.gateway.cool_down import CoolDowns
 from keyhouse.gateway.objects import Objects
+from keyhouse.gateway.report_throttle import ReportThrottle
 from keyhouse.gateway.routing import Deployment, Model, Routing, Upstream
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.ledger.auditor import audit
@@ -267,6 +269,7 @@ async def a_street(
     house = House(
         authenticator, routing, ledger, client, clock, seeded_entropy(3),
         Objects(database, clock), database, Children(database, seeded_entropy(4), PEPPER, authenticator.forget),
+        Leaks(database, PEPPER, "disable", authenticator.forget), ReportThrottle(clock),
         body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
         upload_bytes_max=1_000_000, upload_seconds_max=0.5,
     )  # fmt: skip

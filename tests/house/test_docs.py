@@ -25,6 +25,7 @@ SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "[database]": config.Database,
     "[secrets]": config.Secrets,
     "[retention]": config.Retention,
+    "[leaks]": config.Leaks,
     "[[upstreams]]": config.Upstream,
     "[[models]]": config.Model,
     "[[models.upstreams]]": config.Served,

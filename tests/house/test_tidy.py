@@ -62,6 +62,7 @@ WITHOUT_MIRROR: Final = frozenset(
         "control/authority.py",  # tests/admin/test_policy.py and every verb's tests
         "control/model_permissions.py",  # tests/admin/test_model_permissions.py
         "control/rate_limits.py",  # tests/admin/test_rate_limits.py
+        "control/leaks.py",  # tests/gateway/test_leaks.py
         "control/key_rules.py",  # tests/control/test_keys.py
         "control/children.py",  # tests/gateway/test_children.py
         "control/issuing.py",  # tests/control/test_keys.py
@@ -71,7 +72,8 @@ WITHOUT_MIRROR: Final = frozenset(
         "core/permissions.py",  # tests/control, tests/admin
         "gateway/answer.py",  # tests/gateway/test_upstream.py
         "gateway/asgi.py",  # e2e and faults
-        "gateway/minting.py",  # a port
+        "wire/leaks.py",  # tests/gateway/test_leaks.py
+        "gateway/ports.py",  # a port
         "gateway/counting.py",  # tests/gateway/test_anthropic.py, tests/gateway/test_stored.py
         "gateway/routing.py",  # tests/test_catalog.py, tests/gateway/test_endpoints.py
         "identity/guessable.py",  # tests/identity/test_passwords.py

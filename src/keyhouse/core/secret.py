@@ -33,6 +33,15 @@ _KINDS: Final = {prefix: kind for kind, prefix in PREFIXES.items()}
 _SHAPE: Final = re.compile(r"(sk-(?:svcacct-|admin-)?kh_)([0-9A-Za-z]{10})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})", re.ASCII)
 
 
+PATTERN: Final = r"sk-(?:svcacct-|admin-)?kh_[0-9A-Za-z]{10}_[0-9A-Za-z]{38}"
+"""The shape, for tools that look for secrets (docs/leaks.md)."""
+
+SECRET_CHARACTERS_MAX: Final = 64
+"""No secret is longer."""
+
+_ANYWHERE: Final = re.compile(rf"(?<![0-9A-Za-z_-]){PATTERN}(?![0-9A-Za-z])", re.ASCII)
+
+
 class Secret(msgspec.Struct, frozen=True):
     """A credential whose shape and checksum are right. Nothing yet says that anyone issued it."""
 
@@ -63,6 +72,16 @@ def parse(text: str) -> Secret | None:
     if match is None or _checksum(text[:-6]) != match[4]:
         return None
     return Secret(_KINDS[match[1]], f"key_{match[2]}", text)
+
+
+def find(text: str) -> list[tuple[int, Secret]]:
+    """Every credential in a text, whose shape and checksum are right, with where it begins."""
+    found = []
+    for match in _ANYWHERE.finditer(text):
+        secret = parse(match[0])
+        if secret is not None:
+            found.append((match.start(), secret))
+    return found
 
 
 def redact(text: str) -> str:

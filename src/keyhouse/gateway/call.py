@@ -28,9 +28,10 @@ from keyhouse.gateway.background import POLL_SECONDS, Following
 from keyhouse.gateway.cool_down import Failure
 from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.metered import Metered
-from keyhouse.gateway.minting import ChildKeys
 from keyhouse.gateway.objects import Objects
+from keyhouse.gateway.ports import ChildKeys, Leaks
 from keyhouse.gateway.relay import Relay
+from keyhouse.gateway.report_throttle import ReportThrottle
 from keyhouse.gateway.request import (
     BODY_BYTES_MAX,
     BODY_SECONDS_MAX,
@@ -60,6 +61,8 @@ class House:
     objects: Objects
     database: Database
     children: ChildKeys
+    leaks: Leaks
+    reports: ReportThrottle
     body_bytes_max: int = BODY_BYTES_MAX
     body_seconds_max: float = BODY_SECONDS_MAX
     upload_bytes_max: int = UPLOAD_BYTES_MAX

@@ -9,7 +9,7 @@ import msgspec
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Access, Resource
-from keyhouse.gateway import anthropic, children, verification
+from keyhouse.gateway import anthropic, children, leaks, verification
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.call import House, identify, serve_call
 from keyhouse.gateway.counting import COUNTING, count
@@ -55,6 +55,7 @@ _ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
     **{f"/v1{counting.path}": ("POST", partial(count, counting=counting)) for counting in COUNTING},
     "/v1/models": ("GET", list_models),
     verification.PATH: ("POST", verification.verify),
+    leaks.PATH: ("POST", leaks.take_report),
 }
 _DIALECTS: Final = {
     f"/v1{endpoint.path}": endpoint.dialect for endpoint in (*METERED, *COUNTING) if endpoint.dialect is not OPENAI

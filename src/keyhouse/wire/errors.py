@@ -82,7 +82,7 @@ def form(refusal: Refusal) -> Form:  # noqa: C901, PLR0912  one table, which the
             return Form(429, _rate_type(refusal), "rate_limit_exceeded", should_retry=False)
         case Code.LIMIT_QUOTA:
             return Form(429, "insufficient_quota", "insufficient_quota", should_retry=False)
-        case Code.SIGN_IN_THROTTLED:
+        case Code.SIGN_IN_THROTTLED | Code.REPORTS_THROTTLED:
             return Form(429, "requests", "rate_limit_exceeded")
         case Code.INTERNAL:
             return Form(500, "server_error")

@@ -1,9 +1,11 @@
-"""The port to the control plane: child keys are made there, and asked for here."""
+"""The ports to the control plane: child keys are made there, and leaked keys stopped."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from keyhouse.core.children import ChildDraft
 from keyhouse.core.key import ApiKey, Credential
+from keyhouse.wire.leaks import LeakReport
 
 
 class Issued(Protocol):
@@ -33,4 +35,12 @@ class ChildKeys(Protocol):
 
     async def revoke(self, parent: Credential, child_id: str, address: str) -> None:
         """Refuse a child key for good."""
+        ...
+
+
+class Leaks(Protocol):
+    """What the control plane does with reports."""
+
+    async def report(self, reports: Sequence[LeakReport], address: str) -> int:
+        """Stop the keys of these secrets."""
         ...
