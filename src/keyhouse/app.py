@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -24,17 +23,15 @@ from keyhouse.control.keys import Keys
 from keyhouse.control.leaks import Leaks
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
-from keyhouse.control.notices import NOTICE_SECONDS, Notices
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
-from keyhouse.control.spend_alerts import SpendAlerts, SpendWatch
+from keyhouse.control.spend_alerts import SpendAlerts
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.keyring import Keyring
-from keyhouse.core.money import NANO_PER_CENT, format_usd
 from keyhouse.doors import ASGIApp, Doors
 from keyhouse.gateway import asgi as gateway
 from keyhouse.gateway.authenticate import Authenticator
@@ -49,12 +46,10 @@ from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
 from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.commit import GroupCommit
-from keyhouse.ledger.housekeeping import SWEEP_SECONDS, Housekeeping, Kept
+from keyhouse.ledger.housekeeping import Kept
 from keyhouse.ledger.instances import Instances
 from keyhouse.ledger.orphans import close_orphans
-from keyhouse.ledger.rounds import repeat
 from keyhouse.ledger.tally import Tally
-from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
 from keyhouse.metrics import Metrics, Sources
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
@@ -73,6 +68,7 @@ from keyhouse.reporting.replay import Replays
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.spend_alerts import SpendAlertQuestions
 from keyhouse.reporting.usage import UsageQuestions
+from keyhouse.rounds import begin_rounds, report_failure
 from keyhouse.store.audit_chains import open_audit_log
 from keyhouse.store.books import Books
 from keyhouse.store.books_postgres import PostgresBooks
@@ -82,14 +78,10 @@ from keyhouse.store.master_key import open_keyring
 from keyhouse.store.opening import address_of, open_database
 from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.store.prices import list_prices
-from keyhouse.store.spend_alerts import SpendAlert
 from keyhouse.store.sqlite import SqliteDatabase
 
 HASHING_THREADS: Final = 2
 """Passwords take 64 MiB each while they are hashed; two at a time are enough for people who sign in."""
-
-SPENDING_SECONDS: Final = 60.0
-"""How often spend alerts are looked at."""
 
 FINISH_SECONDS: Final = 10.0
 """How long the last closings may take to be written. Without a database they never are: the calls stay held, and
@@ -182,7 +174,9 @@ async def open_house(
     catalog = await load_catalog(settings, environment, database, clock, client)
     books = await _open_ledger(ground, say)
     ledger = books.ledger
-    watch, housekeeping, finish_rounds = _begin_rounds(ground, settings.retention)
+    admin_keys = AdminKeys(database, clock, ground.keyring.pepper)
+    kept = Kept(settings.retention.minutes_days, settings.retention.calls_days)
+    watch, housekeeping, finish_rounds = begin_rounds(database, clock, kept, admin_keys)
     statuses: dict[tuple[str, int], int] = {}
 
     def print_setup_link() -> None:
@@ -192,32 +186,14 @@ async def open_house(
     routing = Routing(catalog.models, CoolDowns(clock), catalog.others)
     authenticator = Authenticator(database, ground.keyring.pepper, clock)
     database.listen(authenticator.forget, authenticator.forget_all)
-    lobby = gateway.build(
-        GatewayHouse(
-            authenticator=authenticator,
-            routing=routing,
-            ledger=ledger,
-            client=client,
-            clock=clock,
-            entropy=entropy,
-            objects=Objects(database, clock),
-            database=database,
-            leaks=Leaks(database, ground.keyring.pepper, settings.leaks.action, authenticator.forget),
-            reports=ReportThrottle(clock),
-            children=Children(database, entropy, ground.keyring.pepper, authenticator.forget),
-        ),
-        structlog.get_logger("keyhouse.gateway"),
-        write_line,
-    )
+    lobby = _lobby(ground, authenticator, routing, ledger, client, settings.leaks.action, write_line)
     keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
-    projects = Projects(database, clock, entropy, authenticator.forget)
-    accounts = ServiceAccounts(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
+    office = _office(ground, admin_keys, keys, catalog, authenticator.forget)
+    desk = _desk(ground, keys, catalog, settings.server.public_url, print_setup_link)
     doors = Doors(
         gateway=lobby,
-        admin=cast("ASGIApp", admin.build(_office(ground, keys, projects, accounts, catalog, authenticator.forget))),
-        console=cast(
-            "ASGIApp", console.build(_desk(ground, keys, catalog, settings.server.public_url, print_setup_link))
-        ),
+        admin=cast("ASGIApp", admin.build(office)),
+        console=cast("ASGIApp", console.build(desk)),
         is_ready=lambda: ledger.is_well,
         metrics=Metrics(Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses, routing)).page,
         statuses=statuses,
@@ -225,6 +201,33 @@ async def open_house(
         trusted_proxies=settings.server.trusted_proxies,
     )
     return House(doors, ground, ledger, print_setup_link, (client.close, finish_rounds, books.finish, ground.close))
+
+
+def _lobby(
+    ground: Ground,
+    authenticator: Authenticator,
+    routing: Routing,
+    ledger: Ledger,
+    client: UpstreamClient,
+    leak_action: str,
+    write_line: Callable[[bytes], None],
+) -> ASGIApp:
+    """The gateway."""
+    database, clock, entropy, pepper = ground.database, ground.clock, ground.entropy, ground.keyring.pepper
+    house = GatewayHouse(
+        authenticator=authenticator,
+        routing=routing,
+        ledger=ledger,
+        client=client,
+        clock=clock,
+        entropy=entropy,
+        objects=Objects(database, clock),
+        database=database,
+        leaks=Leaks(database, pepper, leak_action, authenticator.forget),
+        reports=ReportThrottle(clock),
+        children=Children(database, entropy, pepper, authenticator.forget),
+    )
+    return gateway.build(house, structlog.get_logger("keyhouse.gateway"), write_line)
 
 
 @dataclass(frozen=True)
@@ -243,8 +246,8 @@ async def _open_ledger(ground: Ground, say: Say) -> _OpenLedger:
     await books.begin()
     if orphans := await close_orphans(books):
         say(f"{orphans} calls were cut off when Keyhouse last stopped; they are charged what they had reserved.")
-    commit = GroupCommit(books, _report)
-    instances = Instances(books, commit, _report)
+    commit = GroupCommit(books, report_failure)
+    instances = Instances(books, commit, report_failure)
     committing = asyncio.create_task(commit.run())
     beating = asyncio.create_task(instances.run())
 
@@ -257,37 +260,11 @@ async def _open_ledger(ground: Ground, say: Say) -> _OpenLedger:
         try:
             await books.end()
         except Unavailable as error:
-            _report("the database could not be told that this gateway has stopped", error)
+            report_failure("the database could not be told that this gateway has stopped", error)
 
     prices = {price.id: price for price in await ground.database.read(list_prices)}
     ledger = Ledger(commit, ground.clock, prices)
     return _OpenLedger(ledger, commit.tally, lambda: orphans + instances.orphans, finish)
-
-
-def _begin_rounds(
-    ground: Ground, retention: config.Retention
-) -> tuple[Watch, Housekeeping, Callable[[], Awaitable[None]]]:
-    """The auditor and housekeeping, at work in the background, and how to end them."""
-    watch = Watch(ground.database, ground.clock, _tell)
-    kept = Kept(retention.minutes_days, retention.calls_days)
-    housekeeping = Housekeeping(ground.database, ground.clock, kept)
-    spending = SpendWatch(ground.database, ground.clock, _tell_crossed)
-    notices = Notices(ground.database, ground.clock)
-    rounds = {
-        asyncio.create_task(
-            repeat(spending.round, SPENDING_SECONDS, partial(_report, "spend alerts could not be looked at"))
-        ),
-        asyncio.create_task(repeat(watch.round, AUDIT_SECONDS, partial(_report, "the books could not be audited"))),
-        asyncio.create_task(repeat(notices.round, NOTICE_SECONDS, partial(_report, "keys were not looked through"))),
-        asyncio.create_task(repeat(housekeeping.round, SWEEP_SECONDS, partial(_report, "housekeeping has failed"))),
-    }
-
-    async def finish() -> None:
-        for task in rounds:
-            task.cancel()
-        await asyncio.wait(rounds)
-
-    return watch, housekeeping, finish
 
 
 def open_books(database: Database, clock: Clock) -> Books:
@@ -301,21 +278,20 @@ def open_books(database: Database, clock: Clock) -> Books:
 
 def _office(
     ground: Ground,
+    admin_keys: AdminKeys,
     keys: Keys,
-    projects: Projects,
-    accounts: ServiceAccounts,
     catalog: Catalog,
     on_change: Callable[[str], None],
 ) -> Office:
     """What the Admin API works with."""
     database, clock = ground.database, ground.clock
     return Office(
-        admin_keys=AdminKeys(database, clock, ground.keyring.pepper),
+        admin_keys=admin_keys,
         keys=keys,
         limits=Limits(database, clock, ground.entropy),
         policies=Policies(database),
-        projects=projects,
-        service_accounts=accounts,
+        projects=Projects(database, clock, ground.entropy, on_change),
+        service_accounts=ServiceAccounts(database, clock, ground.entropy, ground.keyring.pepper, on_change),
         rate_limits=RateLimits(database, ground.entropy),
         spend_alerts=SpendAlerts(database, ground.entropy),
         model_permissions=ModelPermissions(database, on_change),
@@ -368,26 +344,3 @@ def _desk(
         public_url=public_url,
         print_setup_link=print_setup_link,
     )
-
-
-def _report(message: str, error: BaseException) -> None:
-    structlog.get_logger("keyhouse.ledger").error("ledger", message=message, error=repr(error))
-
-
-def _tell_crossed(alert: SpendAlert, spent_nano_usd: int) -> None:
-    structlog.get_logger("keyhouse.spending").warning(
-        "spend_alert",
-        alert_id=alert.id,
-        organization_id=alert.organization_id,
-        project_id=alert.project_id,
-        threshold_usd=format_usd(alert.threshold_cents * NANO_PER_CENT),
-        spent_usd=format_usd(spent_nano_usd),
-    )
-
-
-def _tell(disagreements: tuple[str, ...]) -> None:
-    log = structlog.get_logger("keyhouse.ledger")
-    if disagreements:
-        log.error("ledger", message="the books disagree", disagreements=disagreements)
-    else:
-        log.info("ledger", message="the books agree again")

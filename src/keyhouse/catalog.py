@@ -76,7 +76,7 @@ def _as_it_is(name: str, upstream: Upstream) -> Deployment:
 
 
 def _configured(settings: config.Settings, environment: Mapping[str, str], now_ms: int) -> list[Model]:
-    upstreams = {upstream.name: _upstream(upstream, environment) for upstream in settings.upstreams}
+    upstreams = {upstream.name: upstream for upstream in upstreams_of(settings, environment)}
     return [
         Model(
             name=model.name,
@@ -95,6 +95,11 @@ def _deployment(model: config.Model, served: config.Served, upstream: Upstream, 
     return Deployment(
         upstream, there, served.price(known), _ceilings(model, there), served.rank or 1, served.weight or 1
     )
+
+
+def upstreams_of(settings: config.Settings, environment: Mapping[str, str]) -> list[Upstream]:
+    """Every configured upstream. Raises BadConfiguration for a credential that is not there."""
+    return [_upstream(upstream, environment) for upstream in settings.upstreams]
 
 
 def _upstream(found: config.Upstream, environment: Mapping[str, str]) -> Upstream:

@@ -1,7 +1,7 @@
 """Recognizing admin keys; every failure raises."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, update
@@ -13,6 +13,7 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.core.errors import Code
 from keyhouse.core.secret import Kind, mint
 from keyhouse.store import schema
+from keyhouse.store.engine import Database, Unavailable
 
 pytestmark = pytest.mark.asyncio
 
@@ -130,3 +131,50 @@ async def test_one_key_is_not_another(house: House) -> None:
     actor = await admin_keys(house).authenticate([f"Bearer {second.value}"], ADDRESS)
     assert actor.key_id == second.key.id
     await refused(admin_keys(house).authenticate([f"Bearer {first.value}"], ADDRESS), Code.KEY_REVOKED)
+
+
+async def test_its_last_use_is_written_afterwards_and_never_in_authentication(house: House) -> None:
+    issued = await house.keys.create_admin(house.owner, "terraform", None)
+    admin_keys = AdminKeys(house.database, house.clock, PEPPER)
+
+    async def last_use() -> int | None:
+        (row,) = [row for row in await house.rows("api_keys") if row["id"] == issued.key.id]
+        used_at_ms: int | None = row["last_used_at_ms"]
+        return used_at_ms
+
+    await admin_keys.authenticate([f"Bearer {issued.value}"], "192.0.2.1")
+    assert await last_use() is None
+    used_at_ms = house.clock.now_ms()
+    house.clock.turn(hours=1)
+    await admin_keys.write_uses()
+    assert await last_use() == used_at_ms
+    # Another gateway that is late does not turn it back.
+    late = AdminKeys(house.database, house.clock, PEPPER)
+    house.clock.turn(hours=-2)
+    await late.authenticate([f"Bearer {issued.value}"], "192.0.2.1")
+    await late.write_uses()
+    assert await last_use() == used_at_ms
+
+
+async def test_a_last_use_that_cannot_be_written_is_written_the_next_time(house: House) -> None:
+    issued = await house.keys.create_admin(house.owner, "terraform", None)
+
+    class Away:
+        """The database, away at the first write."""
+
+        failures = 1
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "write" and self.failures:
+                self.failures -= 1
+                raise Unavailable("away")
+            return getattr(house.database, name)
+
+    admin_keys = AdminKeys(cast("Database", Away()), house.clock, PEPPER)
+    await admin_keys.authenticate([f"Bearer {issued.value}"], "")
+    with pytest.raises(Unavailable):
+        await admin_keys.write_uses()
+    await admin_keys.write_uses()
+    assert [row["last_used_at_ms"] for row in await house.rows("api_keys") if row["id"] == issued.key.id] == [
+        house.clock.now_ms()
+    ]

@@ -1,16 +1,18 @@
 """From headers to a living key or a refusal, without a question to the database for garbage."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from given import FakeClock, a_database, seeded_entropy, some_people
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.identifiers import ALPHABET, base62
 from keyhouse.core.key import Credential, ModelPolicy, Standing
-from keyhouse.core.secret import Kind, digest, mint
+from keyhouse.core.secret import Kind, digest, mint, parse
 from keyhouse.gateway.authenticate import Authenticator, require_endpoint, require_model
 from keyhouse.store import schema
 from keyhouse.store.model_permissions import insert_model_policy, update_model_policy
@@ -211,3 +213,34 @@ def test_a_key_with_a_list_of_endpoints_is_for_those_and_what_is_below_them(path
     with pytest.raises(Refusal) as caught:
         require_endpoint(listed, path)
     assert caught.value.code is Code.ENDPOINT_NOT_ALLOWED
+
+
+@pytest.mark.asyncio
+async def test_secrets_that_begin_alike_are_never_taken_for_each_other(tmp_path: Path) -> None:
+    """CVE-2026-35030: a cache by the first 20 characters gave one key's rights to whoever had another."""
+    authenticator, counting, _ = await a_desk(tmp_path)
+    await authenticator.authenticate(bearer(SECRET), False, "127.0.0.1")
+    stem, count = SECRET[:-6], 0
+    for last in ALPHABET:
+        alike = stem[:-1] + last
+        alike += base62(zlib.crc32(alike.encode()), 6)
+        if alike == SECRET:
+            continue
+        assert parse(alike) is not None
+        with pytest.raises(Refusal) as caught:
+            await authenticator.authenticate(bearer(alike), False, "127.0.0.1")
+        assert caught.value.code is Code.KEY_UNKNOWN
+        count += 1
+    assert count == len(ALPHABET) - 1
+    await counting.database.close()
+
+
+@pytest.mark.asyncio
+async def test_authentication_writes_nothing(tmp_path: Path) -> None:
+    authenticator, counting, _ = await a_desk(tmp_path)
+    for _ in range(3):
+        await authenticator.authenticate(bearer(SECRET), False, "127.0.0.1")
+    used = select(schema.keys.c.last_used_at_ms)
+    assert (await counting.database.read(lambda c: c.execute(used).scalars().all())) == [None]
+    assert not hasattr(counting, "write")  # what it was given can only be read
+    await counting.database.close()

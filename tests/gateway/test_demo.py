@@ -1,5 +1,6 @@
 """The built-in upstream says what it is, and goes the same way through the books as every other."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -50,3 +51,14 @@ async def test_the_demo_keeps_to_a_maximum(tmp_path: Path) -> None:
         got = await street.ask(model=demo.MODEL, max_tokens=3)
     assert got.json()["choices"][0]["finish_reason"] == "length"
     assert got.json()["usage"]["completion_tokens"] == 3
+
+
+@pytest.mark.asyncio
+async def test_the_demo_streams_as_slowly_as_it_is_asked_to(tmp_path: Path) -> None:
+    async with a_street(tmp_path, silent) as street:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        events = await street.stream(model=demo.MODEL, max_tokens=3, metadata={"pace_ms": "20"})
+        assert loop.time() - began >= 0.02 * len(events)
+        for odd in ("-1", "x", "", "\u0663"):
+            assert await street.stream(model=demo.MODEL, max_tokens=3, metadata={"pace_ms": odd})

@@ -98,6 +98,7 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/prices.py",  # tests/test_catalog.py
         "store/projects.py",  # e2e and faults
         "store/rollups.py",  # tests/reporting/test_usage.py
+        "store/health.py",  # tests/cli/test_checkups.py
         "store/notices.py",  # tests/control/test_notices.py
         "store/policies.py",  # tests/control/test_policies.py
         "store/repeats.py",  # tests/control/test_repeats.py

@@ -49,6 +49,18 @@ For example:
     keyhouse costs --since 2026-11-01 --until 2026-12-01 --by project --json
 """
 
+_DOCTOR: Final = """Look for what is wrong: configuration, database, master key, disk, clock, upstreams, and the way.
+
+It reads only, and makes one small streamed call with KEYHOUSE_API_KEY, if that is set. Ends with 1 if there is a
+problem.
+
+For example:
+
+    keyhouse doctor --data /var/lib/keyhouse --config /etc/keyhouse.toml
+
+    KEYHOUSE_API_KEY=$(cat key.txt) keyhouse doctor --model gpt-5-mini
+"""
+
 _SCAN: Final = """Look for secrets of Keyhouse in files, git's history, logs or stdin. Ends with 1 if there are any.
 
 Binary files, .git folders and links are skipped.
@@ -87,6 +99,7 @@ app.command("keyhouse.cli.usage:usage", name="usage", help=_USAGE)
 app.command("keyhouse.cli.usage:costs", name="costs", help=_COSTS)
 app.command("keyhouse.cli.calls:calls_app", name="calls", help="Calls, and what each was charged for.")
 app.command("keyhouse.cli.audit:audit_app", name="audit", help="The audit log: who changed what, and is it whole.")
+app.command("keyhouse.cli.doctor:doctor", name="doctor", help=_DOCTOR)
 app.command("keyhouse.cli.scan:scan", name="scan", help=_SCAN)
 app.command("keyhouse.cli.ledger:ledger_app", name="ledger", help="Check the books.")
 app.command("keyhouse.cli.db:db_app", name="db", help="The database's schema.")

@@ -1,6 +1,7 @@
 """Recognizing admin keys: who calls the Admin API. Failure can only raise; nobody is anonymous."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
@@ -9,17 +10,21 @@ from keyhouse.core.secret import Kind, Secret, digest, parse, redact
 from keyhouse.store import keys, people
 from keyhouse.store.engine import Actor, Connection, Database
 
-SECRET_LENGTH_MAX = 200
+USES_SECONDS: Final = 15.0
+"""How often the last uses of admin keys are written."""
+
+SECRET_LENGTH_MAX: Final = 200
 """Longer than any secret; what is longer is not even looked at."""
 
 
 class AdminKeys:
-    """Turns the `Authorization` header of an Admin API request into an actor."""
+    """Turns the `Authorization` header of an Admin API request into an actor, and remembers when a key was used."""
 
     def __init__(self, database: Database, clock: Clock, pepper: bytes) -> None:
         self._database = database
         self._clock = clock
         self._pepper = pepper
+        self._used_at_ms: dict[str, int] = {}
 
     async def authenticate(self, authorization: Sequence[str], address: str) -> Actor:
         """Who calls, by the values of all `Authorization` headers; `address` is the caller's.
@@ -46,6 +51,7 @@ class AdminKeys:
             raise dead_key(dead, credential.redacted, died_at_ms(credential.standing, dead))
         if member is None:
             raise dead_key(Code.KEY_OWNER_GONE, credential.redacted)
+        self._used_at_ms[credential.key_id] = self._clock.now_ms()
         return Actor(
             "api_key",
             credential.organization_id,
@@ -55,6 +61,20 @@ class AdminKeys:
             key_id=credential.key_id,
             address=address,
         )
+
+    async def write_uses(self) -> None:
+        """Write when keys were last used since this was last done: authentication itself writes nothing.
+
+        What cannot be written now is kept for the next time. Raises Unavailable.
+        """
+        used, self._used_at_ms = self._used_at_ms, {}
+        if not used:
+            return
+        try:
+            await self._database.write(lambda connection: keys.update_last_uses(connection, used))
+        except BaseException:
+            self._used_at_ms = used | self._used_at_ms
+            raise
 
 
 def _read(authorization: Sequence[str]) -> Secret:

@@ -4,6 +4,7 @@ It says in every answer that it is not a model, and how to get one. What it uses
 a word.
 """
 
+import asyncio
 from typing import Final, Self
 
 import msgspec
@@ -16,6 +17,7 @@ from keyhouse.wire.form import Upload
 
 CHAT: Final = "/chat/completions"
 MODEL: Final = "keyhouse-demo"
+PACE_MS_MAX: Final = 1_000
 UPSTREAM: Final = Upstream("demo", "", is_demo=True)
 
 TEXT: Final = (
@@ -35,6 +37,13 @@ class _Asked(msgspec.Struct):
     n: int | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    metadata: dict[str, str] | None = None
+
+    @property
+    def pace_seconds(self) -> float:
+        """How long the demo waits before each piece: `metadata.pace_ms`, for whoever wants to see a stream."""
+        text = (self.metadata or {}).get("pace_ms", "")
+        return min(int(text), PACE_MS_MAX) / 1000 if text.isascii() and text.isdigit() else 0.0
 
 
 _ASKED: Final = msgspec.json.Decoder(_Asked)
@@ -56,16 +65,18 @@ class Demo:
                 hint="Connect an upstream to use the other endpoints.",
                 param="model",
             )
-        return DemoAnswer(_pieces(_ASKED.decode(body), self._clock.now_ms()))
+        asked = _ASKED.decode(body)
+        return DemoAnswer(_pieces(asked, self._clock.now_ms()), asked.pace_seconds)
 
 
 class DemoAnswer(Answer):
     """An answer made of given pieces."""
 
-    def __init__(self, pieces: list[bytes]) -> None:
+    def __init__(self, pieces: list[bytes], pace_seconds: float = 0.0) -> None:
         self.status = 200
         self._is_stream = pieces[0].startswith(b"data:")
         self._pieces = iter(pieces)
+        self._pace_seconds = pace_seconds
 
     async def __aenter__(self) -> Self:
         return self
@@ -81,6 +92,8 @@ class DemoAnswer(Answer):
 
     async def chunk(self) -> bytes | None:
         """The next piece."""
+        if self._pace_seconds and self._is_stream:
+            await asyncio.sleep(self._pace_seconds)
         return next(self._pieces, None)
 
 

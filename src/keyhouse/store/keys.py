@@ -4,7 +4,7 @@ A secret is stored only as its digest; nothing here ever sees its value. Every q
 `find_credential` is asked within an organization, so that another one's id reads as missing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from sqlalchemy import (
     case,
     insert,
     literal,
+    or_,
     select,
     tuple_,
     update,
@@ -217,6 +218,13 @@ def update_owned_as_revoked(
     connection.execute(
         update(keys).where(*_owned(organization_id, owner_id)).values(revoked_at_ms=now_ms, revoked_by=revoked_by)
     )
+
+
+def update_last_uses(connection: Connection, used_at_ms: Mapping[str, int]) -> None:
+    """Write when these keys were used, in the order of their ids; never an earlier moment than is known."""
+    for key_id, at_ms in sorted(used_at_ms.items()):
+        earlier = or_(keys.c.last_used_at_ms.is_(None), keys.c.last_used_at_ms < at_ms)
+        connection.execute(update(keys).where(keys.c.id == key_id, earlier).values(last_used_at_ms=at_ms))
 
 
 def update_secret_end(connection: Connection, key_id: str, version: int, ends_at_ms: int) -> None:
