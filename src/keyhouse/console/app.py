@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 
 from keyhouse.console import (
     account,
+    audit_log,
     calls,
     costs,
     help_page,
@@ -69,6 +70,8 @@ _ROUTES: Final = (
     usage.show_usage,
     usage.download_usage,
     hygiene.show_hygiene,
+    audit_log.show_audit_log,
+    audit_log.check_audit_log,
     help_page.show_help,
     help_page.inspect_key,
     performance.show_performance,

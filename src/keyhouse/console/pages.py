@@ -41,7 +41,7 @@ MENU: Final = (
         Place("Costs", "/costs", "circle-dollar"),
         Place("Limits", "/limits", "sliders"),
     ),
-    (Place("Hygiene", "/hygiene", "shield-check"),),
+    (Place("Hygiene", "/hygiene", "shield-check"), Place("Audit log", "/audit-log", "scroll-text")),
     (Place("Help", "/help", "circle-question-mark"),),
 )
 """The pages that exist, in groups by use. Nothing stands here that does not answer."""

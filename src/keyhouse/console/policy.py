@@ -68,6 +68,8 @@ POLICY: Final[Mapping[tuple[str, str], Who]] = {
     ("GET", "/limits/{limit_id}/delete"): Who.SIGNED_IN,
     ("POST", "/limits/{limit_id}/delete"): Who.SIGNED_IN,
     ("GET", "/hygiene"): Who.SIGNED_IN,
+    ("GET", "/audit-log"): Who.SIGNED_IN,
+    ("GET", "/audit-log/check"): Who.SIGNED_IN,
     # help
     ("GET", "/help"): Who.SIGNED_IN,
     ("POST", "/help"): Who.SIGNED_IN,

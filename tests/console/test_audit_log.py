@@ -1,0 +1,56 @@
+"""The audit log's page."""
+
+import pytest
+from sqlalchemy import Connection, update
+
+from console.given_console import EMAIL, Console
+from keyhouse.store import schema
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_what_was_done_stands_there_and_can_be_narrowed(at_home: Console) -> None:
+    key_id, secret = await at_home.create("support-triage")
+    page = await at_home.page("/audit-log")
+    for words in ("API key created", f'href="/api-keys/{key_id}">support-triage</a>', "Organization created", EMAIL):
+        assert words in page, words
+    assert secret not in page
+    page = await at_home.page("/audit-log?about=organization")
+    assert "Organization created" in page
+    assert "API key created" not in page
+    page = await at_home.page(f"/audit-log?on={key_id}")
+    assert "Only support-triage" in page
+    assert "Organization created" not in page
+    assert "Nothing was changed" in await at_home.page("/audit-log?by=nobody@example.com")
+
+
+async def test_fifty_entries_stand_on_a_page_and_older_ones_follow(at_home: Console) -> None:
+    for number in range(51):
+        await at_home.create(f"key {number:02}")
+    page = await at_home.page("/audit-log?about=api_key")
+    assert "50 entries" in page
+    assert ">key 00<" not in page
+    older = page.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
+    assert ">key 00<" in await at_home.page(older)
+
+
+async def test_the_check_finds_what_was_changed_past_keyhouse(at_home: Console) -> None:
+    await at_home.create("support-triage")
+    assert "The log is whole" in await at_home.page("/audit-log/check")
+
+    def forge(connection: Connection) -> None:
+        connection.execute(update(schema.audit_events).values(actor_email="nobody@example.com"))
+
+    await at_home.database.write(forge)
+    page = await at_home.page("/audit-log/check")
+    assert "The log is not whole" in page
+    assert "What was found" in page
+
+
+async def test_whoever_may_not_read_it_is_told_who_can_show_it(at_home: Console) -> None:
+    await at_home.create("support-triage")
+    await at_home.become("member")
+    for path in ("/audit-log", "/audit-log/check"):
+        page = await at_home.page(path)
+        assert "You may not see the audit log" in page
+        assert "API key created" not in page
