@@ -10,7 +10,7 @@ from keyhouse.core.secret import Kind, Secret, digest, parse, redact
 from keyhouse.store import keys, people
 from keyhouse.store.engine import Actor, Connection, Database
 
-USES_SECONDS: Final = 15.0
+USES_SECONDS: Final = 5.0
 """How often the last uses of admin keys are written."""
 
 SECRET_LENGTH_MAX: Final = 200
