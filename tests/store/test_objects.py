@@ -8,7 +8,7 @@ import pytest
 from given import NOON
 from given_engine import Engine
 from keyhouse.store.engine import Database
-from keyhouse.store.objects import Object, delete_object, insert_objects, list_objects
+from keyhouse.store.objects import Object, delete_object, insert_objects, list_objects, page_of_objects
 
 pytestmark = pytest.mark.asyncio
 
@@ -73,4 +73,22 @@ async def test_many_gateways_that_keep_the_same_at_once_agree(engine: Engine, tm
     )
     owners = [len(await of(database, f"proj_{place}", *ids)) for place in range(len(rounds))]
     assert sum(owners) == len(ids)
+    await database.close()
+
+
+async def test_a_projects_objects_of_a_kind_are_paged_by_their_age(engine: Engine, tmp_path: Path) -> None:
+    database = engine.open(tmp_path)
+    mine = [an_object(f"resp_{number}", at_ms=NOON + number // 2) for number in range(5)]
+    await keep(database, *mine, an_object("resp_x", "proj_2"), Object("f", "local", "file", "org-1", "proj_1", "k", 0))
+
+    async def page(after: Object | None, *, down: bool = True) -> list[Object]:
+        return await database.read(
+            lambda connection: page_of_objects(connection, "proj_1", "response", after, 2, is_descending=down)
+        )
+
+    assert await page(None) == [mine[4], mine[3]]
+    assert await page(mine[3]) == [mine[2], mine[1]]
+    assert await page(mine[1]) == [mine[0]]
+    assert await page(None, down=False) == mine[:2]
+    assert await page(mine[1], down=False) == mine[2:4]
     await database.close()

@@ -13,7 +13,9 @@ from keyhouse.gateway import anthropic, children, leaks, verification
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.call import House, identify, serve_call
 from keyhouse.gateway.counting import COUNTING, count
+from keyhouse.gateway.keeping import serve_passed
 from keyhouse.gateway.metered import METERED
+from keyhouse.gateway.passed import find_passed
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Model
 from keyhouse.gateway.stored import RESPONSES_PATH, find_verb
@@ -79,6 +81,8 @@ def find(raw_path: bytes, request: Request) -> Serve:
         return find_verb(path, request.method)
     if endpoint is None and path.startswith(children.PATH):
         endpoint = children.find_verb(path, request.method)
+    if endpoint is None and (found := find_passed(path, request.method)) is not None:
+        return partial(serve_passed, passed=found[0], ids=found[1])
     if endpoint is None:
         raise Refusal(
             Code.ENDPOINT_UNKNOWN,

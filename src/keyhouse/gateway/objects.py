@@ -11,7 +11,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
 from keyhouse.gateway.routing import Deployment
 from keyhouse.store.engine import Database, Unavailable
-from keyhouse.store.objects import Object, delete_object, insert_objects, list_objects
+from keyhouse.store.objects import Object, delete_object, insert_objects, list_objects, page_of_objects
 
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 """What an id may look like: nothing that means something in a path."""
@@ -78,6 +78,30 @@ class Objects:
                 what = "Previous response" if param == "previous_response_id" else "Object"
                 raise _missing(what, object_id, param.partition(":")[0])
         return left
+
+    async def keeper(self, credential: Credential, references: Sequence[tuple[str, str]], at: str | None) -> str:
+        """The upstream, `at` if given, that keeps all that a request names. Raises Refusal like `at_keepers`."""
+        kept: dict[str, set[str]] = {}
+        for one in await self._find(credential, {object_id for _, object_id in references}):
+            kept.setdefault(one.id, set()).add(one.upstream)
+        left = None if at is None else {at}
+        for param, object_id in references:
+            keepers = kept.get(object_id, set())
+            left = keepers if left is None else left & keepers
+            if not left:
+                raise _missing("Object", object_id, param)
+        return min(left or ())
+
+    async def page(
+        self, credential: Credential, kind: str, after: str | None, limit: int, *, is_descending: bool
+    ) -> list[Object]:
+        """At most `limit` of the project's objects of this kind, those that follow `after`, which it must have."""
+        last = None if after is None else await self.get(credential, kind, after)
+        return await self._database.read(
+            lambda connection: page_of_objects(
+                connection, credential.project_id, kind, last, limit, is_descending=is_descending
+            )
+        )
 
     async def forget(self, credential: Credential, found: Object) -> None:
         """Forget an object that the upstream has deleted."""

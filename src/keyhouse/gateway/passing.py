@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.money import Counts
 from keyhouse.gateway.answer import Answer
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream
 from keyhouse.ledger.book import stopping
 from keyhouse.wire.headers import DOWNWARDS, DOWNWARDS_OF_ERRORS, Headers
 from keyhouse.wire.meter import StreamMeter
+from keyhouse.wire.speech import SoundMeter
 
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 """What a plain answer may weigh; it is held in memory, because its cost goes into its headers."""
@@ -102,8 +104,13 @@ async def read_whole(answer: Answer) -> bytes:
     return bytes(body)
 
 
-async def pass_free(request: Request, answer: Answer, upstream: Upstream) -> None:
-    """Pass a whole answer on that nobody is charged for. Raises Refusal if it is an error about ourselves."""
+async def pass_free(
+    request: Request, answer: Answer, upstream: Upstream, note: Callable[[bytes], Awaitable[None]] | None = None
+) -> None:
+    """Pass a whole answer on that nobody is charged for. Raises Refusal if it is an error about ourselves.
+
+    `note` takes note of what a good one says, before the client can learn of it.
+    """
     is_fine = 200 <= answer.status < 300
     if not is_fine and (refusal := own_fault(answer.status, upstream)) is not None:
         raise refusal
@@ -112,7 +119,23 @@ async def pass_free(request: Request, answer: Answer, upstream: Upstream) -> Non
     headers.append((b"content-length", b"%d" % len(content)))
     if not is_fine:
         request.reason = "upstream_error"
+    elif note is not None:
+        await note(content)
     await request.answer(answer.status, headers, content)
+
+
+async def pass_pieces(request: Request, answer: Answer, upstream: Upstream) -> None:
+    """Pass a file on as it comes. One that breaks off has no end, so that nobody takes it for whole."""
+    headers = headers_of(request, answer, (*DOWNWARDS, "content-disposition"), b"application/octet-stream")
+    if (length := answer.header("content-length") or "").isdecimal():
+        headers.append((b"content-length", length.encode()))
+    await request.start(answer.status, headers)
+    meter = SoundMeter(wants_usage=False, most=Counts())
+    failure = await Pump(request, answer, meter, upstream, lambda: None).run()
+    if failure is not None:
+        request.reason = str(failure.code)
+        return
+    await request.end()
 
 
 class Pump:

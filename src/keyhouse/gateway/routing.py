@@ -97,6 +97,11 @@ class Routing:
         """The names of all upstreams that serve anything."""
         return self._upstreams.keys()
 
+    @property
+    def home(self) -> Upstream | None:
+        """The first upstream that is not the demo: where what belongs to no model is made."""
+        return next((upstream for upstream in self._upstreams.values() if not upstream.is_demo), None)
+
     def find_upstream(self, name: str) -> Upstream | None:
         """The upstream of this name, if there still is one."""
         return self._upstreams.get(name)

@@ -87,16 +87,16 @@ async def serve_kept(request: Request, house: House, *, verb: Verb, object_id: s
             param="id",
         )
     request.upstream = upstream.name
-    target = f"/responses/{found.id}" + (f"/{tail}" if tail else "") + _query(request.query, verb)
+    target = f"/responses/{found.id}" + (f"/{tail}" if tail else "") + written_query(request.query, verb.query)
     async with house.client.ask(upstream, verb.method, target, request.request_id) as answer:
         if verb.forgets and (200 <= answer.status < 300 or answer.status == 404):
             await house.objects.forget(credential, found)
         await _pass(request, answer, upstream)
 
 
-def _query(given: bytes, verb: Verb) -> str:
+def written_query(given: bytes, names: frozenset[str]) -> str:
     """The parameters that may go up, written anew; those that are not on the list stay behind."""
-    if not given or not verb.query:
+    if not given or not names:
         return ""
     try:
         pairs = parse_qsl(given.decode("latin-1"), keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX)
@@ -106,7 +106,7 @@ def _query(given: bytes, verb: Verb) -> str:
             "The query cannot be read.",
             hint=f"Send at most {QUERY_FIELDS_MAX} parameters.",
         ) from None
-    passing = [(name, value) for name, value in pairs if name in verb.query]
+    passing = [(name, value) for name, value in pairs if name in names]
     return "?" + urlencode(passing) if passing else ""
 
 

@@ -5,7 +5,7 @@ so this is what keeps them apart.
 from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from keyhouse.store.schema import objects
@@ -36,6 +36,20 @@ def list_objects(connection: Connection, project_id: str, ids: Collection[str]) 
     """The objects with these ids that are this project's; an id may be there once for each upstream."""
     chosen = select(objects).where(objects.c.id.in_(ids), objects.c.project_id == project_id)
     rows = connection.execute(chosen.order_by(objects.c.id, objects.c.created_at_ms.desc(), objects.c.upstream))
+    return [Object(**row) for row in rows.mappings()]
+
+
+def page_of_objects(
+    connection: Connection, project_id: str, kind: str, after: Object | None, limit: int, *, is_descending: bool
+) -> list[Object]:
+    """At most `limit` of this project's objects of this kind, by their age; those that follow `after`, if given."""
+    place = (objects.c.created_at_ms, objects.c.id)
+    chosen = select(objects).where(objects.c.project_id == project_id, objects.c.kind == kind)
+    if after is not None:
+        here, there = tuple_(*place), tuple_(after.created_at_ms, after.id)
+        chosen = chosen.where(here < there if is_descending else here > there)
+    order = [column.desc() if is_descending else column.asc() for column in place]
+    rows = connection.execute(chosen.order_by(*order).limit(limit))
     return [Object(**row) for row in rows.mappings()]
 
 

@@ -319,6 +319,7 @@ objects = Table(
     Column("project_id", Text, nullable=False),
     Column("key_id", Text, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    Index("objects_by_project", "project_id", "kind", "created_at_ms", "id"),
     sqlite_with_rowid=False,
 )
 """What an upstream keeps for a project, by the id that the upstream gave it. Whose it is never changes."""

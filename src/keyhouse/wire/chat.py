@@ -8,6 +8,7 @@ from keyhouse.core.bound import Ask
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, CHOICES_MAX, OUTPUT_TOKENS_MAX, Asked, Object, is_given
+from keyhouse.wire.references import references_in
 
 
 class _Tool(msgspec.Struct, gc=False):
@@ -108,6 +109,7 @@ def _ask(chat: _Chat, fields: Object, body_bytes: int) -> Ask:
         images_in=media.images,
         audio_in=media.audio,
         service_tier=chat.service_tier,
+        references=() if unbounded is None else tuple(references_in(msgspec.json.decode(fields["messages"]))),
         speaks=chat.modalities is not None and "audio" in chat.modalities,
     )
 

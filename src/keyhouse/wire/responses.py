@@ -13,6 +13,7 @@ from keyhouse.core.bound import Ask
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, ENCODE, OBJECT, OUTPUT_TOKENS_MAX, Asked, Object, is_given
+from keyhouse.wire.references import references_in
 
 
 class _Tool(msgspec.Struct, gc=False):
@@ -175,10 +176,22 @@ def _ask(asked: _Responses, fields: Object, body_bytes: int) -> Ask:
         audio_in=found.audio,
         service_tier=asked.service_tier,
         unseen_input=found.unseen,
-        references=tuple(found.references),
+        references=(*found.references, *_named(asked, fields, found)),
         is_kept=asked.store is not False,
         background=asked.background is True,
     )
+
+
+def _named(asked: _Responses, fields: Object, found: "_Input") -> list[tuple[str, str]]:
+    """The objects that are named by what is more than text: files, vector stores, containers."""
+    named: list[tuple[str, str]] = []
+    if found.images or found.unbounded is not None:
+        named += references_in(msgspec.json.decode(asked.input))
+    if any(tool.type not in _TEXT_TOOLS for tool in asked.tools or ()):
+        named += references_in(msgspec.json.decode(fields["tools"]))
+    if is_given(asked.prompt):
+        named += references_in(msgspec.json.decode(asked.prompt))
+    return named
 
 
 def _unbounded(asked: _Responses, fields: Object) -> str | None:

@@ -18,7 +18,9 @@ from keyhouse.wire.usage import read_answer as _read_answer
 
 RESPONSE: Final = "response"
 ITEM: Final = "item"
-"""Kinds of what an upstream keeps: an answer, and each item of its output, which a later request may name."""
+CONTAINER: Final = "container"
+"""Kinds of what an upstream keeps: an answer, each item of its output, which a later request may name, and the
+containers that were made for it."""
 
 UNFINISHED: Final = frozenset({"queued", "in_progress"})
 """What an answer's status is while it is worked on in the background."""
@@ -30,6 +32,7 @@ _ABSENT: Final = msgspec.Raw()
 
 class _Item(msgspec.Struct, gc=False):
     id: Any = None
+    container_id: Any = None
 
 
 class _Response(msgspec.Struct, gc=False):
@@ -147,6 +150,8 @@ def _items(output: msgspec.Raw) -> list[tuple[str, str]]:
     if not bytes(output):
         return []
     try:
-        return [(ITEM, item.id) for item in _OUTPUT.decode(output) if isinstance(item.id, str)]
+        items = _OUTPUT.decode(output)
     except _UNREADABLE:
         return []
+    kinds = [(ITEM, item.id) for item in items] + [(CONTAINER, item.container_id) for item in items]
+    return [(kind, found) for kind, found in kinds if isinstance(found, str)]
