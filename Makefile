@@ -29,7 +29,7 @@ check: .venv/dev ## format, lint, types, layers
 soak: .venv/dev ## the long proofs: hundreds of crashes under load
 	@tests/setup
 	KEYHOUSE_MACHINE_EXAMPLES=500 $(BIN)/pytest tests/ledger/test_machine.py --timeout 7200
-	$(BIN)/pytest tests/faults -m soak --timeout 7200 -s $(ARGS)
+	$(BIN)/pytest tests -m soak --timeout 7200 -s $(ARGS)
 
 bench: .venv/dev ## throughput and latency beside nginx, in one run
 	@bench/setup

@@ -117,7 +117,7 @@ async def test_answers_are_counted_by_door_and_class_of_status() -> None:
 
 
 EVERY_PATH = sorted(
-    {path for _, path in [*ADMIN, *CONSOLE]} | {*endpoints._ENDPOINTS, "/healthz", "/readyz", "/metrics"}
+    {path for _, path in [*ADMIN, *CONSOLE]} | {*endpoints.ENDPOINTS, "/healthz", "/readyz", "/metrics"}
 )
 
 

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import structlog
 
-from keyhouse import config
+from keyhouse import __version__, config
 from keyhouse.admin import app as admin
+from keyhouse.admin import described as admin_described
 from keyhouse.admin.office import Office
 from keyhouse.catalog import Catalog, load_catalog
 from keyhouse.console import app as console
@@ -32,8 +33,9 @@ from keyhouse.control.sign_in import SignIn
 from keyhouse.control.spend_alerts import SpendAlerts
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.keyring import Keyring
-from keyhouse.doors import ASGIApp, Doors
+from keyhouse.doors import DESCRIBED, ASGIApp, Doors
 from keyhouse.gateway import asgi as gateway
+from keyhouse.gateway import described as gateway_described
 from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.call import House as GatewayHouse
 from keyhouse.gateway.cool_down import CoolDowns
@@ -79,6 +81,7 @@ from keyhouse.store.opening import address_of, open_database
 from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.store.prices import list_prices
 from keyhouse.store.sqlite import SqliteDatabase
+from keyhouse.wire.openapi import document
 
 HASHING_THREADS: Final = 2
 """Passwords take 64 MiB each while they are hashed; two at a time are enough for people who sign in."""
@@ -310,6 +313,12 @@ def _office(
     )
 
 
+def reference() -> Mapping[str, Any]:
+    """The whole API, described from the tables of its doors."""
+    routes = [*gateway_described.described(), *admin_described.described(), *DESCRIBED]
+    return document(__version__, routes, admin_described.shapes())
+
+
 def _desk(
     ground: Ground, keys: Keys, catalog: Catalog, public_url: str | None, print_setup_link: Callable[[], None]
 ) -> Desk:
@@ -318,6 +327,7 @@ def _desk(
     sessions = Sessions(database, clock, ground.entropy)
     usage, limit_questions = UsageQuestions(database), LimitQuestions(database, clock)
     return Desk(
+        reference=reference(),
         setup=ground.setup,
         sign_in=SignIn(database, clock, ground.passwords, sessions, Throttle(database, clock)),
         sessions=sessions,

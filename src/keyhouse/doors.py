@@ -9,18 +9,28 @@ address is taken from `X-Forwarded-For` here, once for all doors, and from nobod
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any
+from typing import Any, Final
 
 from keyhouse.core.clock import Entropy
 from keyhouse.core.errors import Refusal
 from keyhouse.gateway.request import BODY_SECONDS_MAX, body_timeout
 from keyhouse.wire import errors
 from keyhouse.wire.head import require_plain_head
+from keyhouse.wire.openapi import TEXT_TYPE, Route
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+DESCRIBED: Final = (
+    Route("GET", "/healthz", "healthz", "health", "Whether the process serves.", (200,), media_type=TEXT_TYPE),
+    Route("GET", "/readyz", "readyz", "health", "Whether calls can be admitted.", (200, 503), media_type=TEXT_TYPE),
+    Route("GET", "/metrics", "metrics", "health", "Metrics in Prometheus' format.", (200,), media_type=TEXT_TYPE),
+    Route("GET", "/openapi.json", "openapi", "health", "This description.", (200,)),
+    Route("GET", "/docs", "docs", "health", "This description as a page.", (200,), media_type="text/html"),
+)
+"""What is answered to machines and to who reads about them, as it is described."""
 
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
 

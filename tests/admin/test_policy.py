@@ -41,10 +41,14 @@ class Ids:
         self._ids["rate_limit_id"] = "rl-tiny-1"
         self._keys = {"admin_api_keys": admin, "api_keys": project_key}
 
+    def of(self, template: str) -> dict[str, str]:
+        """The ids of things that are there, by their names in the template."""
+        kind = "admin_api_keys" if "admin_api_keys" in template else "api_keys"
+        return self._ids | {"key_id": self._keys[kind], "alert_id": self._alerts.get(template.split("/")[3], "")}
+
     def path(self, template: str) -> str:
         """The template with ids of things that are there."""
-        kind = "admin_api_keys" if "admin_api_keys" in template else "api_keys"
-        ids = self._ids | {"key_id": self._keys[kind], "alert_id": self._alerts.get(template.split("/")[3], "")}
+        ids = self.of(template)
         path = re.sub(r"\{(\w+)\}", lambda name: ids[name[1]], template).removeprefix(ROOT)
         return path + ("?start_time=0&limit=1" if "usage" in path or "costs" in path else "")
 

@@ -13,6 +13,7 @@ import httpx
 from sqlalchemy import Connection, update
 
 from given import AUDIT_KEY, FakeClock, a_database, seeded_entropy
+from keyhouse.app import reference
 from keyhouse.console import Desk, build
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
@@ -135,6 +136,7 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
         sessions = Sessions(database, clock, entropy)
         usage, limit_questions = UsageQuestions(database), LimitQuestions(database, clock)
         desk = Desk(
+            reference=reference(),
             setup=setup,
             sign_in=SignIn(database, clock, passwords, sessions, Throttle(database, clock)),
             sessions=sessions,

@@ -79,7 +79,7 @@ def test_every_event_of_the_audit_log_has_a_type_that_openais_client_knows_or_th
 
 
 def test_every_endpoint_of_the_gateway_is_documented() -> None:
-    served = {(method, path) for path, (method, _) in endpoints._ENDPOINTS.items()}
+    served = {(method, path) for path, (method, _) in endpoints.ENDPOINTS.items()}
     assert served <= addresses("api.md")
 
 

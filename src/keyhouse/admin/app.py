@@ -28,6 +28,7 @@ from keyhouse.admin import (
     spend_limits,
     usage,
 )
+from keyhouse.admin.absent import feature_at
 from keyhouse.admin.bodies import BODY_BYTES_MAX
 from keyhouse.admin.door import Door, Visit, actor_of, broken, request_id_of
 from keyhouse.admin.office import Office, TheOffice
@@ -162,6 +163,9 @@ def _wrong_request(request: Visit, fault: HTTPException) -> Response[bytes]:
     if wrong is None:
         return _failed(request, fault)
     code, message, hint = wrong
+    feature = feature_at(request.scope["path"])
+    if feature is not None:
+        code, message = Code.ENDPOINT_UNKNOWN, f"Keyhouse has no {feature}"
     return _refused(request, Refusal(code, f"{message} ({request.method} {request.scope['path'][:200]}).", hint=hint))
 
 

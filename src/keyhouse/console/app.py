@@ -24,6 +24,7 @@ from keyhouse.console import (
     limit_changes,
     limits,
     performance,
+    reference,
     usage,
 )
 from keyhouse.console.assets import Assets, load_assets
@@ -88,6 +89,8 @@ _ROUTES: Final = (
     limit_changes.change_limit,
     limit_changes.show_delete,
     limit_changes.delete_limit,
+    reference.show_reference,
+    reference.show_description,
 )
 
 

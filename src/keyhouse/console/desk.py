@@ -1,7 +1,8 @@
 """What the console works with: handed in by the composition root, never made here."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
@@ -31,9 +32,11 @@ class Desk:
     `names` gives names of ids (keys, people, projects) of one organization. `models` are the public names of
     the models that answer here. `upstream_note` is one sentence about them for the set-up page.
     `public_url` is the address people use, if it is known; without it the request's own is taken.
+    `reference` is the description of the whole API in OpenAPI.
     `print_setup_link` makes a new one-time link and prints it where the server runs.
     """
 
+    reference: Mapping[str, Any]
     setup: Setup
     sign_in: SignIn
     sessions: Sessions

@@ -30,6 +30,9 @@ POLICY: Final[Mapping[tuple[str, str], Who]] = {
     # files of the pages: the same for everyone, no secret among them
     ("GET", "/static/{path}"): Who.ANYONE,
     ("GET", "/favicon.svg"): Who.ANYONE,
+    # what the API is: the same for everyone
+    ("GET", "/docs"): Who.ANYONE,
+    ("GET", "/openapi.json"): Who.ANYONE,
     # keys
     ("GET", "/api-keys"): Who.SIGNED_IN,
     ("POST", "/api-keys"): Who.SIGNED_IN,

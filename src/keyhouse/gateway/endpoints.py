@@ -24,7 +24,7 @@ from keyhouse.wire.messages_errors import ANTHROPIC
 
 Serve = Callable[[Request, House], Awaitable[None]]
 
-_MODEL_PATH: Final = "/v1/models/"
+MODEL_PATH: Final = "/v1/models/"
 
 
 async def list_models(request: Request, house: House) -> None:
@@ -42,7 +42,7 @@ async def retrieve_model(request: Request, house: House) -> None:
     """`GET /v1/models/{model}`, if the key may use it."""
     credential = await identify(request, house, anew=True)
     require_permission(credential, Resource.MODELS, Access.READ)
-    name = request.path.removeprefix(_MODEL_PATH)
+    name = request.path.removeprefix(MODEL_PATH)
     require_model(credential, name)
     show = anthropic.shown if request.dialect is ANTHROPIC else _shown
     await request.answer_json(msgspec.json.encode(show(house.routing.get(name))))
@@ -52,14 +52,14 @@ def _shown(model: Model) -> dict[str, object]:
     return {"id": model.name, "object": "model", "created": model.created_at_s, "owned_by": model.owned_by}
 
 
-_ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
+ENDPOINTS: Final[dict[str, tuple[str, Serve]]] = {
     **{f"/v1{metered.path}": ("POST", partial(serve_call, metered=metered)) for metered in METERED},
     **{f"/v1{counting.path}": ("POST", partial(count, counting=counting)) for counting in COUNTING},
     "/v1/models": ("GET", list_models),
     verification.PATH: ("POST", verification.verify),
     leaks.PATH: ("POST", leaks.take_report),
 }
-_DIALECTS: Final = {
+DIALECTS: Final = {
     f"/v1{endpoint.path}": endpoint.dialect for endpoint in (*METERED, *COUNTING) if endpoint.dialect is not OPENAI
 }
 
@@ -70,12 +70,12 @@ def find(raw_path: bytes, request: Request) -> Serve:
     Decided on the path as it was sent; only a model's name, which is data, is decoded.
     """
     path = raw_path.decode("latin-1")
-    endpoint = _ENDPOINTS.get(path)
-    request.dialect = _DIALECTS.get(path, OPENAI)
+    endpoint = ENDPOINTS.get(path)
+    request.dialect = DIALECTS.get(path, OPENAI)
     if request.method == "GET" and path.startswith("/v1/models") and request.values(b"anthropic-version"):
         request.dialect = ANTHROPIC
-    if endpoint is None and path.startswith(_MODEL_PATH) and len(path) > len(_MODEL_PATH):
-        request.path = _MODEL_PATH + unquote(path[len(_MODEL_PATH) :])
+    if endpoint is None and path.startswith(MODEL_PATH) and len(path) > len(MODEL_PATH):
+        request.path = MODEL_PATH + unquote(path[len(MODEL_PATH) :])
         endpoint = ("GET", retrieve_model)
     if endpoint is None and path.startswith(RESPONSES_PATH):
         return find_verb(path, request.method)
@@ -87,7 +87,7 @@ def find(raw_path: bytes, request: Request) -> Serve:
         raise Refusal(
             Code.ENDPOINT_UNKNOWN,
             f"Invalid URL ({request.method} {path[:200]}).",
-            hint=f"Keyhouse serves {', '.join(_ENDPOINTS)}.",
+            hint=f"Keyhouse serves {', '.join(ENDPOINTS)}.",
         )
     method, serve = endpoint
     if request.method != method:

@@ -36,7 +36,7 @@ class Verb(msgspec.Struct, frozen=True):
     forgets: bool = False
 
 
-_VERBS: Final = {
+VERBS: Final = {
     "": (
         Verb(
             "GET",
@@ -53,7 +53,7 @@ _VERBS: Final = {
 def find_verb(path: str, method: str) -> Callable[[Request, House], Awaitable[None]]:
     """What serves a path below `/v1/responses/`. Raises Refusal for an unknown address or a wrong method."""
     object_id, _, tail = path.removeprefix(RESPONSES_PATH).partition("/")
-    verbs = _VERBS.get(tail)
+    verbs = VERBS.get(tail)
     if verbs is None or not object_id or path.endswith("/"):
         raise Refusal(
             Code.ENDPOINT_UNKNOWN,

@@ -1,0 +1,55 @@
+"""The gateway's addresses, described in OpenAPI: those of its table, of one model, and of kept responses."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from keyhouse.gateway import leaks
+from keyhouse.gateway.endpoints import DIALECTS, ENDPOINTS, MODEL_PATH
+from keyhouse.gateway.stored import RESPONSES_PATH, VERBS
+from keyhouse.wire.messages_errors import ANTHROPIC
+from keyhouse.wire.openapi import ANTHROPIC_ERROR, Route
+
+_STATUSES: Final = (200, 400, 401, 403, 404, 405, 408, 413, 429, 500, 502, 503, 504)
+"""How a call may be answered. What else an upstream says passes through with its own status."""
+
+
+_LEAK_STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 429, 500, 503)
+"""A report is taken without a word, whatever was in it."""
+
+
+def described() -> Iterator[Route]:
+    """Every address of the gateway."""
+    for path, (method, _) in ENDPOINTS.items():
+        yield _route(method, path, body="" if method == "POST" else None)
+    yield _route("GET", f"{MODEL_PATH}{{model}}")
+    for tail, verbs in VERBS.items():
+        for verb in verbs:
+            path = f"{RESPONSES_PATH}{{response_id}}" + (f"/{tail}" if tail else "")
+            yield _route(verb.method, path, query=tuple(sorted(verb.query)))
+
+
+def _route(method: str, path: str, *, body: str | None = None, query: tuple[str, ...] = ()) -> Route:
+    words = [part for part in path.split("/")[2:] if not part.startswith("{")]
+    one = "_one" if "{" in path else ""
+    return Route(
+        method=method,
+        path=path,
+        name=f"{method.lower()}_{'_'.join(words)}{one}".replace("-", "_"),
+        tag="models",
+        summary=_SUMMARIES.get((method, path), "OpenAI's, as it is there."),
+        statuses=_LEAK_STATUSES if path == leaks.PATH else _STATUSES,
+        security=None if path == leaks.PATH else "ApiKey",
+        query=query,
+        body=body,
+        error=ANTHROPIC_ERROR if DIALECTS.get(path) is ANTHROPIC else "Error",
+    )
+
+
+_SUMMARIES: Final = {
+    ("POST", "/v1/messages"): "Anthropic's Messages, as they are there.",
+    ("POST", "/v1/messages/count_tokens"): "How many tokens a prompt of Anthropic's is.",
+    ("POST", leaks.PATH): "Secrets that were found where they should not be, in GitHub's partner form.",
+    ("POST", "/v1/keys/verify"): "Whether a key is alive, may do this, and has room in its limits.",
+    ("GET", "/v1/models"): "The models that this key may use.",
+    ("GET", f"{MODEL_PATH}{{model}}"): "One of the models that this key may use.",
+}

@@ -1,0 +1,59 @@
+"""Requests that Hypothesis makes of the API's own description, and what must hold for every answer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings, strategies
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def ask_everything(
+    description: Mapping[str, Any],
+    url: str,
+    keys: Mapping[str, str],
+    examples: int,
+    ids: Callable[[str], Mapping[str, str]] = lambda _path: {},
+) -> set[int]:
+    """Ask every operation that is described with so many made-up requests for each key, none of them retried.
+
+    `ids` are those of things that are there, by the names they have in a path; half of the requests name them. No
+    answer may be a mistake of the server's, or have a status, a type or a form that is not described. The statuses.
+    """
+    schema: Any = schemathesis.openapi.from_dict(dict(description))
+    schema.config.update(base_url=url)
+    seen: set[int] = set()
+    for found in schema.get_all_operations():
+        for key in keys.values():
+            seen |= _ask(found.ok(), key, examples, ids)
+    return seen
+
+
+def _ask(operation: Any, key: str, examples: int, ids: Callable[[str], Mapping[str, str]]) -> set[int]:
+    seen: set[int] = set()
+
+    @given(case=operation.as_strategy(), is_there=strategies.booleans())
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def ask(case: Any, is_there: bool) -> None:
+        if is_there and case.path_parameters:
+            known = ids(operation.path)
+            case.path_parameters = {name: known.get(name, made) for name, made in case.path_parameters.items()}
+        answer = case.call(headers={"authorization": f"Bearer {key}"})
+        case.validate_response(answer, checks=CHECKS)
+        seen.add(answer.status_code)
+
+    ask()
+    return seen
