@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, delete, update
 
 from given import AUDIT_KEY, FakeClock, a_database, seeded_entropy
 from keyhouse.app import reference
@@ -94,10 +94,11 @@ class Console:
         return await self.browser.post("/api-keys", data=usual | fields)
 
     async def become(self, role: str) -> None:
-        """Give the person another role."""
+        """Give the person this role in the organization, and none in any project."""
 
         def write(connection: Connection) -> None:
             connection.execute(update(schema.memberships).values(role=role))
+            connection.execute(delete(schema.project_members))
 
         await self.database.write(write)
 

@@ -90,5 +90,5 @@ async def test_a_keys_page_shows_its_use_last_calls_and_history(at_home: Console
     for words in ("3 requests, 1,000 input tokens, 200 output tokens, $0.000691 spent", "Last calls", "Answered"):
         assert words in page, words
     assert "Created</td>" in page
-    await at_home.become("reader")
+    await at_home.become("member")
     assert "Created</td>" not in await at_home.page(f"/api-keys/{key_id}")

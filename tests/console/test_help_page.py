@@ -64,7 +64,7 @@ async def test_the_page_says_where_one_is_looking_and_what_is_hidden(at_home: Co
 
 async def test_someone_who_may_not_change_keys_is_told_who_can(at_home: Console) -> None:
     _, secret = await at_home.create("support-triage")
-    await at_home.become("member")
+    await at_home.become("reader")
     page = await look_up(at_home, secret)
     assert "An owner of Meridian Freight can make keys" in page
     assert "/rotate" not in page

@@ -79,7 +79,9 @@ async def test_only_an_owner_may_change_keys(house: House, verb: str, role: str)
 @pytest.mark.parametrize("role", ["reader", "member"])
 async def test_only_an_owner_may_create_keys(house: House, role: str) -> None:
     actor = msgspec.structs.replace(house.owner, role=role)
-    await refused(house.keys.create(actor, house.draft()), Code.NOT_PERMITTED)
+    # Of a project of which they may know nothing they learn nothing.
+    unseen = Code.NOT_FOUND if role == "member" else Code.NOT_PERMITTED
+    await refused(house.keys.create(actor, house.draft()), unseen)
     await refused(house.keys.create_admin(actor, "x", None), Code.NOT_PERMITTED)
     await refused(house.keys.revoke_admin(actor, "key_1"), Code.NOT_PERMITTED)
     assert house.changed == []

@@ -161,7 +161,8 @@ async def test_only_an_owner_may_and_another_organization_finds_nothing(house: H
     before = await house.everything()
     for role in ("reader", "member"):
         actor = msgspec.structs.replace(house.owner, role=role)
-        await refused(VERBS[verb](house, actor, account_id), Code.NOT_PERMITTED)
+        unseen = Code.NOT_FOUND if role == "member" else Code.NOT_PERMITTED
+        await refused(VERBS[verb](house, actor, account_id), unseen)
     await refused(VERBS[verb](house, house.stranger, account_id), Code.NOT_FOUND)
     assert await house.everything() == before
 

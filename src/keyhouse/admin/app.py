@@ -142,7 +142,8 @@ def build(office: Office, routes: tuple[Any, ...] = ROUTES) -> ASGIApp:
 
 async def _admit(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     request = cast("Visit", connection)
-    authorize(actor_of(request), request.method, request.scope["path_template"])
+    project_id = request.path_params.get("project_id")
+    authorize(actor_of(request), request.method, request.scope["path_template"], project_id)
 
 
 def _refused(request: Visit, refusal: Refusal) -> Response[bytes]:

@@ -12,9 +12,11 @@ import msgspec
 
 from keyhouse.admin.queries import Query
 from keyhouse.admin.shapes import Json
+from keyhouse.control.authority import Task, sight_of
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.rollup import HOUR_MS, MINUTE_MS
 from keyhouse.reporting.usage import DAY_MS, INSTANT_MAX_MS, Bucket, UsageQuery, UsageRow, buckets
+from keyhouse.store.engine import Actor
 
 
 class Width(msgspec.Struct, frozen=True):
@@ -62,7 +64,7 @@ class BucketPage:
         query: Query,
         widths: Mapping[str, Width],
         groups: Sequence[str],
-        organization_id: str,
+        actor: Actor,
         now_ms: int,
     ) -> None:
         most_s = INSTANT_MAX_MS // 1000
@@ -89,24 +91,28 @@ class BucketPage:
         self._groups = groups
         self._asked = query.choices("group_by", groups)
         self._kept = [(group, _COLUMNS[group]) for group in self._asked if group in _COLUMNS]
-        self._organization_id = organization_id
+        self._actor = actor
         self._query = query
 
     def question(self, endpoints: tuple[str, ...]) -> UsageQuery:
         """What to ask the rollups, of these endpoints; of all of them if none is named."""
         models = (*self._query.many("models"), *self._query.many("line_items"))
         return UsageQuery(
-            organization_id=self._organization_id,
+            organization_id=self._actor.organization_id,
             start_ms=self._first_ms,
             end_ms=max(self._first_ms, self.page_end_ms),
             bucket=self._width.bucket,
             group_by=tuple(dict.fromkeys(column for _, column in self._kept)),
-            project_ids=self._query.many("project_ids"),
+            project_ids=self._projects(),
             user_ids=self._query.many("user_ids"),
             api_key_ids=self._query.many("api_key_ids"),
             models=models,
             endpoints=endpoints,
         )
+
+    def _projects(self) -> tuple[str, ...]:
+        asked, sight = self._query.many("project_ids"), sight_of(self._actor, Task.USAGE_READ)
+        return asked if sight is None else sight.narrow(asked)
 
     def answer(self, rows: Sequence[UsageRow], result: Callable[[UsageRow, Json], Json]) -> Json:
         """The answer: every bucket of the page, each with a result for each of its groups."""

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+import msgspec
 from litestar import get
 from litestar.params import FromPath
 
@@ -12,6 +13,7 @@ from keyhouse.admin.office import TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import PAGE_DEFAULT, PAGE_MAX, Query, query_of
 from keyhouse.admin.shapes import Json
+from keyhouse.control.authority import Place, Task, may_at, sight_of
 from keyhouse.core.call import State
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.reporting.calls import CallQuestions, missing
@@ -38,9 +40,11 @@ async def list_calls(request: Visit, office: TheOffice) -> Json:
             hint="Send the last_id of the answer before, unchanged.",
             param="after",
         )
-    found = await office.call_questions.list(
-        actor_of(request).organization_id, read_selection(query, office.call_questions), after=after, limit=limit
-    )
+    actor = actor_of(request)
+    selection = read_selection(query, office.call_questions)
+    if sight := sight_of(actor, Task.USAGE_READ):
+        selection = msgspec.structs.replace(selection, project_ids=sight.narrow(selection.project_ids))
+    found = await office.call_questions.list(actor.organization_id, selection, after=after, limit=limit)
     page = shapes.page([call_shapes.call(each) for each in found.calls], has_more=found.go_on_after is not None)
     return page | {"last_id": found.go_on_after or page["last_id"]}
 
@@ -50,7 +54,11 @@ async def retrieve_call(request: Visit, office: TheOffice, call_id: FromPath[str
     """One call, explained."""
     if _CALL_ID.fullmatch(call_id) is None:
         raise missing(call_id)
-    return call_shapes.explained_call(await office.call_questions.one(actor_of(request).organization_id, call_id))
+    actor = actor_of(request)
+    found = await office.call_questions.one(actor.organization_id, call_id)
+    if not may_at(actor, Task.USAGE_READ, Place(found.call.project_id)):
+        raise missing(call_id)
+    return call_shapes.explained_call(found)
 
 
 def read_selection(query: Query, questions: CallQuestions) -> CallSelection:

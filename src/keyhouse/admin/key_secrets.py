@@ -14,6 +14,7 @@ from keyhouse.admin.office import TheOffice
 from keyhouse.admin.queries import query_of
 from keyhouse.admin.repeats import once_of
 from keyhouse.admin.shapes import Json
+from keyhouse.control.authority import Place, Task, require
 from keyhouse.reporting.usage import INSTANT_MAX_MS
 
 OVERLAP_SECONDS_DEFAULT: Final = 86_400
@@ -75,6 +76,7 @@ async def list_secrets(request: Visit, office: TheOffice, project_id: FromPath[s
         project_id=project_id,
         since_ms=None if start_s is None else start_s * 1000,
     )
+    require(actor_of(request), Task.API_KEYS_READ, Place(project_id, used.key.owner_id))
     data = [
         shapes.secret(used.key, secret, [caller for caller in used.callers if caller.version == secret.version])
         for secret in used.key.secrets

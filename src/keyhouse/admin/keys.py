@@ -17,6 +17,7 @@ from keyhouse.admin.queries import query_of
 from keyhouse.admin.repeats import once_of
 from keyhouse.admin.scopes import permissions_of_scopes
 from keyhouse.admin.shapes import Json
+from keyhouse.control.authority import Place, Task, may_at, require
 from keyhouse.control.keys import KeyChange, KeyDraft
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
@@ -61,15 +62,17 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 @get(KEYS)
 async def list_keys(request: Visit, office: TheOffice, project_id: FromPath[str]) -> Json:
-    """A project's keys, newest first; revoked ones only with `include_revoked`."""
-    query = query_of(request)
+    """A project's keys that the asker sees, newest first; revoked ones only with `include_revoked`."""
+    query, actor = query_of(request), actor_of(request)
+    sees_all = may_at(actor, Task.API_KEYS_READ, Place(project_id))
     found = await office.listings.of_project(
-        actor_of(request).organization_id,
+        actor.organization_id,
         project_id,
         after=query.text("after"),
         limit=query.page_limit(),
         access=cast("Access", query.choice("owner_project_access", _ACCESS, "any")),
         include_revoked=query.boolean("include_revoked") or False,
+        owner_id=None if sees_all else actor.user_id,
     )
     now_ms = office.clock.now_ms()
     return shapes.page([shapes.project_key(row, now_ms) for row in found.rows], has_more=found.has_more)
@@ -96,12 +99,14 @@ async def create_key(request: Visit, office: TheOffice, project_id: FromPath[str
 @get(KEY)
 async def retrieve_key(request: Visit, office: TheOffice, project_id: FromPath[str], key_id: FromPath[str]) -> Json:
     """One key; a revoked one only with `include_revoked`."""
+    actor = actor_of(request)
     owned = await office.listings.one(
-        actor_of(request).organization_id,
+        actor.organization_id,
         key_id,
         project_id=project_id,
         include_revoked=query_of(request).boolean("include_revoked") or False,
     )
+    require(actor, Task.API_KEYS_READ, Place(project_id, owned.key.owner_id))
     return shapes.project_key(owned, office.clock.now_ms())
 
 
@@ -130,6 +135,7 @@ async def delete_key(request: Visit, office: TheOffice, project_id: FromPath[str
     """Revoke a key for good, at once; not one of a service account."""
     actor = actor_of(request)
     owned = await office.listings.one(actor.organization_id, key_id, project_id=project_id)
+    require(actor, Task.API_KEYS, Place(project_id, owned.key.owner_id))
     if owned.key.kind is Kind.SERVICE_ACCOUNT and owned.key.parent_id is None:
         # As OpenAI's API does: what holds such a key is the account, which another program may manage.
         raise Refusal(

@@ -14,6 +14,7 @@ from keyhouse.admin.office import TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import query_of
 from keyhouse.admin.shapes import Json
+from keyhouse.control.authority import Task, sight_of
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.policy import LimitDraft
@@ -50,13 +51,17 @@ class ScopedLimit(LimitFields, forbid_unknown_fields=True, kw_only=True):
 
 @get(f"{ROOT}/limits")
 async def list_limits(request: Visit, office: TheOffice) -> Json:
-    """The organization's limits, those of one type of scope, or those on one scope."""
+    """The limits that the asker sees, those of one type of scope, or those on one scope."""
     query = query_of(request)
     limit, after = query.page_limit(), query.text("after")
     named = query.text("scope_type")
     scope_type = None if named is None else read_choice(ScopeType, named, "scope_type")
+    actor = actor_of(request)
     found = await office.limit_questions.list(
-        actor_of(request).organization_id, scope_type=scope_type, scope_id=query.text("scope_id")
+        actor.organization_id,
+        scope_type=scope_type,
+        scope_id=query.text("scope_id"),
+        sight=sight_of(actor, Task.LIMITS_READ),
     )
     rows, has_more = shapes.page_behind(found, lambda state: state.limit.id, after, limit)
     return shapes.page([shapes.limit(row) for row in rows], has_more=has_more)
@@ -84,7 +89,9 @@ async def set_limit(request: Visit, office: TheOffice) -> Json:
 @get(_LIMIT)
 async def retrieve_limit(request: Visit, office: TheOffice, limit_id: FromPath[str]) -> Json:
     """One limit."""
-    return shapes.limit(await office.limit_questions.one(actor_of(request).organization_id, limit_id))
+    actor = actor_of(request)
+    sight = sight_of(actor, Task.LIMITS_READ)
+    return shapes.limit(await office.limit_questions.one(actor.organization_id, limit_id, sight=sight))
 
 
 @delete(_LIMIT, status_code=200)

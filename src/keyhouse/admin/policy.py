@@ -1,14 +1,17 @@
 """Every route of the Admin API and who may ask it: one table. A route that is not in it does not start.
 
-Everything here needs a living admin key, found by the `Authorization` header alone; a cookie means nothing.
-A route without a task may be asked by any member of the organization; one with a task by those whom
-`control.authority` lets do it, and the verb behind it asks the same again inside its transaction.
+Everything here needs a living admin key, found by the `Authorization` header alone; a cookie means nothing. Each
+route names the task it takes; `control.authority` says who may do it, and the verb behind a route that changes
+something asks the same again inside its transaction.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-from keyhouse.control.authority import ROLES, Task, require
+import msgspec
+
+from keyhouse.control.authority import Task, owned_by, require, require_somewhere
+from keyhouse.core.authority import ORGANIZATION_ROLES
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.store.engine import Actor
 
@@ -34,84 +37,105 @@ USAGE: Final = (
 )
 """The kinds of usage."""
 
-READ: Final = None
-"""Any member may ask."""
 
-POLICY: Final[Mapping[tuple[str, str], Task | None]] = {
-    ("GET", f"{ROOT}/admin_api_keys"): READ,
+class Seen(msgspec.Struct, frozen=True):
+    """For all members of the organization: the answer holds only what they may see by this task."""
+
+    task: Task
+
+
+class Named(msgspec.Struct, frozen=True):
+    """For those who may do this in some project: whether they may do it to what they name is asked behind."""
+
+    task: Task
+
+
+Policy = Task | Seen | Named
+"""A task alone is asked for in the project that the path names, else in the organization as a whole."""
+
+POLICY: Final[Mapping[tuple[str, str], Policy]] = {
+    ("GET", f"{ROOT}/admin_api_keys"): Task.ADMIN_KEYS_READ,
     ("POST", f"{ROOT}/admin_api_keys"): Task.ADMIN_KEYS,
-    ("GET", f"{ROOT}/admin_api_keys/{{key_id}}"): READ,
+    ("GET", f"{ROOT}/admin_api_keys/{{key_id}}"): Task.ADMIN_KEYS_READ,
     ("DELETE", f"{ROOT}/admin_api_keys/{{key_id}}"): Task.ADMIN_KEYS,
-    ("GET", f"{ROOT}/policies"): READ,
+    ("GET", f"{ROOT}/policies"): Task.POLICIES_READ,
     ("POST", f"{ROOT}/policies"): Task.POLICIES,
-    ("GET", f"{ROOT}/projects"): READ,
+    ("GET", f"{ROOT}/projects"): Seen(Task.PROJECTS_READ),
     ("POST", f"{ROOT}/projects"): Task.PROJECTS,
-    ("GET", f"{ROOT}/projects/{{project_id}}"): READ,
+    ("GET", f"{ROOT}/projects/{{project_id}}"): Task.PROJECTS_READ,
     ("POST", f"{ROOT}/projects/{{project_id}}"): Task.PROJECTS,
     ("POST", f"{ROOT}/projects/{{project_id}}/archive"): Task.PROJECTS,
-    ("GET", _KEYS): READ,
+    ("GET", _KEYS): Task.API_KEYS_READ,
     ("POST", _KEYS): Task.API_KEYS,
-    ("GET", _KEY): READ,
+    ("GET", _KEY): Task.API_KEYS_READ,
     ("POST", _KEY): Task.API_KEYS,
     ("DELETE", _KEY): Task.API_KEYS,
     ("POST", f"{_KEY}/rotate"): Task.API_KEYS,
     ("POST", f"{_KEY}/previous_secret"): Task.API_KEYS,
     ("DELETE", f"{_KEY}/previous_secret"): Task.API_KEYS,
-    ("GET", f"{_KEY}/secrets"): READ,
+    ("GET", f"{_KEY}/secrets"): Task.API_KEYS_READ,
     ("POST", f"{_KEY}/disable"): Task.API_KEYS,
     ("POST", f"{_KEY}/enable"): Task.API_KEYS,
-    ("GET", _ACCOUNTS): READ,
+    ("GET", _ACCOUNTS): Task.SERVICE_ACCOUNTS_READ,
     ("POST", _ACCOUNTS): Task.SERVICE_ACCOUNTS,
-    ("GET", _ACCOUNT): READ,
+    ("GET", _ACCOUNT): Task.SERVICE_ACCOUNTS_READ,
     ("POST", _ACCOUNT): Task.SERVICE_ACCOUNTS,
     ("DELETE", _ACCOUNT): Task.SERVICE_ACCOUNTS,
     ("POST", f"{_ACCOUNT}/api_keys"): Task.SERVICE_ACCOUNTS,
-    ("GET", f"{ROOT}/limits"): READ,
-    ("POST", f"{ROOT}/limits"): Task.LIMITS,
-    ("GET", f"{ROOT}/limits/{{limit_id}}"): READ,
-    ("DELETE", f"{ROOT}/limits/{{limit_id}}"): Task.LIMITS,
-    ("GET", f"{_PROJECT}/rate_limits"): READ,
+    ("GET", f"{ROOT}/limits"): Seen(Task.LIMITS_READ),
+    ("POST", f"{ROOT}/limits"): Named(Task.LIMITS),
+    ("GET", f"{ROOT}/limits/{{limit_id}}"): Seen(Task.LIMITS_READ),
+    ("DELETE", f"{ROOT}/limits/{{limit_id}}"): Named(Task.LIMITS),
+    ("GET", f"{_PROJECT}/rate_limits"): Task.LIMITS_READ,
     ("POST", f"{_PROJECT}/rate_limits/{{rate_limit_id}}"): Task.LIMITS,
-    ("GET", f"{ROOT}/spend_limit"): READ,
+    ("GET", f"{ROOT}/spend_limit"): Task.LIMITS_READ,
     ("POST", f"{ROOT}/spend_limit"): Task.LIMITS,
     ("DELETE", f"{ROOT}/spend_limit"): Task.LIMITS,
-    ("GET", f"{_PROJECT}/spend_limit"): READ,
+    ("GET", f"{_PROJECT}/spend_limit"): Task.LIMITS_READ,
     ("POST", f"{_PROJECT}/spend_limit"): Task.LIMITS,
     ("DELETE", f"{_PROJECT}/spend_limit"): Task.LIMITS,
-    ("GET", f"{ROOT}/spend_alerts"): READ,
+    ("GET", f"{ROOT}/spend_alerts"): Task.SPEND_ALERTS_READ,
     ("POST", f"{ROOT}/spend_alerts"): Task.SPEND_ALERTS,
-    ("GET", f"{ROOT}/spend_alerts/{{alert_id}}"): READ,
+    ("GET", f"{ROOT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS_READ,
     ("POST", f"{ROOT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS,
     ("DELETE", f"{ROOT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS,
-    ("GET", f"{_PROJECT}/spend_alerts"): READ,
+    ("GET", f"{_PROJECT}/spend_alerts"): Task.SPEND_ALERTS_READ,
     ("POST", f"{_PROJECT}/spend_alerts"): Task.SPEND_ALERTS,
-    ("GET", f"{_PROJECT}/spend_alerts/{{alert_id}}"): READ,
+    ("GET", f"{_PROJECT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS_READ,
     ("POST", f"{_PROJECT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS,
     ("DELETE", f"{_PROJECT}/spend_alerts/{{alert_id}}"): Task.SPEND_ALERTS,
-    ("GET", f"{_PROJECT}/model_permissions"): READ,
+    ("GET", f"{_PROJECT}/model_permissions"): Task.MODEL_PERMISSIONS_READ,
     ("POST", f"{_PROJECT}/model_permissions"): Task.MODEL_PERMISSIONS,
     ("DELETE", f"{_PROJECT}/model_permissions"): Task.MODEL_PERMISSIONS,
-    ("GET", f"{ROOT}/audit_logs"): Task.AUDIT_LOG,
-    ("GET", f"{ROOT}/audit_logs/verify"): Task.AUDIT_LOG,
-    ("GET", f"{ROOT}/calls"): READ,
-    ("GET", f"{ROOT}/calls/{{call_id}}"): READ,
-    **{("GET", f"{ROOT}/usage/{kind}"): READ for kind in USAGE},
-    ("GET", f"{ROOT}/costs"): READ,
+    ("GET", f"{ROOT}/audit_logs"): Task.AUDIT_LOGS_READ,
+    ("GET", f"{ROOT}/audit_logs/verify"): Task.AUDIT_LOGS_READ,
+    ("GET", f"{ROOT}/calls"): Seen(Task.USAGE_READ),
+    ("GET", f"{ROOT}/calls/{{call_id}}"): Seen(Task.USAGE_READ),
+    **{("GET", f"{ROOT}/usage/{kind}"): Seen(Task.USAGE_READ) for kind in USAGE},
+    ("GET", f"{ROOT}/costs"): Seen(Task.USAGE_READ),
 }
 
 
-def authorize(actor: Actor, method: str, path_template: str) -> None:
-    """Go on only if this actor may ask this route; raises Refusal(NOT_PERMITTED, METHOD_NOT_ALLOWED).
+def authorize(actor: Actor, method: str, path_template: str, project_id: str | None) -> None:
+    """Go on only if this actor may ask this route; raises Refusal(NOT_PERMITTED, NOT_FOUND, METHOD_NOT_ALLOWED).
 
-    `path_template` is the route's own, as the table has it, never one rebuilt from `Host`.
+    `path_template` is the route's own, as the table has it, never one rebuilt from `Host`; `project_id` is what
+    stands in the path for it.
     """
-    route = (method, path_template)
-    if route not in POLICY:
-        raise Refusal(Code.METHOD_NOT_ALLOWED, f"{method} is not offered here.", hint="See the API's reference.")
-    task = POLICY[route]
-    if task is not None:
-        require(actor, task)
-    elif actor.role not in ROLES:
+    match POLICY.get((method, path_template)):
+        case None:
+            raise Refusal(Code.METHOD_NOT_ALLOWED, f"{method} is not offered here.", hint="See the API's reference.")
+        case Seen():
+            _require_role(actor)
+        case Named(task):
+            require_somewhere(actor, task)
+        case task:
+            # Whose the thing is that the path names is found out behind; here it may be the actor's own.
+            require(actor, task, owned_by(actor, project_id))
+
+
+def _require_role(actor: Actor) -> None:
+    if actor.role not in ORGANIZATION_ROLES:
         raise Refusal(
             Code.NOT_PERMITTED,
             "You may not read this organization: you have no role in it.",

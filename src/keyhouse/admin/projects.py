@@ -12,6 +12,7 @@ from keyhouse.admin.office import TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import query_of
 from keyhouse.admin.shapes import Json
+from keyhouse.control.authority import Task, sight_of
 
 
 class NewProject(msgspec.Struct):
@@ -30,10 +31,14 @@ class ProjectChange(msgspec.Struct):
 
 @get(f"{ROOT}/projects")
 async def list_projects(request: Visit, office: TheOffice) -> Json:
-    """The organization's projects, oldest first."""
-    query, organization_id = query_of(request), actor_of(request).organization_id
+    """The projects that the asker sees, oldest first."""
+    query, actor = query_of(request), actor_of(request)
     limit, after = query.page_limit(), query.text("after")
-    found = await office.project_questions.list(organization_id, query.boolean("include_archived") or False)
+    found = await office.project_questions.list(
+        actor.organization_id,
+        query.boolean("include_archived") or False,
+        sight=sight_of(actor, Task.PROJECTS_READ),
+    )
     rows, has_more = shapes.page_behind(found, lambda row: row.id, after, limit)
     return shapes.page([shapes.project(row) for row in rows], has_more=has_more)
 

@@ -119,7 +119,7 @@ def _route(kind: Kind) -> Any:
 
 async def _answer(request: Visit, office: Office, kind: Kind) -> Json:
     query = query_of(request)
-    page = BucketPage(query, WIDTHS, kind.groups, actor_of(request).organization_id, office.clock.now_ms())
+    page = BucketPage(query, WIDTHS, kind.groups, actor_of(request), office.clock.now_ms())
     endpoints = _endpoints(query, kind)
     found = await office.usage_questions.rows(page.question(endpoints)) if endpoints else []
 
@@ -149,7 +149,7 @@ def _endpoints(query: Query, kind: Kind) -> tuple[str, ...]:
 async def show_costs(request: Visit, office: TheOffice) -> Json:
     """Money by day."""
     query = query_of(request)
-    page = BucketPage(query, COST_WIDTHS, _COST_GROUPS, actor_of(request).organization_id, office.clock.now_ms())
+    page = BucketPage(query, COST_WIDTHS, _COST_GROUPS, actor_of(request), office.clock.now_ms())
     return page.answer(await office.usage_questions.rows(page.question(())), _cost_result)
 
 

@@ -21,8 +21,11 @@ from litestar.handlers.base import BaseRouteHandler
 
 from keyhouse.console.desk import Desk
 from keyhouse.console.policy import POLICY, Who
+from keyhouse.control.authority import Task, require, sight_of
+from keyhouse.core.authority import Sight
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.identity.sessions import Session
+from keyhouse.store.engine import Actor
 
 Visit = Request[Any, Any, Any]
 """A request to the console."""
@@ -45,8 +48,10 @@ def guard(desk: Desk) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRoute
         if method != "GET":
             refuse_other_sites(request, own_origin(request, desk.public_url))
         session = await _find_session(request, desk)
-        if who is Who.SIGNED_IN and session is None:
+        if who is not Who.ANYONE and session is None:
             raise Refusal(Code.SESSION_REQUIRED, "Sign in to see this page.")
+        if isinstance(who, Task):
+            require(actor_of(request), who)
         if method != "GET":
             await _refuse_wrong_token(request, session)
 
@@ -64,6 +69,16 @@ def session_of(request: Visit) -> Session:
     """The session of a request to a route whose policy asks for one."""
     session: Session = request.state[_SESSION_STATE]
     return session
+
+
+def actor_of(request: Visit) -> Actor:
+    """The person of that session, acting from where the request comes."""
+    return session_of(request).actor(address_of(request))
+
+
+def keys_seen(request: Visit) -> Sight | None:
+    """Which keys that person sees: those of some projects and their own, or, with None, all."""
+    return sight_of(actor_of(request), Task.API_KEYS_READ)
 
 
 def is_signed_in(request: Visit) -> bool:

@@ -13,15 +13,15 @@ from litestar.response import Redirect
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from keyhouse.console import wording
-from keyhouse.console.doorway import Visit, address_of, base_url, read_form, session_of
+from keyhouse.console.doorway import Visit, actor_of, base_url, keys_seen, read_form, session_of
 from keyhouse.console.key_form import EXPIRES, FIELD_OF, MAY, WINDOWS, FaultsError, Typed, draft_of, read_typed
 from keyhouse.console.key_page import caller_lines, key_page
 from keyhouse.console.keys import Asked, list_page
 from keyhouse.console.pages import pages_of
+from keyhouse.control.authority import Task, sight_of
 from keyhouse.control.issuing import IssuedKey
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Access, Resource
-from keyhouse.store.engine import Actor
 
 OVERLAPS: Final = (
     (0, "Now", "Calls with the old secret fail at once."),
@@ -32,10 +32,6 @@ OVERLAPS: Final = (
 _USUAL_OVERLAP_MS: Final = 24 * wording.HOUR_MS
 _EXTENSION_MS: Final = 24 * wording.HOUR_MS
 _CALLERS_SHOWN: Final = 5
-
-
-def _actor(request: Visit) -> Actor:
-    return session_of(request).actor(address_of(request))
 
 
 @get("/api-keys/new")
@@ -49,10 +45,11 @@ async def create_key(request: Visit) -> Response[Any]:
     """Create a key and show its secret, once."""
     pages, session = pages_of(request), session_of(request)
     typed = read_typed(await read_form(request))
-    projects = await pages.desk.project_questions.list(session.organization_id)
+    sight = sight_of(actor_of(request), Task.OWN_API_KEYS)
+    projects = await pages.desk.project_questions.list(session.organization_id, sight=sight)
     try:
         draft = draft_of(typed, [project.id for project in projects], pages.desk.models(), pages.times(session))
-        issued = await pages.desk.keys.create(_actor(request), draft)
+        issued = await pages.desk.keys.create(actor_of(request), draft)
     except FaultsError as wrong:
         return await _sheet(request, typed, wrong.faults, "", HTTPStatus.UNPROCESSABLE_ENTITY)
     except Refusal as refusal:
@@ -118,7 +115,7 @@ async def rotate_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     allowed = {str(overlap_ms): overlap_ms for overlap_ms, _, _ in OVERLAPS}
     if asked not in allowed:
         raise Refusal(Code.PARAMETER_INVALID, "This overlap is not on offer.", hint="Choose one of the list.")
-    issued = await pages_of(request).desk.keys.rotate(_actor(request), key_id, allowed[asked])
+    issued = await pages_of(request).desk.keys.rotate(actor_of(request), key_id, allowed[asked])
     return await key_page(
         request,
         key_id,
@@ -140,7 +137,7 @@ async def show_end_old_secret(request: Visit, key_id: FromPath[str]) -> Response
 @post("/api-keys/{key_id:str}/end-old-secret")
 async def end_old_secret(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """End the old secret now."""
-    await pages_of(request).desk.keys.end_previous_secret(_actor(request), key_id)
+    await pages_of(request).desk.keys.end_previous_secret(actor_of(request), key_id)
     return _done(key_id, "ended")
 
 
@@ -148,27 +145,27 @@ async def end_old_secret(request: Visit, key_id: FromPath[str]) -> Response[Any]
 async def extend_old_secret(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Let the old secret live a day longer than it would have."""
     pages, session = pages_of(request), session_of(request)
-    row = await pages.desk.key_questions.one(session.organization_id, key_id)
+    row = await pages.desk.key_questions.one(session.organization_id, key_id, keys_seen(request))
     old = row.key.previous_secret(pages.desk.clock.now_ms())
     if old is None or old.ends_at_ms is None:
         raise Refusal(
             Code.CONFLICT, f"The old secret of {row.key.name} has ended already.", hint="Rotate the key again."
         )
-    await pages.desk.keys.extend_previous_secret(_actor(request), key_id, old.ends_at_ms + _EXTENSION_MS)
+    await pages.desk.keys.extend_previous_secret(actor_of(request), key_id, old.ends_at_ms + _EXTENSION_MS)
     return _done(key_id, "extended")
 
 
 @post("/api-keys/{key_id:str}/disable")
 async def disable_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Refuse the key's calls until it is enabled again."""
-    await pages_of(request).desk.keys.disable(_actor(request), key_id)
+    await pages_of(request).desk.keys.disable(actor_of(request), key_id)
     return _done(key_id, "disabled")
 
 
 @post("/api-keys/{key_id:str}/enable")
 async def enable_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Accept the key's calls again."""
-    await pages_of(request).desk.keys.enable(_actor(request), key_id)
+    await pages_of(request).desk.keys.enable(actor_of(request), key_id)
     return _done(key_id, "enabled")
 
 
@@ -183,11 +180,11 @@ async def revoke_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Revoke the key, for good, if its name was typed."""
     pages, session = pages_of(request), session_of(request)
     typed = str((await read_form(request)).get("name", "")).strip()
-    row = await pages.desk.key_questions.one(session.organization_id, key_id)
+    row = await pages.desk.key_questions.one(session.organization_id, key_id, keys_seen(request))
     if typed != row.key.name:
         fault = f"Type {row.key.name}, exactly."
         return await _revoke_dialog(request, key_id, typed, fault, HTTPStatus.UNPROCESSABLE_ENTITY)
-    await pages.desk.keys.revoke(_actor(request), key_id)
+    await pages.desk.keys.revoke(actor_of(request), key_id)
     return _done(key_id, "revoked")
 
 

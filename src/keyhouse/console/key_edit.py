@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
-from keyhouse.console.doorway import Visit, address_of, read_form, session_of
+from keyhouse.console.doorway import Visit, actor_of, keys_seen, read_form, session_of
 from keyhouse.console.key_form import EXPIRES, FIELD_OF, KEEP, MAY, FaultsError, Typed, change_of, read_typed, typed_of
 from keyhouse.console.key_page import key_page
 from keyhouse.console.pages import pages_of
@@ -20,7 +20,7 @@ from keyhouse.core.permissions import Resource
 async def show_edit(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """The sheet, as the key is now."""
     pages, session = pages_of(request), session_of(request)
-    row = await pages.desk.key_questions.one(session.organization_id, key_id)
+    row = await pages.desk.key_questions.one(session.organization_id, key_id, keys_seen(request))
     return await _sheet(request, key_id, typed_of(row.key), {}, "", HTTPStatus.OK)
 
 
@@ -31,7 +31,7 @@ async def edit_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     typed = read_typed(await read_form(request))
     try:
         change = change_of(typed, await _models(request, key_id), pages.times(session))
-        await pages.desk.keys.update(session.actor(address_of(request)), key_id, change)
+        await pages.desk.keys.update(actor_of(request), key_id, change)
     except FaultsError as wrong:
         return await _sheet(request, key_id, typed, wrong.faults, "", HTTPStatus.UNPROCESSABLE_ENTITY)
     except Refusal as refusal:
@@ -46,7 +46,7 @@ async def edit_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
 async def _models(request: Visit, key_id: str) -> list[str]:
     """The models there are, and those that the key names though they are gone."""
     pages, session = pages_of(request), session_of(request)
-    row = await pages.desk.key_questions.one(session.organization_id, key_id)
+    row = await pages.desk.key_questions.one(session.organization_id, key_id, keys_seen(request))
     known = list(pages.desk.models())
     return [*known, *(model for model in row.key.models or () if model not in known)]
 

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from keyhouse.console import wording
 from keyhouse.console.call_view import call_line
-from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.doorway import Visit, keys_seen, session_of
 from keyhouse.console.key_view import key_line, meter_view, secret_line
 from keyhouse.console.pages import pages_of
 from keyhouse.console.periods import period_at
@@ -40,7 +40,7 @@ async def key_page(
     pages, session = pages_of(request), session_of(request)
     desk, questions, organization_id = pages.desk, pages.desk.key_questions, session.organization_id
     times = pages.times(session)
-    row = await questions.one(organization_id, key_id)
+    row = await questions.one(organization_id, key_id, keys_seen(request))
     key, now_ms = row.key, times.now_ms
     spans = {"Last 5 min": 5 * wording.MINUTE_MS, "Last hour": wording.HOUR_MS, "Last 24 hours": wording.DAY_MS}
     counted = {
@@ -132,7 +132,7 @@ class EntryLine(msgspec.Struct, frozen=True):
 async def _entries(request: Visit, key_id: str, times: Times) -> list[EntryLine]:
     """What the audit log says of a key, the newest first; nothing for whoever may not read it."""
     pages, session = pages_of(request), session_of(request)
-    if not pages.may(session, Task.AUDIT_LOG):
+    if not pages.may(session, Task.AUDIT_LOGS_READ):
         return []
     page = await pages.desk.audit_questions.list(
         session.organization_id, EntrySelection(resource_ids=(key_id,)), after=None, before=None, limit=LAST_ENTRIES

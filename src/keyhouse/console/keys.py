@@ -7,10 +7,11 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Response, get
 
-from keyhouse.console.doorway import Visit, base_url, session_of
+from keyhouse.console.doorway import Visit, actor_of, base_url, keys_seen, session_of
 from keyhouse.console.key_view import key_line
 from keyhouse.console.pages import pages_of
 from keyhouse.console.toasts import toast_of
+from keyhouse.control.authority import Task, sight_of
 from keyhouse.reporting.keys import KeyQuery
 
 PAGE: Final = 50
@@ -82,7 +83,9 @@ async def list_page(
     pages, session = pages_of(request), session_of(request)
     desk = pages.desk
     times = pages.times(session)
-    projects = await desk.project_questions.list(session.organization_id)
+    projects = await desk.project_questions.list(
+        session.organization_id, sight=sight_of(actor_of(request), Task.PROJECTS_READ)
+    )
     found = await desk.key_questions.page(
         session.organization_id,
         KeyQuery(
@@ -92,6 +95,7 @@ async def list_page(
             sort=asked.sort,
             offset=(asked.page - 1) * PAGE,
             limit=PAGE,
+            sight=keys_seen(request),
         ),
     )
     first = (asked.page - 1) * PAGE + 1

@@ -18,7 +18,8 @@ from keyhouse.console import wording
 from keyhouse.console.assets import Assets
 from keyhouse.console.desk import Desk
 from keyhouse.console.doorway import Visit, door_token, own_origin, session_of
-from keyhouse.control.authority import Task, allows
+from keyhouse.console.policy import POLICY
+from keyhouse.control.authority import Task, may_at, projects_of
 from keyhouse.identity.sessions import Session
 
 HTML: Final = "text/html"
@@ -58,7 +59,7 @@ def _environment(script: str, style: str) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(script=script, style=style, menu=MENU, version=keyhouse.__version__)
+    environment.globals.update(script=script, style=style, version=keyhouse.__version__)
     environment.filters.update(
         count=wording.count,
         initials=wording.initials,
@@ -83,7 +84,7 @@ class Pages:
 
     def may(self, session: Session, task: Task) -> bool:
         """Whether this person may do it, as the verb itself will say; pages offer nothing else."""
-        return allows(session.role, task)
+        return may_at(session.actor(""), task)
 
     def signed_in(
         self, request: Visit, template: str, *, here: str, status: int = HTTPStatus.OK, **words: Any
@@ -94,8 +95,9 @@ class Pages:
             session=session,
             csrf=session.csrf_token,
             here=here,
+            menu=_menu_of(session),
             times=self.times(session),
-            may_change=self.may(session, Task.API_KEYS),
+            may_change=projects_of(session.actor(""), Task.API_KEYS, is_own=True) != frozenset(),
             **words,
         )
         return Response(text, status_code=status, media_type=HTML)
@@ -119,6 +121,14 @@ class Pages:
     def bare(self, template: str, *, status: int, **words: Any) -> Response[str]:
         """A page that needs nothing but words."""
         return Response(self._environment.get_template(template).render(**words), status_code=status, media_type=HTML)
+
+
+def _menu_of(session: Session) -> list[list[Place]]:
+    """The menu's lines that answer this person."""
+    actor = session.actor("")
+    needed = {path: who for (method, path), who in POLICY.items() if method == "GET" and isinstance(who, Task)}
+    shown = [[one for one in group if one.path not in needed or may_at(actor, needed[one.path])] for group in MENU]
+    return [group for group in shown if group]
 
 
 def pages_of(request: Visit) -> Pages:

@@ -1,13 +1,16 @@
 """Every route of the console and who may ask it: one table. A route that is not in it does not start.
 
-`SIGNED_IN` only says that a living session is needed. What a member's role allows is decided by the verb
-itself (`control`), so that no door can forget it. A session is found by its cookie alone: an `Authorization`
+`SIGNED_IN` only says that a living session is needed: the page shows what its person may see, and what they may
+change is decided by the verb itself (`control`), so that no door can forget it. A task says that the page is for
+those who may do it in the whole organization. A session is found by its cookie alone: an `Authorization`
 header means nothing here.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
+
+from keyhouse.core.authority import Task
 
 
 class Who(StrEnum):
@@ -17,7 +20,7 @@ class Who(StrEnum):
     SIGNED_IN = "signed_in"
 
 
-POLICY: Final[Mapping[tuple[str, str], Who]] = {
+POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     # the door
     ("GET", "/"): Who.ANYONE,
     ("GET", "/set-up"): Who.ANYONE,
@@ -50,30 +53,30 @@ POLICY: Final[Mapping[tuple[str, str], Who]] = {
     ("GET", "/api-keys/{key_id}/edit"): Who.SIGNED_IN,
     ("POST", "/api-keys/{key_id}/edit"): Who.SIGNED_IN,
     # calls
-    ("GET", "/calls"): Who.SIGNED_IN,
-    ("GET", "/calls/{call_id}"): Who.SIGNED_IN,
+    ("GET", "/calls"): Task.USAGE_READ,
+    ("GET", "/calls/{call_id}"): Task.USAGE_READ,
     # numbers
     ("GET", "/usage"): Who.SIGNED_IN,
     ("GET", "/usage.csv"): Who.SIGNED_IN,
-    ("GET", "/performance"): Who.SIGNED_IN,
-    ("GET", "/performance.csv"): Who.SIGNED_IN,
-    ("GET", "/costs"): Who.SIGNED_IN,
-    ("GET", "/costs.csv"): Who.SIGNED_IN,
-    ("GET", "/costs/statement"): Who.SIGNED_IN,
-    ("GET", "/costs/statement.csv"): Who.SIGNED_IN,
+    ("GET", "/performance"): Task.USAGE_READ,
+    ("GET", "/performance.csv"): Task.USAGE_READ,
+    ("GET", "/costs"): Task.USAGE_READ,
+    ("GET", "/costs.csv"): Task.USAGE_READ,
+    ("GET", "/costs/statement"): Task.USAGE_READ,
+    ("GET", "/costs/statement.csv"): Task.USAGE_READ,
     # limits
-    ("GET", "/limits"): Who.SIGNED_IN,
-    ("POST", "/limits"): Who.SIGNED_IN,
-    ("GET", "/limits/new"): Who.SIGNED_IN,
-    ("GET", "/limits/replay"): Who.SIGNED_IN,
-    ("GET", "/limits/{limit_id}/edit"): Who.SIGNED_IN,
-    ("POST", "/limits/{limit_id}/edit"): Who.SIGNED_IN,
-    ("GET", "/limits/{limit_id}/delete"): Who.SIGNED_IN,
-    ("POST", "/limits/{limit_id}/delete"): Who.SIGNED_IN,
-    ("GET", "/hygiene"): Who.SIGNED_IN,
-    ("GET", "/audit-log"): Who.SIGNED_IN,
-    ("GET", "/audit-log/check"): Who.SIGNED_IN,
+    ("GET", "/limits"): Task.LIMITS_READ,
+    ("POST", "/limits"): Task.LIMITS,
+    ("GET", "/limits/new"): Task.LIMITS,
+    ("GET", "/limits/replay"): Task.LIMITS_READ,
+    ("GET", "/limits/{limit_id}/edit"): Task.LIMITS,
+    ("POST", "/limits/{limit_id}/edit"): Task.LIMITS,
+    ("GET", "/limits/{limit_id}/delete"): Task.LIMITS,
+    ("POST", "/limits/{limit_id}/delete"): Task.LIMITS,
+    ("GET", "/hygiene"): Task.API_KEYS_READ,
+    ("GET", "/audit-log"): Task.AUDIT_LOGS_READ,
+    ("GET", "/audit-log/check"): Task.AUDIT_LOGS_READ,
     # help
     ("GET", "/help"): Who.SIGNED_IN,
-    ("POST", "/help"): Who.SIGNED_IN,
+    ("POST", "/help"): Task.API_KEYS_READ,
 }

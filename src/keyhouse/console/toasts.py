@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.doorway import Visit, keys_seen, session_of
 from keyhouse.console.key_view import KeyLine, key_line
 from keyhouse.console.pages import pages_of
 
@@ -35,7 +35,8 @@ async def toast_of(request: Visit) -> Toast | None:
     names = await pages.desk.names(session.organization_id, [key_id])
     if key_id not in names:
         return None
-    line: KeyLine = key_line(await pages.desk.key_questions.one(session.organization_id, key_id), pages.times(session))
+    row = await pages.desk.key_questions.one(session.organization_id, key_id, keys_seen(request))
+    line: KeyLine = key_line(row, pages.times(session))
     agrees = {"disabled": line.is_disabled, "revoked": line.is_revoked, "enabled": not line.is_disabled}
     if not agrees.get(done, True):
         return None

@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import Response, get
 
-from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.doorway import Visit, actor_of, session_of
 from keyhouse.console.pages import pages_of
 from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
 from keyhouse.console.sheets import as_csv
@@ -16,6 +16,7 @@ from keyhouse.console.usage_view import (
     report,
 )
 from keyhouse.console.wording import Times
+from keyhouse.control.authority import Task, sight_of
 from keyhouse.core.money import format_usd
 from keyhouse.reporting.usage import UsageQuery, buckets
 
@@ -44,7 +45,8 @@ async def show_usage(request: Visit) -> Response[Any]:
     # An id of another organization has no name here, and reads as missing.
     only = await pages.desk.names(session.organization_id, [one for one in (asked.key, asked.project) if one])
     found = await usage_report(request, asked, period, times)
-    projects = await pages.desk.project_questions.list(session.organization_id)
+    sight = sight_of(actor_of(request), Task.USAGE_READ)
+    projects = await pages.desk.project_questions.list(session.organization_id, sight=sight)
     return pages.signed_in(
         request,
         "usage/usage.html",
@@ -85,6 +87,9 @@ async def usage_report(request: Visit, asked: Asked, period: Period, times: Time
     """What the page, its CSV and a key's own page show."""
     pages, session = pages_of(request), session_of(request)
     zone = session.time_zone
+    project_ids: tuple[str, ...] = (asked.project,) if asked.project else ()
+    if sight := sight_of(actor_of(request), Task.USAGE_READ):
+        project_ids = sight.narrow(project_ids)
 
     def query(start_ms: int, end_ms: int) -> UsageQuery:
         return UsageQuery(
@@ -95,7 +100,7 @@ async def usage_report(request: Visit, asked: Asked, period: Period, times: Time
             zone=zone,
             group_by=(asked.by,),
             api_key_ids=(asked.key,) if asked.key else (),
-            project_ids=(asked.project,) if asked.project else (),
+            project_ids=project_ids,
         )
 
     questions = pages.desk.usage_questions

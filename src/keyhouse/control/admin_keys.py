@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
+from keyhouse.core.authority import Grant
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential, dead_key, died_at_ms, why_dead
 from keyhouse.core.secret import Kind, Secret, digest, parse, redact
-from keyhouse.store import keys, people
+from keyhouse.store import grants, keys, people
 from keyhouse.store.engine import Actor, Connection, Database
 
 USES_SECONDS: Final = 5.0
@@ -35,13 +36,15 @@ class AdminKeys:
         secret = _read(authorization)
         stored = digest(secret.value, self._pepper)
 
-        def find(connection: Connection) -> tuple[Credential | None, people.Member | None]:
+        def find(connection: Connection) -> tuple[Credential | None, people.Member | None, tuple[Grant, ...]]:
             credential = keys.find_credential(connection, stored)
             if credential is None:
-                return None, None
-            return credential, people.find_member(connection, credential.organization_id, credential.owner_id)
+                return None, None, ()
+            organization_id, user_id = credential.organization_id, credential.owner_id
+            member = people.find_member(connection, organization_id, user_id)
+            return credential, member, grants.list_grants(connection, organization_id, user_id)
 
-        credential, member = await self._database.read(find)
+        credential, member, held = await self._database.read(find)
         if credential is None:
             raise dead_key(Code.KEY_UNKNOWN, redact(secret.value))
         if credential.kind is not Kind.ADMIN:
@@ -60,6 +63,7 @@ class AdminKeys:
             member.role,
             key_id=credential.key_id,
             address=address,
+            grants=held,
         )
 
     async def write_uses(self) -> None:

@@ -3,49 +3,96 @@
 Every verb goes through `act`: it refuses before anything is written, asks again inside the transaction,
 because a role may be taken away or a key revoked between a request's start and its change, keeps both from
 being taken away until the change is done, and tells those who must know only once it is durable.
+
+What a role allows is decided in `core.authority`; here it is asked, of an actor and at a place.
 """
 
 import asyncio
 from collections.abc import Callable
-from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
+import msgspec
+
+from keyhouse.core.authority import OWN, OWNER, Sight, Task, may, projects_with, tasks_in
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Standing, dead_key, died_at_ms, why_dead
 from keyhouse.core.secret import redacted
-from keyhouse.store import keys, people
+from keyhouse.store import grants, keys, people
 from keyhouse.store.engine import Actor, Change, Database
+
+__all__ = [
+    "ORGANIZATION",
+    "OWNER",
+    "Place",
+    "Task",
+    "Where",
+    "act",
+    "may_at",
+    "owned_by",
+    "projects_of",
+    "require",
+    "sight_of",
+]
 
 T = TypeVar("T")
 
-OWNER = "owner"
-ROLES = (OWNER, "member", "reader")
-"""What a member can be: an owner may do everything, the others may look."""
+
+class Place(msgspec.Struct, frozen=True):
+    """Where something is to be done: in a project, or in the organization as a whole; and whose it is, if it
+    belongs to a user.
+
+    `named` is what the actor named, where that was not the project: who sees nothing of the project learns no more.
+    """
+
+    project_id: str | None = None
+    owner_id: str | None = None
+    named: str = ""
 
 
-class Task(StrEnum):
-    """What authority is asked for, as the refusal names it. Alphabetical."""
+ORGANIZATION: Final = Place()
+"""The organization as a whole: what nobody may do with a project's role alone."""
 
-    ADMIN_KEYS = "manage admin keys"
-    API_KEYS = "manage API keys"
-    AUDIT_LOG = "read the audit log"
-    LIMITS = "manage limits"
-    MODEL_PERMISSIONS = "manage the models of projects"
-    POLICIES = "set the organization's policies"
-    PROJECTS = "manage projects"
-    SERVICE_ACCOUNTS = "manage service accounts"
-    SPEND_ALERTS = "manage spend alerts"
+Where = Place | Callable[[Change], Place]
+"""A place, or how to find it once the transaction is open."""
 
 
-def allows(role: str, task: Task) -> bool:  # noqa: ARG001  every task asks for the same role, for now
-    """Whether a member with this role may do this."""
-    return role == OWNER
+def may_at(actor: Actor, task: Task, place: Place = ORGANIZATION) -> bool:
+    """Whether this actor may do this there, by what was last read of their roles."""
+    is_own = place.owner_id == actor.user_id
+    return actor.type == "system" or may(actor.role, actor.grants, task, place.project_id, is_own=is_own)
 
 
-def require(actor: Actor, task: Task) -> None:
-    """Go on only if this actor may do this; raises Refusal(NOT_PERMITTED) that says who can."""
-    if not allows(actor.role, task):
-        raise _not_permitted(actor.role, task)
+def projects_of(actor: Actor, task: Task, *, is_own: bool = False) -> frozenset[str] | None:
+    """The projects in which this actor may do this, with what is their own if `is_own`; None for every project."""
+    return projects_with(actor.role, actor.grants, task, is_own=is_own)
+
+
+def sight_of(actor: Actor, task: Task) -> Sight | None:
+    """What of the organization this actor sees by this task; None for all of it."""
+    seen = projects_of(actor, task)
+    return None if seen is None else Sight(seen, actor.user_id)
+
+
+def owned_by(actor: Actor, project_id: str | None) -> Place:
+    """A project, for what the actor makes for themselves."""
+    return Place(project_id, actor.user_id)
+
+
+def require(actor: Actor, task: Task, place: Place = ORGANIZATION) -> None:
+    """Go on only if this actor may do this there.
+
+    Raises Refusal(NOT_PERMITTED) that names the permission, or Refusal(NOT_FOUND) for a project of which the
+    actor may know nothing.
+    """
+    if not may_at(actor, task, place):
+        raise _refusal(actor, task, place)
+
+
+def require_somewhere(actor: Actor, task: Task) -> None:
+    """Go on only if there is a place where this actor may do this; raises Refusal(NOT_PERMITTED)."""
+    places = projects_of(actor, task, is_own=True)
+    if places is not None and not places:
+        raise _refusal(actor, task, ORGANIZATION)
 
 
 async def act(
@@ -54,17 +101,22 @@ async def act(
     task: Task,
     step: Callable[[Change], T],
     *,
+    where: Where = ORGANIZATION,
     then: Callable[[T], None] | None = None,
 ) -> T:
-    """Run `step` as one change by `actor`, and `then` with its result once it is durable.
+    """Run `step` as one change by `actor` at a place, and `then` with its result once it is durable.
 
     A caller that is cancelled stops waiting, but what was begun is finished and told all the same: otherwise
     a change could be committed whose key the gateway still remembers as it was.
     """
-    require(actor, task)
+    if isinstance(where, Place):
+        require(actor, task, where)
+    else:
+        require_somewhere(actor, task)
 
     def authorized(change: Change) -> T:
-        _require_still(change, task)
+        change.actor = _still(change)
+        require(change.actor, task, where if isinstance(where, Place) else where(change))
         return step(change)
 
     async def commit() -> T:
@@ -76,17 +128,23 @@ async def act(
     return await asyncio.shield(commit())
 
 
-def _require_still(change: Change, task: Task) -> None:
+def _still(change: Change) -> Actor:
+    """The actor as they stand at this moment, until the transaction ends."""
     actor = change.actor
     if actor.type == "system":
-        return
+        return actor
     if actor.key_id is not None:
         _require_living_key(change, actor.key_id)
-    member = people.find_member(change.connection, actor.organization_id, actor.user_id, for_share=True)
+    connection, organization_id = change.connection, actor.organization_id
+    member = people.find_member(connection, organization_id, actor.user_id, for_share=True)
     if member is None or member.gone_at_ms is not None:
-        raise _not_permitted("no longer a member", task)
-    if member.role != OWNER:
-        raise _not_permitted(member.role, task)
+        raise Refusal(
+            Code.NOT_PERMITTED,
+            "You may not do this: you are no longer a member of this organization.",
+            hint="An owner of the organization can invite you again.",
+        )
+    held = grants.list_grants(connection, organization_id, actor.user_id)
+    return msgspec.structs.replace(actor, role=member.role, grants=held)
 
 
 def _require_living_key(change: Change, key_id: str) -> None:
@@ -100,13 +158,19 @@ def _require_living_key(change: Change, key_id: str) -> None:
         raise dead_key(dead, redacted(key.kind, key.id, key.current.last_four), died_at_ms(standing, dead))
 
 
-def _not_permitted(role: str, task: Task) -> Refusal:
+def _refusal(actor: Actor, task: Task, place: Place) -> Refusal:
+    project_id = place.project_id
+    held = tasks_in(actor.role, actor.grants, project_id)
+    if project_id is not None and not held:
+        return Refusal(
+            Code.NOT_FOUND,
+            f"There is no {place.named or f'project {project_id}'} here that you can see.",
+            hint="If there is one, an owner of its project or of the organization can make you a member there.",
+        )
+    where = "in this organization" if project_id is None else f"in the project {project_id}"
+    needed = OWN.get(task, task) if place.owner_id == actor.user_id else task
     return Refusal(
         Code.NOT_PERMITTED,
-        f"You may not {task} in this organization: you are {_with_article(role)}.",
-        hint="An owner of the organization can do it, or make you an owner.",
+        f"You may not do this {where}: it takes the permission {needed}, which your roles do not give.",
+        hint=f"An owner of the {'organization' if project_id is None else 'project'} can give you a role that has it.",
     )
-
-
-def _with_article(role: str) -> str:
-    return f"a {role}" if role in ROLES else role or "not a member"

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from keyhouse.control.authority import Task, act, require
+from keyhouse.control.authority import ORGANIZATION, Place, Task, Where, act, owned_by, require
 from keyhouse.control.fields import read_endpoints, read_expiry, read_models, read_name, read_networks
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key, issue_secret
 from keyhouse.control.key_rules import (
@@ -92,7 +92,8 @@ class Keys:
 
         Raises Refusal(PARAMETER_INVALID, NOT_FOUND for the project, CONFLICT if that is archived).
         """
-        require(actor, Task.API_KEYS)
+        place = owned_by(actor, draft.project_id)
+        require(actor, Task.API_KEYS, place)
         new = NewKey(
             kind=Kind.USER,
             organization_id=actor.organization_id,
@@ -108,6 +109,7 @@ class Keys:
         limit_drafts = read_drafts(draft.limits)
 
         def write(minting: Minting, change: Change) -> IssuedKey:
+            require(change.actor, Task.MODEL_REQUEST, place)
             project = projects.get_project(change.connection, actor.organization_id, draft.project_id, for_update=True)
             if project.archived_at_ms is not None:
                 raise Refusal(
@@ -131,11 +133,10 @@ class Keys:
             change.announce(issued.key.id)
             return issued
 
-        return await self._issue_once(actor, once, write)
+        return await self._issue_once(actor, once, place, write)
 
     async def update(self, actor: Actor, key_id: str, change: KeyChange, *, project_id: str | None = None) -> ApiKey:
         """Change what a key is called or may do. Raises Refusal(PARAMETER_INVALID, CONFLICT if it is revoked)."""
-        require(actor, Task.API_KEYS)
         wanted = self._read_change(change)
 
         def write(key: ApiKey, writing: Change) -> tuple[ApiKey, dict[str, Any]]:
@@ -163,7 +164,6 @@ class Keys:
 
         Raises Refusal(PARAMETER_INVALID for an overlap beyond thirty days, CONFLICT if revoked or expired).
         """
-        require(actor, Task.API_KEYS)
         if not 0 <= overlap_ms <= OVERLAP_MS_MAX:
             raise Refusal(
                 Code.PARAMETER_INVALID,
@@ -191,7 +191,7 @@ class Keys:
             after = rows.get_key(connection, actor.organization_id, key_id)
             return IssuedKey(after, issued.value, ends_at_ms)
 
-        return await self._issue_once(actor, once, write)
+        return await self._issue_once(actor, once, _place_of(key_id, project_id), write)
 
     async def end_previous_secret(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
         """End a rotation's overlap now. Raises Refusal(CONFLICT) if no older secret works any more."""
@@ -259,21 +259,16 @@ class Keys:
 
     async def revoke_admin(self, actor: Actor, key_id: str) -> ApiKey:
         """Refuse an admin key for good; an admin key may revoke itself. Revoking it again changes nothing."""
-        return await self._alter(
-            actor,
-            key_id,
-            None,
-            Event.ADMIN_API_KEY_DELETED,
-            revoked_by(actor),
-            may_be_revoked=True,
-            task=Task.ADMIN_KEYS,
-        )
+        event, revoke = Event.ADMIN_API_KEY_DELETED, revoked_by(actor)
+        return await self._alter(actor, key_id, None, event, revoke, may_be_revoked=True, task=Task.ADMIN_KEYS)
 
     async def _issue_once(
-        self, actor: Actor, once: Once | None, write: Callable[[Minting, Change], IssuedKey]
+        self, actor: Actor, once: Once | None, where: Where, write: Callable[[Minting, Change], IssuedKey]
     ) -> IssuedKey:
         def issue(minting: Minting) -> Awaitable[IssuedKey]:
-            return act(self._database, actor, Task.API_KEYS, partial(write, minting), then=self._tell_issued)
+            return act(
+                self._database, actor, Task.API_KEYS, partial(write, minting), where=where, then=self._tell_issued
+            )
 
         return await issue_once(self._database, self._clock, self._entropy, self._pepper, once, issue)
 
@@ -293,12 +288,7 @@ class Keys:
 
         def write(change: Change) -> ApiKey:
             before = rows.get_key(
-                change.connection,
-                actor.organization_id,
-                key_id,
-                project_id=project_id,
-                kinds=kinds,
-                for_update=True,
+                change.connection, actor.organization_id, key_id, project_id=project_id, kinds=kinds, for_update=True
             )
             if not may_be_revoked:
                 refuse_revoked(before)
@@ -308,7 +298,8 @@ class Keys:
             change.announce(after.id)
             return after
 
-        return await act(self._database, actor, task, write, then=self._tell)
+        where: Where = ORGANIZATION if task is Task.ADMIN_KEYS else _place_of(key_id, project_id)
+        return await act(self._database, actor, task, write, where=where, then=self._tell)
 
     async def _end_previous(self, actor: Actor, key_id: str, project_id: str | None, ends_at_ms: int | None) -> ApiKey:
         """Let the older secret end at this moment, now if it is None."""
@@ -328,7 +319,8 @@ class Keys:
             change.announce(key.id)
             return rows.get_key(connection, actor.organization_id, key_id)
 
-        return await act(self._database, actor, Task.API_KEYS, write, then=self._tell)
+        where = _place_of(key_id, project_id)
+        return await act(self._database, actor, Task.API_KEYS, write, where=where, then=self._tell)
 
     def _read_change(self, change: KeyChange) -> dict[str, Any]:
         wanted: dict[str, Any] = {}
@@ -351,3 +343,14 @@ class Keys:
 
     def _tell_issued(self, issued: IssuedKey) -> None:
         self._on_change(issued.key.id)
+
+
+def _place_of(key_id: str, project_id: str | None) -> Callable[[Change], Place]:
+    """Where a key is and whose, which never changes: to be found once the transaction is open."""
+
+    def find(change: Change) -> Place:
+        key = rows.get_key(change.connection, change.actor.organization_id, key_id, project_id=project_id)
+        owner_id = key.owner_id if key.kind is Kind.USER else None
+        return Place(key.project_id, owner_id, named=f"API key {key.id}")
+
+    return find

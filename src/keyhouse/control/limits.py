@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from keyhouse.control.authority import Task, act, require
+from keyhouse.control.authority import Place, Task, act
 from keyhouse.control.fields import read_model
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
@@ -43,8 +43,11 @@ class Limits:
         A live one with the same scope, unit, window and model keeps its id and what was used of it, and gets
         the new amount, at once. Raises Refusal(NOT_FOUND, CONFLICT, PARAMETER_INVALID, NOT_PERMITTED).
         """
-        require(actor, Task.LIMITS)
         draft = read_draft(draft)
+
+        def where(change: Change) -> Place:
+            project_id = _project_of(change.connection, actor.organization_id, scope_type, scope_id)
+            return Place(project_id, named=f"{scope_type} {scope_id}")
 
         def write(change: Change) -> LimitState:
             connection, organization_id = change.connection, actor.organization_id
@@ -59,22 +62,22 @@ class Limits:
             change.record(Event.LIMIT_SET, limit.id, project_id=project_id, details=details)
             return rows.get_state(connection, organization_id, zone, change.now_ms, limit.id)
 
-        return await act(self._database, actor, Task.LIMITS, write)
+        return await act(self._database, actor, Task.LIMITS, write, where=where)
 
     async def delete(self, actor: Actor, limit_id: str) -> None:
         """Take a limit out of force, at once. Raises Refusal(NOT_FOUND, NOT_PERMITTED)."""
 
+        def where(change: Change) -> Place:
+            limit = rows.get_limit(change.connection, actor.organization_id, limit_id)
+            return Place(_project_named(change.connection, limit), named=f"limit {limit.id}")
+
         def write(change: Change) -> None:
             limit = rows.get_limit(change.connection, actor.organization_id, limit_id, for_update=True)
             rows.delete_limit(change.connection, limit.id, change.now_ms)
-            change.record(
-                Event.LIMIT_DELETED,
-                limit.id,
-                project_id=_project_named(change.connection, limit),
-                details=describe(limit),
-            )
+            project_id = _project_named(change.connection, limit)
+            change.record(Event.LIMIT_DELETED, limit.id, project_id=project_id, details=describe(limit))
 
-        await act(self._database, actor, Task.LIMITS, write)
+        await act(self._database, actor, Task.LIMITS, write, where=where)
 
 
 def read_draft(draft: LimitDraft, param: str | None = None) -> LimitDraft:

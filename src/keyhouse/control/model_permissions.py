@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from keyhouse.control.authority import Task, act, require
+from keyhouse.control.authority import Place, Task, act, require
 from keyhouse.control.fields import read_models
 from keyhouse.control.limits import require_active_project
 from keyhouse.core.errors import Code, Refusal
@@ -25,7 +25,7 @@ class ModelPermissions:
         An empty list of those it may use allows none. Raises Refusal(NOT_FOUND, CONFLICT if the project was archived,
         PARAMETER_INVALID, NOT_PERMITTED).
         """
-        require(actor, Task.MODEL_PERMISSIONS)
+        require(actor, Task.MODEL_PERMISSIONS, Place(project_id))
         if mode not in (ALLOW_LIST, DENY_LIST):
             raise Refusal(
                 Code.PARAMETER_INVALID,
@@ -43,7 +43,7 @@ class ModelPermissions:
             put(change.connection, project_id, policy)
             return _recorded(change, Event.MODEL_PERMISSIONS_UPDATED, project_id, policy)
 
-        await act(self._database, actor, Task.MODEL_PERMISSIONS, write, then=self._tell)
+        await act(self._database, actor, Task.MODEL_PERMISSIONS, write, where=Place(project_id), then=self._tell)
         return policy
 
     async def delete(self, actor: Actor, project_id: str) -> None:
@@ -57,7 +57,7 @@ class ModelPermissions:
             model_permissions.delete_model_policy(change.connection, project_id)
             return _recorded(change, Event.MODEL_PERMISSIONS_DELETED, project_id, before)
 
-        await act(self._database, actor, Task.MODEL_PERMISSIONS, write, then=self._tell)
+        await act(self._database, actor, Task.MODEL_PERMISSIONS, write, where=Place(project_id), then=self._tell)
 
     def _tell(self, key_ids: tuple[str, ...]) -> None:
         for key_id in key_ids:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from keyhouse.control.authority import Task, act, require
+from keyhouse.control.authority import OWNER, Place, Task, act, require
 from keyhouse.control.fields import read_external_key, read_name
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
@@ -14,6 +14,7 @@ from keyhouse.store import keys
 from keyhouse.store import projects as rows
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Database
+from keyhouse.store.project_members import ProjectMember, insert_project_member
 from keyhouse.store.projects import Project
 
 
@@ -27,7 +28,7 @@ class Projects:
         self._on_change = on_change
 
     async def create(self, actor: Actor, name: str, external_key_id: str | None = None) -> Project:
-        """A new project. Raises Refusal(PARAMETER_INVALID, NOT_PERMITTED)."""
+        """A new project, of which its maker is an owner. Raises Refusal(PARAMETER_INVALID, NOT_PERMITTED)."""
         require(actor, Task.PROJECTS)
         name, external_key_id = read_name(name), read_external_key(external_key_id)
 
@@ -42,6 +43,7 @@ class Projects:
                 archived_at_ms=None,
             )
             rows.insert_project(change.connection, project)
+            make_owner(change, project)
             details = {"name": name, "external_key_id": external_key_id}
             change.record(Event.PROJECT_CREATED, project.id, project_id=project.id, details=details)
             return project
@@ -59,7 +61,7 @@ class Projects:
 
         Raises Refusal(NOT_FOUND, CONFLICT if it is archived, PARAMETER_INVALID, NOT_PERMITTED).
         """
-        require(actor, Task.PROJECTS)
+        require(actor, Task.PROJECTS, Place(project_id))
         wanted: dict[str, str | None] = {}
         if name is not UNSET:
             wanted["name"] = read_name(name)
@@ -75,7 +77,7 @@ class Projects:
             change.record(Event.PROJECT_UPDATED, after.id, project_id=after.id, details=details)
             return after
 
-        return await act(self._database, actor, Task.PROJECTS, write)
+        return await act(self._database, actor, Task.PROJECTS, write, where=Place(project_id))
 
     async def archive(self, actor: Actor, project_id: str) -> Project:
         """Archive a project for good: its keys are dead at once, its history stays.
@@ -100,12 +102,19 @@ class Projects:
             change.announce(*key_ids)
             return after, key_ids
 
-        project, _ = await act(self._database, actor, Task.PROJECTS, write, then=self._tell)
+        project, _ = await act(self._database, actor, Task.PROJECTS, write, where=Place(project_id), then=self._tell)
         return project
 
     def _tell(self, archived: tuple[Project, tuple[str, ...]]) -> None:
         for key_id in archived[1]:
             self._on_change(key_id)
+
+
+def make_owner(change: Change, project: Project) -> None:
+    """Make whoever makes a project an owner of it."""
+    user_id = change.actor.user_id
+    member = ProjectMember(project.id, user_id, project.organization_id, OWNER, change.now_ms)
+    insert_project_member(change.connection, member)
 
 
 def _refuse_archived(project: Project) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from keyhouse.control.authority import Task, act, require
+from keyhouse.control.authority import Place, Task, act, require
 from keyhouse.control.fields import read_name
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key
 from keyhouse.control.limits import insert_limits
@@ -62,7 +62,7 @@ class ServiceAccounts:
 
     async def create(self, actor: Actor, project_id: str, name: str, *, with_key: bool = True) -> IssuedAccount:
         """A new service account and, in the same change, its first key. Raises Refusal(PARAMETER_INVALID, CONFLICT)."""
-        require(actor, Task.SERVICE_ACCOUNTS)
+        require(actor, Task.SERVICE_ACCOUNTS, Place(project_id))
         name = read_name(name)
 
         def write(change: Change) -> IssuedAccount:
@@ -80,7 +80,9 @@ class ServiceAccounts:
             change.record(Event.SERVICE_ACCOUNT_CREATED, account.id, project_id=project_id, details=details)
             return IssuedAccount(account, self._issue(change, account, KEY_NAME, ALL) if with_key else None)
 
-        return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, then=self._tell_account)
+        return await act(
+            self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id), then=self._tell_account
+        )
 
     async def create_key(
         self,
@@ -91,14 +93,16 @@ class ServiceAccounts:
         permissions: Permissions = ALL,
     ) -> IssuedKey:
         """One more key of a service account. Raises Refusal(PARAMETER_INVALID, CONFLICT)."""
-        require(actor, Task.SERVICE_ACCOUNTS)
+        require(actor, Task.SERVICE_ACCOUNTS, Place(project_id))
         name = KEY_NAME if name is None else read_name(name)
 
         def write(change: Change) -> IssuedKey:
             _require_active_project(change, project_id)
             return self._issue(change, _locked(change, project_id, account_id), name, permissions)
 
-        return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, then=self._tell_issued)
+        return await act(
+            self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id), then=self._tell_issued
+        )
 
     async def update(
         self,
@@ -109,7 +113,7 @@ class ServiceAccounts:
         role: str | UnsetType = UNSET,
     ) -> ServiceAccount:
         """Rename one or change its role; what is left unset stays. Raises Refusal(PARAMETER_INVALID)."""
-        require(actor, Task.SERVICE_ACCOUNTS)
+        require(actor, Task.SERVICE_ACCOUNTS, Place(project_id))
         wanted: dict[str, Any] = {}
         if name is not UNSET:
             wanted["name"] = read_name(name)
@@ -124,7 +128,7 @@ class ServiceAccounts:
             change.record(Event.SERVICE_ACCOUNT_UPDATED, after.id, project_id=project_id, details=details)
             return after
 
-        return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write)
+        return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id))
 
     async def delete(self, actor: Actor, project_id: str, account_id: str) -> None:
         """Delete a service account for good: all of its keys are revoked with it, at once."""
@@ -141,9 +145,10 @@ class ServiceAccounts:
             change.announce(*key_ids)
             return key_ids
 
-        await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, then=self._tell)
+        await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id), then=self._tell)
 
     def _issue(self, change: Change, account: ServiceAccount, name: str, permissions: Permissions) -> IssuedKey:
+        require(change.actor, Task.MODEL_REQUEST, Place(account.project_id))
         new = NewKey(
             kind=Kind.SERVICE_ACCOUNT,
             organization_id=account.organization_id,

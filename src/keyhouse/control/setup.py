@@ -13,6 +13,7 @@ import msgspec
 from keyhouse.control.authority import OWNER
 from keyhouse.control.fields import read_email, read_name, read_time_zone
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key
+from keyhouse.control.projects import make_owner
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import identifier
@@ -171,6 +172,7 @@ class Setup:
             archived_at_ms=None,
         )
         projects.insert_project(connection, project)
+        make_owner(change, project)
         change.record(
             Event.PROJECT_CREATED, project.id, project_id=project.id, details={"name": project.name, "is_default": True}
         )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from keyhouse.control.authority import OWNER, Task, act, require
+from keyhouse.control.authority import OWNER, Place, Task, act, require
 from keyhouse.control.fields import LIST_LENGTH_MAX, read_email, read_name
 from keyhouse.control.limits import require_active_project
 from keyhouse.core.clock import Clock, Entropy
@@ -44,7 +44,7 @@ class SpendAlerts:
         """A new alert. Raises Refusal(NOT_FOUND, CONFLICT if the project was archived, PARAMETER_INVALID,
         NOT_PERMITTED).
         """
-        require(actor, Task.SPEND_ALERTS)
+        require(actor, Task.SPEND_ALERTS, Place(project_id))
         draft = _read(draft)
 
         def write(change: Change) -> SpendAlert:
@@ -62,11 +62,11 @@ class SpendAlerts:
             _record(change, Event.SPEND_ALERT_CREATED, alert)
             return alert
 
-        return await act(self._database, actor, Task.SPEND_ALERTS, write)
+        return await act(self._database, actor, Task.SPEND_ALERTS, write, where=Place(project_id))
 
     async def update(self, actor: Actor, project_id: str | None, alert_id: str, draft: AlertDraft) -> SpendAlert:
         """Change an alert as a whole; it may be crossed anew. Raises Refusal like `create`."""
-        require(actor, Task.SPEND_ALERTS)
+        require(actor, Task.SPEND_ALERTS, Place(project_id))
         draft = _read(draft)
 
         def write(change: Change) -> SpendAlert:
@@ -79,7 +79,7 @@ class SpendAlerts:
             _record(change, Event.SPEND_ALERT_UPDATED, alert)
             return alert
 
-        return await act(self._database, actor, Task.SPEND_ALERTS, write)
+        return await act(self._database, actor, Task.SPEND_ALERTS, write, where=Place(project_id))
 
     async def delete(self, actor: Actor, project_id: str | None, alert_id: str) -> None:
         """Delete an alert. Raises Refusal(NOT_FOUND, NOT_PERMITTED)."""
@@ -91,7 +91,7 @@ class SpendAlerts:
             rows.delete_spend_alert(change.connection, alert.id)
             _record(change, Event.SPEND_ALERT_DELETED, alert)
 
-        await act(self._database, actor, Task.SPEND_ALERTS, write)
+        await act(self._database, actor, Task.SPEND_ALERTS, write, where=Place(project_id))
 
 
 class SpendWatch:

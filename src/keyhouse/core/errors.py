@@ -16,6 +16,7 @@ class Code(StrEnum):
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
     CREDENTIAL_MISSING = "credential_missing"
     CREDENTIAL_TWICE = "credential_twice"
+    KEY_ACCESS_LOST = "key_access_lost"
     KEY_DISABLED = "key_disabled"
     KEY_EXPIRED = "key_expired"
     KEY_MALFORMED = "key_malformed"

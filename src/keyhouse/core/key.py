@@ -36,7 +36,8 @@ class SecretVersion(msgspec.Struct, frozen=True):
 class ApiKey(msgspec.Struct, frozen=True):
     """A key as people see it. `project_id` is None for admin keys; `models` None means every model, `endpoints` None
     every endpoint, else those paths and what is below them; an empty `ip_allowlist` means every address. `secrets` are
-    ordered newest first. `parent_id` is the key that made a child key.
+    ordered newest first. `parent_id` is the key that made a child key. `access_lost_at_ms` is when the roles of the
+    key's owner stopped allowing calls in its project; None while they do.
     """
 
     id: str
@@ -59,6 +60,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     last_used_at_ms: int | None
     secrets: tuple[SecretVersion, ...]
     parent_id: str | None = None
+    access_lost_at_ms: int | None = None
 
     @property
     def current(self) -> SecretVersion:
@@ -84,7 +86,10 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
-    """Everything that can make one secret of a key dead, in milliseconds since 1970, None where it does not apply."""
+    """Everything that can make one secret of a key dead, in milliseconds since 1970, None where it does not apply.
+
+    `access_lost_at_ms` is when the roles of the key's owner stopped allowing calls in the key's project.
+    """
 
     secret_ends_at_ms: int | None = None
     expires_at_ms: int | None = None
@@ -92,6 +97,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     revoked_at_ms: int | None = None
     owner_gone_at_ms: int | None = None
     project_archived_at_ms: int | None = None
+    access_lost_at_ms: int | None = None
 
 
 class ModelPolicy(msgspec.Struct, frozen=True):
@@ -166,6 +172,8 @@ def why_dead(standing: Standing, now_ms: int) -> Code | None:
         return Code.KEY_OWNER_GONE
     if standing.project_archived_at_ms is not None:
         return Code.PROJECT_ARCHIVED
+    if standing.access_lost_at_ms is not None:
+        return Code.KEY_ACCESS_LOST
     if standing.expires_at_ms is not None and standing.expires_at_ms <= now_ms:
         return Code.KEY_EXPIRED
     if standing.disabled_at_ms is not None:
@@ -178,6 +186,7 @@ def why_dead(standing: Standing, now_ms: int) -> Code | None:
 def died_at_ms(standing: Standing, code: Code) -> int | None:
     """When what `why_dead` names happened; None where the books do not know."""
     at_ms = {
+        Code.KEY_ACCESS_LOST: standing.access_lost_at_ms,
         Code.KEY_REVOKED: standing.revoked_at_ms,
         Code.KEY_OWNER_GONE: standing.owner_gone_at_ms,
         Code.PROJECT_ARCHIVED: standing.project_archived_at_ms,
@@ -189,6 +198,10 @@ def died_at_ms(standing: Standing, code: Code) -> int | None:
 
 
 _DEATHS: Final = {
+    Code.KEY_ACCESS_LOST: (
+        "belongs to someone who may not call models in its project{since}",
+        "An owner of the project can give its owner the role again; the key then works as before.",
+    ),
     Code.KEY_REVOKED: ("was revoked{on}", "Create a new key in the console."),
     Code.KEY_OWNER_GONE: ("belongs to someone who is no longer a member{since}", "Ask an owner for a new key."),
     Code.PROJECT_ARCHIVED: ("belongs to a project that was archived{on}", "Create a key in an active project."),

@@ -10,7 +10,9 @@ from typing import Final
 
 import msgspec
 
+from keyhouse.core.authority import Grant
 from keyhouse.core.clock import Clock, Entropy
+from keyhouse.store import grants
 from keyhouse.store import sessions as rows
 from keyhouse.store.engine import Actor, Connection, Database
 
@@ -27,7 +29,7 @@ class Session(msgspec.Struct, frozen=True):
     """Who is signed in, where, and until when. Times are milliseconds since 1970.
 
     `authenticated_at_ms` is when this person last proved who they are. `csrf_token` belongs to this session
-    alone. `role` is the person's in the organization at this moment.
+    alone. `role` is the person's in the organization at this moment, `grants` what their other roles give.
     """
 
     user_id: str
@@ -41,10 +43,19 @@ class Session(msgspec.Struct, frozen=True):
     created_at_ms: int
     authenticated_at_ms: int
     expires_at_ms: int
+    grants: tuple[Grant, ...] = ()
 
     def actor(self, address: str) -> Actor:
         """This person, acting from this address."""
-        return Actor("session", self.organization_id, self.user_id, self.email, self.role, address=address)
+        return Actor(
+            "session",
+            self.organization_id,
+            self.user_id,
+            self.email,
+            self.role,
+            address=address,
+            grants=self.grants,
+        )
 
 
 class Sessions:
@@ -92,13 +103,14 @@ class Sessions:
     async def find(self, cookie: str) -> Session | None:
         """The living session of this cookie, noting once a minute that it was used; None for anything else."""
         id_hash = _hash(cookie)
-        row = await self._database.read(lambda connection: rows.find_session(connection, id_hash))
+        row, held = await self._database.read(lambda connection: _find(connection, id_hash))
         now_ms = self._clock.now_ms()
         if row is None or not _is_alive(row, now_ms):
             return None
         if now_ms - row.last_seen_at_ms >= SEEN_EVERY_MS:
             await self._database.write(lambda connection: rows.update_session_seen(connection, id_hash, now_ms))
-        return Session(**{field: getattr(row, field) for field in Session.__struct_fields__})
+        fields = {field: getattr(row, field) for field in Session.__struct_fields__ if field != "grants"}
+        return Session(**fields, grants=held)
 
     async def end(self, cookie: str) -> None:
         """End this session, if it is running."""
@@ -112,6 +124,11 @@ class Sessions:
         """End every session of this user; how many were running."""
         now_ms = self._clock.now_ms()
         return await self._database.write(lambda connection: rows.update_sessions_ended(connection, user_id, now_ms))
+
+
+def _find(connection: Connection, id_hash: bytes) -> tuple[rows.SessionRow | None, tuple[Grant, ...]]:
+    row = rows.find_session(connection, id_hash)
+    return row, () if row is None else grants.list_grants(connection, row.organization_id, row.user_id)
 
 
 def _is_alive(row: rows.SessionRow, now_ms: int) -> bool:

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.clock import Clock
 from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import LimitState, ScopeType
@@ -60,12 +61,12 @@ class KeyQuestions:
 
         return await self._database.read(ask)
 
-    async def one(self, organization_id: str, key_id: str) -> KeyRow:
-        """One key, also a revoked one; raises Refusal(NOT_FOUND)."""
+    async def one(self, organization_id: str, key_id: str, sight: Sight | None = None) -> KeyRow:
+        """One key, also a revoked one; raises Refusal(NOT_FOUND), also for one out of sight."""
         now_ms = self._clock.now_ms()
 
         def ask(connection: Connection) -> KeyRow:
-            key = keys.get_key(connection, organization_id, key_id)
+            key = keys.get_key(connection, organization_id, key_id, sight=sight)
             (row,) = rows_of(connection, organization_id, (key,), now_ms)
             return row
 

@@ -63,8 +63,9 @@ class Listings:
         limit: int,
         access: Access = "any",
         include_revoked: bool = False,
+        owner_id: str | None = None,
     ) -> Listing:
-        """A project's keys, newest first; raises Refusal(NOT_FOUND) if there is no such project."""
+        """A project's keys or, of these, one owner's, newest first; raises Refusal(NOT_FOUND) for no such project."""
         now_ms = self._clock.now_ms()
 
         def ask(connection: Connection) -> Listing:
@@ -75,6 +76,7 @@ class Listings:
                     connection,
                     organization_id,
                     project_id=project_id,
+                    owner_id=owner_id,
                     include_revoked=include_revoked,
                     after=mark,
                     limit=CHUNK,
@@ -159,7 +161,9 @@ class _Surroundings:
         )
 
     def is_owner_active(self, key: ApiKey) -> bool:
-        """Whether the key's owner is still there, and its project not archived."""
+        """Whether the key's owner is still there and may call models in its project, and that is not archived."""
+        if key.access_lost_at_ms is not None:
+            return False
         if self._project is not None and self._project.archived_at_ms is not None:
             return False
         if key.kind is Kind.SERVICE_ACCOUNT:

@@ -1,5 +1,6 @@
 """Projects, as they are listed and looked up."""
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.key import ModelPolicy
 from keyhouse.store import model_permissions, projects
 from keyhouse.store.engine import Connection, Database
@@ -12,11 +13,14 @@ class ProjectQuestions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self, organization_id: str, include_archived: bool = False) -> tuple[Project, ...]:
-        """The organization's projects, oldest first."""
-        return await self._database.read(
+    async def list(
+        self, organization_id: str, include_archived: bool = False, *, sight: Sight | None = None
+    ) -> tuple[Project, ...]:
+        """The organization's projects, oldest first; with a sight only those it takes in."""
+        found = await self._database.read(
             lambda c: projects.list_projects(c, organization_id, include_archived=include_archived)
         )
+        return tuple(project for project in found if sight is None or project.id in sight.project_ids)
 
     async def one(self, organization_id: str, project_id: str) -> Project:
         """One of them, also an archived one; raises Refusal(NOT_FOUND)."""

@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 from sqlalchemy import Connection
 
+from keyhouse.core.authority import Grant
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.store import audit
 
@@ -52,7 +53,8 @@ class Unavailable(Refusal):
 class Actor(msgspec.Struct, frozen=True):
     """Who does something, as the audit log names them.
 
-    `type` is `session`, `api_key` (an admin key) or `system`. `role` is the user's in the organization.
+    `type` is `session`, `api_key` (an admin key) or `system`. `role` is the user's in the organization, `grants` what
+    their other roles give, both as they were last read.
     """
 
     type: str
@@ -62,6 +64,7 @@ class Actor(msgspec.Struct, frozen=True):
     role: str
     key_id: str | None = None
     address: str = ""
+    grants: tuple[Grant, ...] = ()
 
 
 class Change:

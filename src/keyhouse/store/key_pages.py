@@ -5,9 +5,11 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
 from keyhouse.core.secret import parse
+from keyhouse.store.grants import is_seen
 from keyhouse.store.keys import PROJECT_KINDS, with_secrets
 from keyhouse.store.ordering import by_bytes
 from keyhouse.store.schema import key_secrets, keys, service_accounts, users
@@ -27,7 +29,8 @@ class KeySelection(msgspec.Struct, frozen=True):
 
     `search` finds parts of names and of owners' names and addresses, and a key by its id, its last four
     characters, or all that is shown of it. `status` is one of `STATUSES`; `live` is all but revoked. `sort`
-    is one of `SORTS`, newest or A first; a `-` before it turns it round, and keys never used come last.
+    is one of `SORTS`, newest or A first; a `-` before it turns it round, and keys never used come last. A `sight`
+    leaves out all that it does not take in.
     """
 
     search: str = ""
@@ -36,6 +39,7 @@ class KeySelection(msgspec.Struct, frozen=True):
     sort: str = "last_used"
     offset: int = 0
     limit: int = 50
+    sight: Sight | None = None
 
 
 def list_page(
@@ -49,6 +53,8 @@ def list_page(
     chosen.append(_has_status(selection.status, now_ms))
     if selection.project_id is not None:
         chosen.append(keys.c.project_id == selection.project_id)
+    if selection.sight is not None:
+        chosen.append(is_seen(selection.sight))
     if selection.search.strip():
         chosen.append(_found_by(selection.search.strip()[:SEARCH_LENGTH_MAX]))
     total = connection.execute(select(func.count()).select_from(keys).where(*chosen)).scalar_one()

@@ -24,10 +24,12 @@ from sqlalchemy import (
     update,
 )
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, Credential, SecretVersion, Standing
 from keyhouse.core.permissions import Permissions, parse_permissions
 from keyhouse.core.secret import Kind, redacted
+from keyhouse.store.grants import is_seen
 from keyhouse.store.model_permissions import read_model_policy
 from keyhouse.store.people import gone_at_ms
 from keyhouse.store.schema import (
@@ -93,10 +95,11 @@ def find_key(
     *,
     project_id: str | None = None,
     kinds: Collection[Kind] = PROJECT_KINDS,
+    sight: Sight | None = None,
     for_update: bool = False,
     for_share: bool = False,
 ) -> ApiKey | None:
-    """The key with this id in this organization, and in this project if one is named, also a revoked one.
+    """The key with this id in this organization, in this project if one is named, and in sight, also a revoked one.
 
     With `for_share` nobody changes it until the transaction ends, with `for_update` nobody but this transaction.
     """
@@ -105,6 +108,8 @@ def find_key(
     )
     if project_id is not None:
         statement = statement.where(keys.c.project_id == project_id)
+    if sight is not None:
+        statement = statement.where(is_seen(sight))
     if for_update or for_share:
         statement = statement.with_for_update(read=not for_update, key_share=for_update)
     found = with_secrets(connection, connection.execute(statement).mappings().all())
@@ -118,6 +123,7 @@ def get_key(
     *,
     project_id: str | None = None,
     kinds: Collection[Kind] = PROJECT_KINDS,
+    sight: Sight | None = None,
     for_update: bool = False,
     for_share: bool = False,
 ) -> ApiKey:
@@ -128,6 +134,7 @@ def get_key(
         key_id,
         project_id=project_id,
         kinds=kinds,
+        sight=sight,
         for_update=for_update,
         for_share=for_share,
     )
@@ -147,6 +154,7 @@ def list_keys(
     organization_id: str,
     *,
     project_id: str | None = None,
+    owner_id: str | None = None,
     kinds: Collection[Kind] = PROJECT_KINDS,
     include_revoked: bool = False,
     after: str | None = None,
@@ -160,6 +168,8 @@ def list_keys(
     belonging = [keys.c.organization_id == organization_id, keys.c.kind.in_(kinds)]
     if project_id is not None:
         belonging.append(keys.c.project_id == project_id)
+    if owner_id is not None:
+        belonging.append(keys.c.owner_id == owner_id)
     statement = select(keys).where(*belonging)
     if not include_revoked:
         statement = statement.where(keys.c.revoked_at_ms.is_(None))
@@ -336,6 +346,7 @@ def _credential_rows() -> Select[Any]:
             key_secrets.c.ends_at_ms,
             organizations.c.time_zone,
             projects.c.archived_at_ms,
+            keys.c.access_lost_at_ms,
             model_permissions.c.mode.label("project_mode"),
             model_permissions.c.models.label("project_models"),
             owner_gone.label("owner_gone_at_ms"),
@@ -376,6 +387,7 @@ def _credential(row: RowMapping) -> Credential:
             revoked_at_ms=row["revoked_at_ms"],
             owner_gone_at_ms=row["owner_gone_at_ms"],
             project_archived_at_ms=row["archived_at_ms"],
+            access_lost_at_ms=row["access_lost_at_ms"],
         ),
         permissions=_permissions(row),
         models=None if models is None else frozenset(models),

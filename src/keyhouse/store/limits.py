@@ -9,12 +9,14 @@ from itertools import islice
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, insert, or_, select, update
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import Limit, LimitState, ScopeType, Span, Unit, Window, span_at
+from keyhouse.store.grants import is_seen
 from keyhouse.store.ordering import by_bytes
-from keyhouse.store.schema import limit_periods, limits
+from keyhouse.store.schema import keys, limit_periods, limits, service_accounts
 
 Scope = tuple[ScopeType, str]
 """What a limit stands on: its type and id."""
@@ -94,17 +96,20 @@ def list_states(
     now_ms: int,
     *,
     scopes: Collection[Scope] | None = None,
+    sight: Sight | None = None,
 ) -> tuple[LimitState, ...]:
     """The live limits on these scopes, or all of the organization's, as they stand at this instant.
 
-    Ordered by scope, then by when they were made. `time_zone` is the organization's.
+    Ordered by scope, then by when they were made. `time_zone` is the organization's. With a sight only those it
+    takes in.
     """
+    seen = [] if sight is None else [_is_seen(sight)]
     if scopes is None:
-        return tuple(_states(connection, organization_id, time_zone, now_ms, []))
+        return tuple(_states(connection, organization_id, time_zone, now_ms, seen))
     wanted = set(scopes)
     found: list[LimitState] = []
     for ids in _batches(sorted({scope_id for _, scope_id in wanted})):
-        found += _states(connection, organization_id, time_zone, now_ms, [limits.c.scope_id.in_(ids)])
+        found += _states(connection, organization_id, time_zone, now_ms, [limits.c.scope_id.in_(ids), *seen])
     return tuple(state for state in found if (state.limit.scope_type, state.limit.scope_id) in wanted)
 
 
@@ -115,12 +120,33 @@ def list_states_of(
     return tuple(_states(connection, organization_id, time_zone, now_ms, [limits.c.id.in_(limit_ids)]))
 
 
-def get_state(connection: Connection, organization_id: str, time_zone: str, now_ms: int, limit_id: str) -> LimitState:
-    """One live limit as it stands at this instant; raises Refusal(NOT_FOUND)."""
-    found = _states(connection, organization_id, time_zone, now_ms, [limits.c.id == limit_id])
+def get_state(
+    connection: Connection,
+    organization_id: str,
+    time_zone: str,
+    now_ms: int,
+    limit_id: str,
+    *,
+    sight: Sight | None = None,
+) -> LimitState:
+    """One live limit as it stands at this instant; raises Refusal(NOT_FOUND), also for one out of sight."""
+    seen = [] if sight is None else [_is_seen(sight)]
+    found = _states(connection, organization_id, time_zone, now_ms, [limits.c.id == limit_id, *seen])
     for state in found:
         return state
     raise _missing(limit_id)
+
+
+def _is_seen(sight: Sight) -> ColumnElement[bool]:
+    scope_type, scope_id = limits.c.scope_type, limits.c.scope_id
+    seen_keys = select(keys.c.id).where(is_seen(sight))
+    accounts = select(service_accounts.c.id).where(service_accounts.c.project_id.in_(sight.project_ids))
+    return or_(
+        and_(scope_type == ScopeType.PROJECT, scope_id.in_(sight.project_ids)),
+        and_(scope_type == ScopeType.KEY, scope_id.in_(seen_keys)),
+        and_(scope_type == ScopeType.SERVICE_ACCOUNT, scope_id.in_(accounts)),
+        and_(scope_type == ScopeType.USER, scope_id == sight.user_id),
+    )
 
 
 def _missing(limit_id: str) -> Refusal:

@@ -24,29 +24,53 @@ from keyhouse.store.metadata import METADATA
 from keyhouse.store.rollup_tables import rollup_tables
 from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, spend_alerts
 from keyhouse.store.schema_keys import key_notices, key_secrets, policies, repeats
+from keyhouse.store.schema_people import (
+    REWRITTEN,
+    ROW_ID,
+    group_members,
+    groups,
+    invites,
+    memberships,
+    organizations,
+    password_resets,
+    project_members,
+    projects,
+    role_assignments,
+    roles,
+    sessions,
+    sign_in_attempts,
+    users,
+)
 
 __all__ = [
     "METADATA",
+    "ROW_ID",
     "audit_events",
     "audit_heads",
+    "group_members",
+    "groups",
+    "invites",
     "key_notices",
     "key_secrets",
+    "memberships",
     "model_permissions",
+    "organizations",
+    "password_resets",
     "policies",
+    "project_members",
+    "projects",
     "repeats",
+    "role_assignments",
+    "roles",
+    "sessions",
+    "sign_in_attempts",
     "spend_alerts",
+    "users",
 ]
 # Those of other files too: whoever reads or writes rows finds every table here.
 
-ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
-"""A 64-bit row number; SQLite counts by itself only in a column whose type is INTEGER."""
-
 CALL_ID: Final = Text().with_variant(Text(collation="C"), "postgresql")
 """A call's id, in the order of its bytes on every server: that is the order in which calls began."""
-
-_REWRITTEN: Final = {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}
-"""For tables whose rows are written again and again on PostgreSQL: room in the page for the new version of a row
-beside the old one, and old versions are cleared away before they are a fifth of the table."""
 
 installation = Table(
     "installation",
@@ -54,74 +78,6 @@ installation = Table(
     Column("id", Integer, primary_key=True),
     Column("master_key_check", LargeBinary, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
-)
-
-organizations = Table(
-    "organizations",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("time_zone", Text, nullable=False),
-    Column("created_at_ms", BigInteger, nullable=False),
-)
-
-projects = Table(
-    "projects",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("organization_id", ForeignKey("organizations.id"), nullable=False, index=True),
-    Column("name", Text, nullable=False),
-    Column("external_key_id", Text),
-    Column("is_default", Integer, nullable=False, server_default="0"),
-    Column("created_at_ms", BigInteger, nullable=False),
-    Column("archived_at_ms", BigInteger),
-)
-
-users = Table(
-    "users",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("email", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
-    Column("password_hash", Text),
-    Column("created_at_ms", BigInteger, nullable=False),
-    Column("disabled_at_ms", BigInteger),
-)
-
-memberships = Table(
-    "memberships",
-    METADATA,
-    Column("organization_id", ForeignKey("organizations.id"), primary_key=True),
-    Column("user_id", ForeignKey("users.id"), primary_key=True, index=True),
-    Column("role", Text, nullable=False),
-    Column("added_at_ms", BigInteger, nullable=False),
-    Column("removed_at_ms", BigInteger),
-)
-
-sessions = Table(
-    "sessions",
-    METADATA,
-    Column("id_hash", LargeBinary, primary_key=True),
-    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
-    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
-    Column("csrf_token", Text, nullable=False),
-    Column("created_at_ms", BigInteger, nullable=False),
-    Column("authenticated_at_ms", BigInteger, nullable=False),
-    Column("last_seen_at_ms", BigInteger, nullable=False),
-    Column("expires_at_ms", BigInteger, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("agent", Text, nullable=False),
-    Column("ended_at_ms", BigInteger),
-    postgresql_with=_REWRITTEN,
-)
-
-sign_in_attempts = Table(
-    "sign_in_attempts",
-    METADATA,
-    Column("id", ROW_ID, primary_key=True),
-    Column("at_ms", BigInteger, nullable=False, index=True),
-    Column("person", Text, nullable=False),
-    Column("address", Text, nullable=False),
 )
 
 service_accounts = Table(
@@ -157,10 +113,11 @@ keys = Table(
     Column("revoked_at_ms", BigInteger),
     Column("revoked_by", Text),
     Column("last_used_at_ms", BigInteger),
+    Column("access_lost_at_ms", BigInteger),
     Column("parent_id", Text),
     Index("api_keys_by_parent", "parent_id"),
     Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms"),
-    postgresql_with=_REWRITTEN,
+    postgresql_with=REWRITTEN,
 )
 
 limits = Table(
@@ -228,7 +185,7 @@ instances = Table(
     Column("started_at_ms", BigInteger, nullable=False),
     Column("heartbeat_at_ms", BigInteger, nullable=False),
     Column("dead_at_ms", BigInteger),
-    postgresql_with=_REWRITTEN,
+    postgresql_with=REWRITTEN,
 )
 
 calls = Table(

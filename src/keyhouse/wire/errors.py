@@ -34,6 +34,7 @@ def form(refusal: Refusal) -> Form:  # noqa: C901, PLR0912  one table, which the
             Code.KEY_DISABLED
             | Code.KEY_EXPIRED
             | Code.KEY_MALFORMED
+            | Code.KEY_ACCESS_LOST
             | Code.KEY_OWNER_GONE
             | Code.KEY_REVOKED
             | Code.KEY_ROTATED

@@ -39,7 +39,7 @@ SELECT
       coalesce(k.disabled_at_ms, parent.disabled_at_ms), coalesce(k.revoked_at_ms, parent.revoked_at_ms), CASE k.kind
         WHEN 'service_account' THEN coalesce(a.deleted_at_ms, CASE WHEN a.id IS NULL THEN 0 END)
         ELSE coalesce(u.disabled_at_ms, m.removed_at_ms, CASE WHEN m.user_id IS NULL THEN 0 END) END,
-      p.archived_at_ms)), '[]')::text
+      p.archived_at_ms, k.access_lost_at_ms)), '[]')::text
    FROM jsonb_array_elements($1::jsonb) AS w
    JOIN key_secrets AS s ON s.key_id = w.value ->> 0 AND s.version = (w.value ->> 1)::int
    JOIN api_keys AS k ON k.id = s.key_id
