@@ -29,7 +29,7 @@ async def show_audit_log(request: Visit) -> Response[Any]:
     """One page of entries, newest first, or who may read them."""
     pages, session = pages_of(request), session_of(request)
     words: dict[str, Any] = {"here": "/audit-log", "overlay": None, "toast": None}
-    if not pages.may(session, Task.AUDIT_LOG):
+    if not pages.may(session, Task.AUDIT_LOGS_READ):
         return pages.signed_in(request, "audit/hidden.html", **words)
     asked, times = read(Asked, request.query_params, {"about": dict(subjects())}), pages.times(session)
     period = period_at(asked, times)
@@ -68,7 +68,7 @@ async def check_audit_log(request: Visit) -> Response[Any]:
     """Whether every entry stands as it was written, looked at now."""
     pages, session = pages_of(request), session_of(request)
     words: dict[str, Any] = {"here": "/audit-log", "overlay": None, "toast": None}
-    if not pages.may(session, Task.AUDIT_LOG):
+    if not pages.may(session, Task.AUDIT_LOGS_READ):
         return pages.signed_in(request, "audit/hidden.html", **words)
     found = await pages.desk.audit_questions.verify(session.organization_id)
     return pages.signed_in(
