@@ -10,6 +10,7 @@ import { watchOverlays } from "./modules/overlays.js";
 import { watchChoices, watchFilters } from "./modules/filters.js";
 import { watchMenus } from "./modules/menus.js";
 import { watchPasswords } from "./modules/passwords.js";
+import { watchPlayground } from "./modules/playground.js";
 import { watchShortcuts } from "./modules/shortcuts.js";
 import { watchTestCalls } from "./modules/test_call.js";
 import { watchToasts } from "./modules/toasts.js";
@@ -23,7 +24,7 @@ watchPasswords();
 watchShortcuts();
 watchTestCalls();
 
-const onEveryContent = [watchOverlays, watchCreateSheet, watchChoices, watchCharts, watchToasts, watchTimeZone];
+const onEveryContent = [watchOverlays, watchCreateSheet, watchChoices, watchCharts, watchPlayground, watchToasts, watchTimeZone];
 const lookAround = () => onEveryContent.forEach((look) => look());
 document.addEventListener("htmx:after:swap", lookAround);
 lookAround();

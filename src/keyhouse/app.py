@@ -24,6 +24,7 @@ from keyhouse.control.keys import Keys
 from keyhouse.control.leaks import Leaks
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
+from keyhouse.control.playground import Playground
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
@@ -192,7 +193,7 @@ async def open_house(
     lobby = _lobby(ground, authenticator, routing, ledger, client, settings.leaks.action, write_line)
     keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
     office = _office(ground, admin_keys, keys, catalog, authenticator.forget)
-    desk = _desk(ground, keys, catalog, settings.server.public_url, print_setup_link)
+    desk = _desk(ground, keys, catalog, lobby, settings.server.public_url, print_setup_link)
     doors = Doors(
         gateway=lobby,
         admin=cast("ASGIApp", admin.build(office)),
@@ -320,7 +321,12 @@ def reference() -> Mapping[str, Any]:
 
 
 def _desk(
-    ground: Ground, keys: Keys, catalog: Catalog, public_url: str | None, print_setup_link: Callable[[], None]
+    ground: Ground,
+    keys: Keys,
+    catalog: Catalog,
+    gateway_door: ASGIApp,
+    public_url: str | None,
+    print_setup_link: Callable[[], None],
 ) -> Desk:
     """What the console works with."""
     database, clock = ground.database, ground.clock
@@ -335,6 +341,8 @@ def _desk(
         key_questions=KeyQuestions(database, clock),
         inspections=Inspections(database, clock, ground.keyring.pepper),
         usage_questions=usage,
+        playground=Playground(database, clock, keys),
+        gateway=gateway_door,
         call_questions=CallQuestions(database, clock),
         caller_questions=CallerQuestions(database, clock),
         audit_questions=AuditQuestions(database, ground.keyring.audit),

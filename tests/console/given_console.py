@@ -17,6 +17,7 @@ from keyhouse.app import reference
 from keyhouse.console import Desk, build
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
+from keyhouse.control.playground import Playground
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.identity.passwords import Passwords
@@ -124,6 +125,10 @@ def secret_in(page: str) -> str:
     return html.unescape(found[1])
 
 
+async def nowhere(*_: object) -> None:
+    """No gateway stands beside this console: what asks one is tried in tests/e2e."""
+
+
 @asynccontextmanager
 async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
     """A console that nobody has set up."""
@@ -135,16 +140,19 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
         passwords = Passwords(executor)
         setup = Setup(database, clock, entropy, passwords, PEPPER)
         sessions = Sessions(database, clock, entropy)
+        keys = Keys(database, clock, entropy, PEPPER, forgotten.append)
         usage, limit_questions = UsageQuestions(database), LimitQuestions(database, clock)
         desk = Desk(
             reference=reference(),
             setup=setup,
             sign_in=SignIn(database, clock, passwords, sessions, Throttle(database, clock)),
             sessions=sessions,
-            keys=Keys(database, clock, entropy, PEPPER, forgotten.append),
+            keys=keys,
             key_questions=KeyQuestions(database, clock),
             inspections=Inspections(database, clock, PEPPER),
             usage_questions=usage,
+            playground=Playground(database, clock, keys),
+            gateway=nowhere,
             call_questions=CallQuestions(database, clock),
             caller_questions=CallerQuestions(database, clock),
             audit_questions=AuditQuestions(database, AUDIT_KEY),

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keyhouse.console.inside import Gateway
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
+from keyhouse.control.playground import Playground
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.core.clock import Clock, Entropy
@@ -33,6 +35,7 @@ class Desk:
     the models that answer here. `upstream_note` is one sentence about them for the set-up page.
     `public_url` is the address people use, if it is known; without it the request's own is taken.
     `reference` is the description of the whole API in OpenAPI.
+    `gateway` is the data plane's own door, for what the playground asks.
     `print_setup_link` makes a new one-time link and prints it where the server runs.
     """
 
@@ -45,6 +48,8 @@ class Desk:
     inspections: Inspections
     hygiene: Hygiene
     usage_questions: UsageQuestions
+    playground: Playground
+    gateway: Gateway
     call_questions: CallQuestions
     caller_questions: CallerQuestions
     audit_questions: AuditQuestions

@@ -42,6 +42,7 @@ MENU: Final = (
         Place("Costs", "/costs", "circle-dollar"),
         Place("Limits", "/limits", "sliders"),
     ),
+    (Place("Playground", "/playground", "message-square-text"), Place("Quickstart", "/quickstart", "terminal")),
     (Place("Hygiene", "/hygiene", "shield-check"), Place("Audit log", "/audit-log", "scroll-text")),
     (Place("Help", "/help", "circle-question-mark"),),
 )

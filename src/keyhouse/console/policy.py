@@ -64,6 +64,12 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("GET", "/costs.csv"): Task.USAGE_READ,
     ("GET", "/costs/statement"): Task.USAGE_READ,
     ("GET", "/costs/statement.csv"): Task.USAGE_READ,
+    # trying
+    ("GET", "/playground"): Who.SIGNED_IN,
+    ("POST", "/playground"): Who.SIGNED_IN,
+    ("POST", "/playground/ask"): Who.SIGNED_IN,
+    ("GET", "/playground/calls/{call_id}"): Task.USAGE_READ,
+    ("GET", "/quickstart"): Who.SIGNED_IN,
     # limits
     ("GET", "/limits"): Task.LIMITS_READ,
     ("POST", "/limits"): Task.LIMITS,

@@ -1,4 +1,4 @@
-"""One page of keys: searched, filtered, sorted and counted by the database."""
+"""One page of keys: searched, filtered, sorted and counted by the database; and a key by its owner and its name."""
 
 from typing import Any, Final
 
@@ -81,6 +81,24 @@ def list_by_last_four(connection: Connection, organization_id: str, last_four: s
         .limit(limit)
     )
     return with_secrets(connection, rows.mappings().all())
+
+
+def find_named_key_id(
+    connection: Connection, organization_id: str, project_id: str, owner_id: str, name: str
+) -> str | None:
+    """The newest of an owner's keys in a project that is called so and was not revoked."""
+    return connection.execute(
+        select(keys.c.id)
+        .where(
+            keys.c.organization_id == organization_id,
+            keys.c.project_id == project_id,
+            keys.c.owner_id == owner_id,
+            keys.c.name == name,
+            keys.c.revoked_at_ms.is_(None),
+        )
+        .order_by(keys.c.created_at_ms.desc(), keys.c.id)
+        .limit(1)
+    ).scalar_one_or_none()
 
 
 def _has_status(status: str, now_ms: int) -> ColumnElement[bool]:

@@ -1,0 +1,36 @@
+"""The quickstart: snippets for this very host, and a line that turns green when the first call arrives."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from keyhouse.console.call_view import call_line
+from keyhouse.console.doorway import Visit, base_url, session_of
+from keyhouse.console.pages import pages_of
+from keyhouse.console.wording import HOUR_MS
+from keyhouse.store.calls import CallSelection
+
+
+@get("/quickstart")
+async def show_quickstart(request: Visit) -> Response[Any]:
+    """Snippets, and the newest call since the page was opened; the address says when that was."""
+    pages, session = pages_of(request), session_of(request)
+    times = pages.times(session)
+    asked = str(request.query_params.get("since", ""))
+    since_ms = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 16 else times.now_ms
+    selection = CallSelection(max(since_ms, times.now_ms - HOUR_MS))
+    found = await pages.desk.call_questions.list(session.organization_id, selection, after=None, limit=1)
+    names = await pages.desk.names(session.organization_id, {call.key_id for call in found.calls})
+    models = pages.desk.models()
+    return pages.signed_in(
+        request,
+        "quickstart/quickstart.html",
+        here="/quickstart",
+        overlay=None,
+        toast=None,
+        call=next((call_line(call, names, times) for call in found.calls), None),
+        since_ms=since_ms,
+        address=base_url(request, pages.desk.public_url),
+        model=next(iter(models), "keyhouse-demo"),
+        models=models,
+    )
