@@ -117,6 +117,7 @@ def _upstream(found: config.Upstream, environment: Mapping[str, str]) -> Upstrea
         base_url=found.base_url.rstrip("/"),
         api_key=key,
         auth=Auth(found.auth),
+        api_version=found.api_version,
         allow_private=found.allow_private,
         connect_timeout_ms=int(found.connect_timeout_seconds * 1000),
         first_byte_timeout_ms=int(found.first_byte_timeout_seconds * 1000),

@@ -82,16 +82,18 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An OpenAI-compatible server.
 
     `base_url` ends where OpenAI's does, before `/chat/completions`. The credential is in the environment
-    variable `api_key_env` or the file `api_key_file`, and goes up as `auth` says: `bearer`, as OpenAI wants it, or
-    `x-api-key`, as Anthropic does. Without `allow_private` the address must be https and public. Timeouts are
-    seconds: to connect, until the answer begins, and between two pieces of it.
+    variable `api_key_env` or the file `api_key_file`, and goes up as `auth` says: `bearer`, as OpenAI wants it,
+    `api-key`, as Azure does, or `x-api-key`, as Anthropic does. `api_version` is for Azure's addresses by deployment.
+    Without `allow_private` the address must be https and public. Timeouts are seconds: to connect, until the answer
+    begins, and between two pieces of it.
     """
 
     name: str
     base_url: str
     api_key_env: str | None = None
     api_key_file: str | None = None
-    auth: Literal["bearer", "x-api-key"] = "bearer"
+    auth: Literal["bearer", "api-key", "x-api-key"] = "bearer"
+    api_version: str | None = None
     allow_private: bool = False
     connect_timeout_seconds: float = 10.0
     first_byte_timeout_seconds: float = 600.0

@@ -8,8 +8,9 @@ import pytest
 
 from gateway.given_responses import ANSWER as KEPT
 from gateway.given_responses import create
-from gateway.scripted import USAGE, Script, Street, Wire, a_budget, a_street, chunk, streaming
+from gateway.scripted import UPSTREAM_KEY, USAGE, Script, Street, Wire, a_budget, a_street, chunk, streaming
 from keyhouse.core.limit import Unit, Window
+from keyhouse.gateway.routing import Auth
 
 ANSWER = {"id": "chatcmpl-1", "choices": [{"message": {"content": "hi"}}], "usage": USAGE}
 REFUSED = "http://127.0.0.1:1/v1"
@@ -254,3 +255,14 @@ async def test_a_failing_upstream_cools_down_as_long_as_it_asks_for_and_is_then_
 async def test_an_upstream_that_answers_nobody_is_no_longer_asked_first(tmp_path: Path) -> None:
     async with a_street(tmp_path, reset, beside=[answer]) as street:
         assert [await served_by(street) for _ in range(4)] == ["local", "local", "local", "beside-2"]
+
+
+@pytest.mark.asyncio
+async def test_azures_deployments_are_asked_by_their_own_address_and_header(tmp_path: Path) -> None:
+    azure: dict[str, Any] = {"auth": Auth.API_KEY, "api_version": "2024-10-21"}
+    async with a_street(tmp_path, answer, **azure) as street:
+        assert (await street.ask()).status_code == 200
+        head = street.seen[0].head.decode()
+    assert head.startswith("POST /v1/deployments/tiny-1-upstream/chat/completions?api-version=2024-10-21 HTTP/1.1")
+    assert f"api-key: {UPSTREAM_KEY}" in head
+    assert "authorization" not in head.lower()

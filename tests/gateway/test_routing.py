@@ -68,3 +68,23 @@ def test_after_its_cool_down_one_call_tries_an_upstream_and_the_others_wait_for_
     assert [names(routing.choose("m", b"x"))[0] for _ in range(3)] == ["a", "b", "b"]
     cool_downs.heard("a", 200, lambda _: None)
     assert names(routing.choose("m", b"x")) == ["a", "b"]
+
+
+AZURE = Upstream("azure", "https://r.openai.azure.com/openai", api_version="2024-10-21")
+
+
+@pytest.mark.parametrize(
+    ("upstream", "path", "target"),
+    [
+        (Upstream("u", "https://api.openai.com/v1"), "/chat/completions", "/chat/completions"),
+        (AZURE, "/chat/completions", "/deployments/our%2Fmini/chat/completions?api-version=2024-10-21"),
+        (AZURE, "/embeddings", "/deployments/our%2Fmini/embeddings?api-version=2024-10-21"),
+        (AZURE, "/responses", "/responses?api-version=2024-10-21"),
+    ],
+)
+def test_azures_older_addresses_name_the_deployment_and_the_version(upstream: Upstream, path: str, target: str) -> None:
+    assert Deployment(upstream, "our/mini").target(path) == target
+
+
+def test_a_query_is_gone_on_with() -> None:
+    assert AZURE.target("/responses/resp_1?stream=true") == "/responses/resp_1?stream=true&api-version=2024-10-21"

@@ -1,6 +1,7 @@
 """Only administrators choose hosts, and a host that is not public is not called unless they say so."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -92,6 +93,7 @@ async def test_the_connection_goes_to_the_address_that_was_vetted_and_to_the_nex
     [
         (Auth.BEARER, [], {"authorization": ["Bearer sk-u"]}),
         (Auth.BEARER, [("anthropic-beta", "a,b")], {"authorization": ["Bearer sk-u"], "anthropic-beta": ["a,b"]}),
+        (Auth.API_KEY, [], {"api-key": ["sk-u"]}),
         (Auth.X_API_KEY, [], {"x-api-key": ["sk-u"], "anthropic-version": ["2023-06-01"]}),
         (
             Auth.X_API_KEY,
@@ -121,7 +123,7 @@ async def test_the_credential_goes_up_as_the_upstream_wants_it(
     for line in heads[0][1:]:
         name, _, value = line.partition(": ")
         sent.setdefault(name.lower(), []).append(value)
-    names = ("authorization", "x-api-key", "anthropic-version", "anthropic-beta")
+    names = ("authorization", "api-key", "x-api-key", "anthropic-version", "anthropic-beta")
     assert {name: sent[name] for name in names if name in sent} == expected
     await client.close()
     server.close()
@@ -195,6 +197,31 @@ async def test_a_connection_is_used_again_and_a_new_one_made_where_it_was_closed
         assert connections == number // 2 + 1
     await client.close()
     server.close()
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_is_not_taken_in_time_was_never_made() -> None:
+    """A listener whose queue is full lets the next connection wait."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        waiting = []
+        for _ in range(4):
+            one = socket.socket()
+            one.setblocking(False)
+            waiting.append((one, asyncio.ensure_future(loop.sock_connect(one, full.getsockname()))))
+        await asyncio.wait([done for _, done in waiting], return_when=asyncio.FIRST_COMPLETED)
+        client = UpstreamClient(FakeClock())
+        upstream = Upstream(
+            "u", f"http://127.0.0.1:{full.getsockname()[1]}/v1", allow_private=True, connect_timeout_ms=100
+        )
+        with pytest.raises(Unsent) as caught:
+            async with client.forward(upstream, "/x", b"{}", "call_1"):
+                pass
+        for one, done in waiting:
+            done.cancel()
+            one.close()
+    assert caught.value.code is Code.UPSTREAM_UNAVAILABLE
+    await client.close()
 
 
 def test_a_credential_is_not_in_an_upstreams_text() -> None:

@@ -126,7 +126,7 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
                 hold.expect_the_worst()
             try:
                 up = request.passing(metered.upwards)
-                async with house.forward(upstream, metered.path, body, hold.call_id, up) as answer:
+                async with house.forward(upstream, deployment.target(metered.path), body, hold.call_id, up) as answer:
                     failure = cool_downs.heard(upstream.name, answer.status, answer.header)
                     if failure is not None and not is_last:
                         hold.release(flags=f"fell_back {failure}")

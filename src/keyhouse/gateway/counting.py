@@ -47,8 +47,9 @@ async def count(request: Request, house: House, counting: Counting) -> None:
     deployments = house.routing.choose(ask.model, request.entropy)
     if ask.references:
         deployments = await house.objects.at_keepers(credential, ask.references, deployments)
-    upstream, name = deployments[0].upstream, deployments[0].upstream_model
+    first = deployments[0]
+    upstream = first.upstream
     request.upstream = upstream.name
-    body, up = asked.written(name, None), request.passing(counting.upwards)
-    async with house.forward(upstream, counting.path, body, request.request_id, up) as answer:
+    body, up = asked.written(first.upstream_model, None), request.passing(counting.upwards)
+    async with house.forward(upstream, first.target(counting.path), body, request.request_id, up) as answer:
         await pass_free(request, answer, upstream)

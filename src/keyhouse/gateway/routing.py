@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -15,10 +16,26 @@ from keyhouse.gateway.cool_down import CoolDowns
 NAME_CHARACTERS_MAX: Final = 200
 """The longest name that is passed on unknown: it stands in the call's row and in the rollups."""
 
+DEPLOYMENT_PATHS: Final = frozenset(
+    {
+        "/audio/speech",
+        "/audio/transcriptions",
+        "/audio/translations",
+        "/chat/completions",
+        "/completions",
+        "/embeddings",
+        "/images/edits",
+        "/images/generations",
+    }
+)
+"""What Azure has below `/deployments/{deployment}` (its REST reference, data plane inference); the rest names the
+deployment in the body."""
+
 
 class Auth(StrEnum):
-    """How an upstream wants its credential: as OpenAI does, or as Anthropic does."""
+    """How an upstream wants its credential: as OpenAI does, as Azure does, or as Anthropic does."""
 
+    API_KEY = "api-key"
     BEARER = "bearer"
     X_API_KEY = "x-api-key"
 
@@ -27,6 +44,7 @@ class Upstream(msgspec.Struct, frozen=True):
     """An OpenAI-compatible server. `base_url` ends before `/chat/completions`, without a slash.
 
     `auth` is how it wants its credential. Without `allow_private` it must be https at a public address.
+    `api_version` makes it Azure's older form: models are below their deployments, and the version is in the query.
     `is_demo`: the built-in one, in this process.
     Timeouts: to connect, until the answer begins, and between two pieces of a streamed one.
     """
@@ -36,6 +54,7 @@ class Upstream(msgspec.Struct, frozen=True):
     api_key: str | None = None
     auth: Auth = Auth.BEARER
     allow_private: bool = False
+    api_version: str | None = None
     is_demo: bool = False
     connect_timeout_ms: int = 10_000
     first_byte_timeout_ms: int = 600_000
@@ -45,6 +64,14 @@ class Upstream(msgspec.Struct, frozen=True):
     def secret(self) -> bytes | None:
         """Its credential as it would show in an answer, from which it is cut out."""
         return self.api_key.encode() if self.api_key else None
+
+    def target(self, path: str, model: str | None = None) -> str:
+        """Where `path` of OpenAI's API is below the base of this upstream, for a model by its name there."""
+        if self.api_version is None:
+            return path
+        if model is not None and path in DEPLOYMENT_PATHS:
+            path = f"/deployments/{quote(model, safe='')}{path}"
+        return f"{path}{'&' if '?' in path else '?'}api-version={quote(self.api_version, safe='')}"
 
     def __repr__(self) -> str:
         return f"Upstream({self.name!r}, {self.base_url!r})"
@@ -63,6 +90,10 @@ class Deployment(msgspec.Struct, frozen=True):
     ceilings: Ceilings = UNKNOWN
     rank: int = 1
     weight: int = 1
+
+    def target(self, path: str) -> str:
+        """Where `path` of OpenAI's API is for this model, below its upstream's base."""
+        return self.upstream.target(path, self.upstream_model)
 
 
 class Model(msgspec.Struct, frozen=True):

@@ -65,7 +65,9 @@ class UpstreamClient:
     def forward(
         self, upstream: Upstream, path: str, body: bytes | Upload, call_id: str, headers: Sequence[tuple[str, str]] = ()
     ) -> Answer:
-        """A POST of `body` to `path` below the upstream's base. Nothing is sent before the answer is entered.
+        """A POST of `body` to `path` below the upstream's base, in the upstream's own form.
+
+        Nothing is sent before the answer is entered.
 
         The upstream is told `call_id` as `x-request-id`, so that its record can be held against the books, and
         `headers` of the client's, which stand on the endpoint's own list.
@@ -77,7 +79,7 @@ class UpstreamClient:
 
     def ask(self, upstream: Upstream, method: str, target: str, request_id: str) -> Answer:
         """A `method` without a body on `target`, a vetted path and perhaps a query, below the upstream's base."""
-        return _HttpAnswer(self._line_to(upstream), method, target, (), request_id, ())
+        return _HttpAnswer(self._line_to(upstream), method, upstream.target(target), (), request_id, ())
 
     def _line_to(self, upstream: Upstream) -> "_Line":
         line = self._lines.get(upstream.name)
@@ -93,7 +95,7 @@ class UpstreamClient:
         content = bytearray()
         try:
             async with asyncio.timeout(MODELS_SECONDS):
-                async with _HttpAnswer(line, "GET", "/models", (), "models", ()) as answer:
+                async with _HttpAnswer(line, "GET", upstream.target("/models"), (), "models", ()) as answer:
                     while (chunk := await answer.chunk()) is not None:
                         content += chunk
             listed = msgspec.json.decode(bytes(content), type=_Models)
@@ -331,7 +333,7 @@ def _headers(upstream: Upstream) -> dict[str, str]:
 
 def _credential(auth: Auth, api_key: str) -> tuple[str, str]:
     """The header in which an upstream wants its credential."""
-    return ("x-api-key", api_key) if auth is Auth.X_API_KEY else ("authorization", f"Bearer {api_key}")
+    return ("authorization", f"Bearer {api_key}") if auth is Auth.BEARER else (auth.value, api_key)
 
 
 def _tls() -> ssl.SSLContext:
