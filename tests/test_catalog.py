@@ -9,15 +9,19 @@ import pytest
 
 from given import FakeClock, a_database
 from keyhouse.catalog import Catalog, load_catalog
-from keyhouse.config import BadConfiguration, Model, Served, Settings, Upstream
+from keyhouse.config import BadConfiguration, Settings, Upstream
 from keyhouse.core.bound import UNKNOWN, Ask, Ceilings, worst_case
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import AMOUNT_MAX, Price, Rate
 from keyhouse.core.price_list import WrittenRate
-from keyhouse.gateway.cool_down import CoolDowns
-from keyhouse.gateway.routing import NAME_CHARACTERS_MAX, Deployment, Routing
+from keyhouse.core.sealing import SealingKey
+from keyhouse.core.written import Served
+from keyhouse.core.written import WrittenModel as Model
+from keyhouse.gateway.routing import NAME_CHARACTERS_MAX, Deployment
 from keyhouse.gateway.routing import Model as RoutedModel
 from keyhouse.gateway.upstream import UpstreamClient
+
+SEALING = SealingKey("1", b"s" * 32)
 
 
 @asynccontextmanager
@@ -41,7 +45,7 @@ async def loaded(folder: Path, environment: dict[str, str], settings: Settings |
     database = a_database(folder, clock)
     client = UpstreamClient(clock)
     try:
-        return await load_catalog(settings or Settings(), environment, database, clock, client)
+        return await load_catalog(settings or Settings(), environment, database, clock, client, SEALING)
     finally:
         await client.close()
         await database.close()
@@ -55,14 +59,14 @@ def the_one(model: RoutedModel) -> Deployment:
 
 def routed(catalog: Catalog, name: str) -> Deployment:
     """Where a call for a model of this name goes."""
-    (deployment,) = Routing(catalog.models, CoolDowns(FakeClock()), catalog.others).choose(name, b"")
+    (deployment,) = catalog.routing.choose(name, b"")
     return deployment
 
 
 @pytest.mark.asyncio
 async def test_without_anything_the_demo_answers_and_no_other_name(tmp_path: Path) -> None:
     catalog = await loaded(tmp_path, {})
-    assert list(catalog.models) == ["keyhouse-demo"]
+    assert catalog.models == ["keyhouse-demo"]
     with pytest.raises(Refusal) as caught:
         routed(catalog, "gpt-5")
     assert caught.value.code is Code.MODEL_UNKNOWN
@@ -75,11 +79,11 @@ async def test_the_environments_upstream_is_asked_for_its_models_and_gets_the_na
     async with a_server(b'{"data":[{"id":"zeta"},{"id":"gpt-5-mini"}],"object":"list"}') as (url, seen):
         catalog = await loaded(tmp_path, {"OPENAI_API_KEY": "sk-env", "OPENAI_BASE_URL": f"{url}/"})
     assert b"authorization: Bearer sk-env" in seen[0].replace(b"Authorization", b"authorization")
-    assert list(catalog.models) == ["gpt-5-mini", "zeta"]
-    price = the_one(catalog.models["gpt-5-mini"]).price
+    assert catalog.models == ["gpt-5-mini", "zeta"]
+    price = the_one(catalog.routing.get("gpt-5-mini")).price
     assert price is not None
     assert (price.id > 0, price.rates[0].input, price.rates[0].output) == (True, 250_000, 2_000_000)
-    assert the_one(catalog.models["zeta"]).price is None
+    assert the_one(catalog.routing.get("zeta")).price is None
     other = routed(catalog, "brand-new")
     assert (other.upstream.base_url, other.upstream_model, other.price) == (url, "brand-new", None)
     with pytest.raises(Refusal) as caught:
@@ -94,7 +98,7 @@ async def test_an_upstream_that_does_not_list_its_models_still_gets_calls(
 ) -> None:
     async with a_server(body, status) as (url, _):
         catalog = await loaded(tmp_path, {"OPENAI_API_KEY": "sk-env", "OPENAI_BASE_URL": url})
-    assert dict(catalog.models) == {}
+    assert catalog.models == []
     assert routed(catalog, "tiny-1").upstream.name == "openai"
 
 
@@ -116,12 +120,13 @@ async def test_configured_models_have_their_own_prices_and_no_other_name_is_serv
         ),
     )
     catalog = await loaded(tmp_path, {"LOCAL_KEY": "sk-1", "OPENAI_API_KEY": "sk-env"}, settings)
-    tiny, known, unknown = map(the_one, catalog.models.values())
+    tiny, known, unknown = [the_one(catalog.routing.get(name)) for name in catalog.models]
     assert tiny.price == Price(1, (Rate(1_000_000, 500_000, 1_000_000, 2_000_000),))
     assert (tiny.upstream.base_url, tiny.ceilings.output_tokens) == ("http://127.0.0.1:1/v1", 512)
     assert known.price is not None
     assert unknown.price is None
-    assert catalog.others is None
+    with pytest.raises(Refusal):
+        catalog.routing.get("gpt-5")
 
 
 @pytest.mark.asyncio
@@ -139,7 +144,7 @@ async def test_each_upstream_of_a_model_has_its_own_name_price_and_place(tmp_pat
             ),
         ),
     )
-    a, b, c = (await loaded(tmp_path, {}, settings)).models["gpt-5-mini"].deployments
+    a, b, c = (await loaded(tmp_path, {}, settings)).routing.get("gpt-5-mini").deployments
     assert [(one.upstream.name, one.upstream_model, one.rank, one.weight) for one in (a, b, c)] == [
         ("a", "gpt-5-mini", 1, 1),
         ("b", "gpt-5-mini", 1, 3),
@@ -162,7 +167,7 @@ async def test_a_price_keeps_its_id_until_it_changes(tmp_path: Path) -> None:
             upstreams=(Upstream("local", "http://127.0.0.1:1/v1", allow_private=True),),
             models=(Model("tiny-1", ("local",), input_usd_per_million="1.00", output_usd_per_million=output),),
         )
-        price = the_one((await loaded(tmp_path, {}, settings)).models["tiny-1"]).price
+        price = the_one((await loaded(tmp_path, {}, settings)).routing.get("tiny-1")).price
         assert price is not None
         ids.append(price.id)
     assert ids == [1, 1, 2]
@@ -182,7 +187,7 @@ FREE = Rate(0, 0, 0, 0)
 async def priced(folder: Path, model: Model) -> Price | None:
     """What one configured model costs."""
     catalog = await loaded(folder, {}, Settings(upstreams=(LOCAL,), models=(model,)))
-    return the_one(catalog.models[model.name]).price
+    return the_one(catalog.routing.get(model.name)).price
 
 
 @pytest.mark.asyncio
@@ -284,7 +289,7 @@ async def test_maxima_are_the_configured_ones_else_what_is_known_of_images(tmp_p
         Model("tiny-1", ("local",)),
     )
     catalog = await loaded(tmp_path, {}, Settings(upstreams=(LOCAL,), models=models))
-    found = {name: the_one(model) for name, model in catalog.models.items()}
+    found = {name: the_one(catalog.routing.get(name)) for name in catalog.models}
     assert found["all"].ceilings == Ceilings(1, 2, 3, 4, 5)
     assert found["gpt-4o"].ceilings == found["alias"].ceilings == Ceilings(image_tokens=1_445)
     assert found["own"].ceilings == Ceilings(image_tokens=5)

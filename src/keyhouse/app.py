@@ -28,19 +28,22 @@ from keyhouse.control.playground import Playground
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
+from keyhouse.control.served_models import Models
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.control.spend_alerts import SpendAlerts
+from keyhouse.control.upstreams import Upstreams
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.keyring import Keyring
+from keyhouse.core.money import Price
 from keyhouse.doors import DESCRIBED, ASGIApp, Doors
 from keyhouse.gateway import asgi as gateway
 from keyhouse.gateway import described as gateway_described
 from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.call import House as GatewayHouse
-from keyhouse.gateway.cool_down import CoolDowns
 from keyhouse.gateway.objects import Objects
+from keyhouse.gateway.probing import Probe
 from keyhouse.gateway.report_throttle import ReportThrottle
 from keyhouse.gateway.routing import Routing
 from keyhouse.gateway.upstream import UpstreamClient
@@ -57,6 +60,7 @@ from keyhouse.metrics import Metrics, Sources
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
+from keyhouse.reporting.catalog import CatalogQuestions
 from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
@@ -80,7 +84,6 @@ from keyhouse.store.engine import Database, Unavailable
 from keyhouse.store.master_key import open_keyring
 from keyhouse.store.opening import address_of, open_database
 from keyhouse.store.postgres import PostgresDatabase
-from keyhouse.store.prices import list_prices
 from keyhouse.store.sqlite import SqliteDatabase
 from keyhouse.wire.openapi import document
 
@@ -175,31 +178,31 @@ async def open_house(
     ground = await open_ground(settings, data)
     database, clock, entropy = ground.database, ground.clock, ground.entropy
     client = UpstreamClient(clock)
-    catalog = await load_catalog(settings, environment, database, clock, client)
-    books = await _open_ledger(ground, say)
+    catalog = await load_catalog(settings, environment, database, clock, client, ground.keyring.sealing)
+    books = await _open_ledger(ground, say, catalog.prices)
     ledger = books.ledger
     admin_keys = AdminKeys(database, clock, ground.keyring.pepper)
     kept = Kept(settings.retention.minutes_days, settings.retention.calls_days)
-    watch, housekeeping, finish_rounds = begin_rounds(database, clock, kept, admin_keys)
+    watch, housekeeping, finish_rounds = begin_rounds(database, clock, kept, admin_keys, catalog.round)
     statuses: dict[tuple[str, int], int] = {}
 
     def print_setup_link() -> None:
         token = ground.setup.new_link_token()
         say(f"set up the first account within 15 minutes: {url}/set-up/{token}")
 
-    routing = Routing(catalog.models, CoolDowns(clock), catalog.others)
     authenticator = Authenticator(database, ground.keyring.pepper, clock)
-    database.listen(authenticator.forget, authenticator.forget_all)
-    lobby = _lobby(ground, authenticator, routing, ledger, client, settings.leaks.action, write_line)
+    database.listen(catalog.hearing(authenticator.forget), catalog.hearing_all(authenticator.forget_all))
+    lobby = _lobby(ground, authenticator, catalog.routing, ledger, client, settings.leaks.action, write_line)
     keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
-    office = _office(ground, admin_keys, keys, catalog, authenticator.forget)
+    office = _office(ground, admin_keys, keys, catalog, client, authenticator.forget)
     desk = _desk(ground, keys, catalog, lobby, settings.server.public_url, print_setup_link)
+    sources = Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses, catalog.routing)
     doors = Doors(
         gateway=lobby,
         admin=cast("ASGIApp", admin.build(office)),
         console=cast("ASGIApp", console.build(desk)),
         is_ready=lambda: ledger.is_well,
-        metrics=Metrics(Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses, routing)).page,
+        metrics=Metrics(sources).page,
         statuses=statuses,
         entropy=entropy,
         trusted_proxies=settings.server.trusted_proxies,
@@ -244,7 +247,7 @@ class _OpenLedger:
     finish: Callable[[], Awaitable[None]]
 
 
-async def _open_ledger(ground: Ground, say: Say) -> _OpenLedger:
+async def _open_ledger(ground: Ground, say: Say, prices: Mapping[int, Price]) -> _OpenLedger:
     """The ledger, with what dead gateways left closed."""
     books = open_books(ground.database, ground.clock)
     await books.begin()
@@ -266,7 +269,6 @@ async def _open_ledger(ground: Ground, say: Say) -> _OpenLedger:
         except Unavailable as error:
             report_failure("the database could not be told that this gateway has stopped", error)
 
-    prices = {price.id: price for price in await ground.database.read(list_prices)}
     ledger = Ledger(commit, ground.clock, prices)
     return _OpenLedger(ledger, commit.tally, lambda: orphans + instances.orphans, finish)
 
@@ -285,6 +287,7 @@ def _office(
     admin_keys: AdminKeys,
     keys: Keys,
     catalog: Catalog,
+    client: UpstreamClient,
     on_change: Callable[[str], None],
 ) -> Office:
     """What the Admin API works with."""
@@ -294,6 +297,10 @@ def _office(
         keys=keys,
         limits=Limits(database, clock, ground.entropy),
         policies=Policies(database),
+        upstreams=Upstreams(database, ground.entropy, ground.keyring.sealing, catalog.configured, catalog.reload),
+        served_models=Models(database, ground.entropy, catalog.configured, catalog.reload),
+        catalog_questions=CatalogQuestions(database, catalog.configured),
+        test_upstream=Probe(client, clock, catalog.routing).test,
         projects=Projects(database, clock, ground.entropy, on_change),
         service_accounts=ServiceAccounts(database, clock, ground.entropy, ground.keyring.pepper, on_change),
         rate_limits=RateLimits(database, ground.entropy),
@@ -308,7 +315,7 @@ def _office(
         usage_questions=UsageQuestions(database),
         call_questions=CallQuestions(database, clock),
         caller_questions=CallerQuestions(database, clock),
-        models=lambda: list(catalog.models),
+        models=lambda: catalog.models,
         clock=clock,
         entropy=ground.entropy,
     )
@@ -355,7 +362,7 @@ def _desk(
         hygiene=Hygiene(database, clock),
         project_questions=ProjectQuestions(database),
         names=Names(database).names,
-        models=lambda: list(catalog.models),
+        models=lambda: catalog.models,
         upstream_note=catalog.note,
         clock=clock,
         entropy=ground.entropy,

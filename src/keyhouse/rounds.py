@@ -24,15 +24,19 @@ SPENDING_SECONDS: Final = 60.0
 
 
 def begin_rounds(
-    database: Database, clock: Clock, kept: Kept, admin_keys: AdminKeys
+    database: Database, clock: Clock, kept: Kept, admin_keys: AdminKeys, reread: Callable[[], Awaitable[object]]
 ) -> tuple[Watch, Housekeeping, Callable[[], Awaitable[None]]]:
-    """The auditor and housekeeping, at work in the background, and how to end them."""
+    """The auditor and housekeeping, at work in the background, and how to end them.
+
+    `reread` waits until upstreams or models may have changed, and reads them again.
+    """
     watch = Watch(database, clock, _tell)
     housekeeping = Housekeeping(database, clock, kept)
     spending = SpendWatch(database, clock, _tell_crossed)
     notices = Notices(database, clock)
     works: tuple[tuple[Callable[[], Awaitable[object]], float, str], ...] = (
         (admin_keys.write_uses, USES_SECONDS, "last uses were not written"),
+        (reread, 0.0, "upstreams and models could not be read"),
         (housekeeping.round, SWEEP_SECONDS, "housekeeping has failed"),
         (notices.round, NOTICE_SECONDS, "keys were not looked through"),
         (spending.round, SPENDING_SECONDS, "spend alerts could not be looked at"),

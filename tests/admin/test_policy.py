@@ -29,6 +29,8 @@ class Ids:
         self.limit = town.ask("POST", "/limits", body=body).json()["id"]
         account = town.ask("POST", "/projects/proj_1/service_accounts", body={"name": "bot"}).json()["id"]
         self._ids = {"project_id": "proj_1", "limit_id": self.limit, "service_account_id": account}
+        self._ids["upstream_id"] = town.ask("POST", "/upstreams", body=UPSTREAM).json()["id"]
+        self._ids["model_id"] = town.ask("POST", "/models", body=MODEL).json()["id"]
         self._ids["call_id"] = town.execute(a_call)
         for place in ("", "/projects/proj_1"):
             town.ask("POST", f"{place}/spend_limit", body=SPEND)
@@ -58,6 +60,8 @@ def ids(town: Town) -> Ids:
     return Ids(town)
 
 
+UPSTREAM = {"name": "own", "base_url": "https://127.0.0.1:1/v1"}
+MODEL = {"name": "own-1", "upstreams": ["fixed"]}
 SPEND = {"threshold_amount": 100, "currency": "USD", "interval": "month"}
 CHANNEL = {"notification_channel": {"type": "email", "recipients": ["ada@example.com"]}}
 
@@ -66,6 +70,8 @@ def valid_body(template: str) -> dict[str, Any]:
     """A body that this address takes, so that only the id in it can be what is wrong."""
     if "spend_" in template:
         return SPEND | CHANNEL
+    if "/upstreams" in template or "/models" in template:
+        return {}
     if template.endswith("model_permissions"):
         return {"mode": "deny_list", "model_ids": []}
     return {"name": "x"} if template.endswith(("}", "api_keys", "accounts")) else {}

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert
 from given import AUDIT_KEY, NOON, FakeClock, a_database, seeded_entropy, some_people
 from keyhouse.admin.app import build
 from keyhouse.admin.office import Office
+from keyhouse.catalog import Catalog, Given, upstream_of
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import KeyDraft, Keys
 from keyhouse.control.limits import Limits
@@ -23,12 +24,19 @@ from keyhouse.control.model_permissions import ModelPermissions
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
+from keyhouse.control.served_models import Models
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.spend_alerts import SpendAlerts
+from keyhouse.control.upstreams import Upstreams
 from keyhouse.core.errors import Refusal
+from keyhouse.core.sealing import SealingKey
+from keyhouse.core.written import Configured, WrittenModel, WrittenUpstream
+from keyhouse.gateway.probing import Probe
+from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
+from keyhouse.reporting.catalog import CatalogQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.projects import ProjectQuestions
@@ -46,6 +54,14 @@ NOW = NOON // 1000
 """What the town's clock shows, in Unix seconds, until it is turned."""
 
 
+SEALING = SealingKey("1", b"s" * 32)
+CONFIGURED = Configured(
+    (WrittenUpstream("fixed", "https://fixed.example/v1"),),
+    (WrittenModel(name="vendor/fixed-1", upstreams=("fixed",)),),
+)
+"""What the town's configuration has."""
+
+
 class Town:
     """Organization `org-1` of `user-1` with default project `proj_1`, and `org-2` of `user-2` with `proj_2`.
 
@@ -58,6 +74,8 @@ class Town:
         self.entropy = seeded_entropy(7)
         self.changed: list[str] = []
         self.keys = Keys(database, clock, self.entropy, PEPPER, self.changed.append)
+        fixed = {one.name: upstream_of(one, None) for one in CONFIGURED.upstreams}
+        self.catalog = Catalog(Given(CONFIGURED, fixed), database, clock, SEALING)
         self.office = Office(
             admin_keys=AdminKeys(database, clock, PEPPER),
             keys=self.keys,
@@ -77,6 +95,10 @@ class Town:
             usage_questions=UsageQuestions(database),
             call_questions=CallQuestions(database, clock),
             caller_questions=CallerQuestions(database, clock),
+            upstreams=Upstreams(database, self.entropy, SEALING, CONFIGURED, self.catalog.reload),
+            served_models=Models(database, self.entropy, CONFIGURED, self.catalog.reload),
+            catalog_questions=CatalogQuestions(database, CONFIGURED),
+            test_upstream=Probe(UpstreamClient(clock), clock, self.catalog.routing).test,
             models=lambda: ["tiny-1", "vendor/tiny-2"],
             clock=clock,
             entropy=self.entropy,

@@ -3,7 +3,7 @@
 import pytest
 
 from keyhouse.core.money import Price, Rate
-from keyhouse.core.price_list import BadPrices, PriceList, WrittenRate
+from keyhouse.core.price_list import BadField, PriceList, WrittenRate
 
 KNOWN = Price(7, (Rate(1, 1, 1, 2),), request=5)
 
@@ -42,6 +42,6 @@ def test_a_price_beside_tokens_leaves_what_is_known_of_tokens() -> None:
     ],
 )
 def test_what_cannot_be_meant_is_named(prices: PriceList, field: str) -> None:
-    with pytest.raises(BadPrices) as caught:
-        prices.require_sense()
+    with pytest.raises(BadField) as caught:
+        prices.require_prices()
     assert caught.value.field == field

@@ -16,6 +16,7 @@ from keyhouse.admin.policy import ROOT as ADMIN_ROOT
 from keyhouse.console.policy import POLICY as CONSOLE
 from keyhouse.core.errors import Code
 from keyhouse.core.price_list import WrittenRate
+from keyhouse.core.written import Served, WrittenModel
 from keyhouse.gateway import endpoints
 from keyhouse.store.audit import Event
 
@@ -27,8 +28,8 @@ SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "[retention]": config.Retention,
     "[leaks]": config.Leaks,
     "[[upstreams]]": config.Upstream,
-    "[[models]]": config.Model,
-    "[[models.upstreams]]": config.Served,
+    "[[models]]": WrittenModel,
+    "[[models.upstreams]]": Served,
     "[[models.rates]]": WrittenRate,
 }
 SHOWN: Final[Mapping[Any, str]] = {None: "-", (): "none", msgspec.NODEFAULT: "required"}

@@ -80,8 +80,11 @@ WITHOUT_MIRROR: Final = frozenset(
         "gateway/described.py",  # tests/wire/test_openapi.py, tests/e2e/test_admin_api.py
         "gateway/counting.py",  # tests/gateway/test_anthropic.py, tests/gateway/test_stored.py
         "gateway/listing.py",  # tests/gateway/test_keeping.py
-        "gateway/routing.py",  # tests/test_catalog.py, tests/gateway/test_endpoints.py
         "identity/guessable.py",  # tests/identity/test_passwords.py
+        "cli/served_models.py",  # tests/cli/test_upstreams.py
+        "control/served_models.py",  # tests/control/test_upstreams.py, tests/admin/test_served_models.py
+        "gateway/probing.py",  # tests/admin/test_upstreams.py
+        "reporting/catalog.py",  # tests/admin/test_upstreams.py, tests/admin/test_served_models.py
         "ledger/auditor.py",  # tests/ledger/test_book.py
         "ledger/known.py",  # tests/ledger/test_watch.py
         "ledger/orphans.py",  # tests/ledger/test_book.py

@@ -26,14 +26,20 @@ NEAREST: Final[Mapping[Event, str]] = {
     Event.AUDIT_LOG_CHAINED: "organization.updated",
     Event.LIMIT_DELETED: "rate_limit.deleted",
     Event.LIMIT_SET: "rate_limit.updated",
+    Event.MODEL_CREATED: "organization.updated",
+    Event.MODEL_DELETED: "organization.updated",
     Event.MODEL_PERMISSIONS_DELETED: "project.updated",
     Event.MODEL_PERMISSIONS_UPDATED: "project.updated",
+    Event.MODEL_UPDATED: "organization.updated",
     Event.ORGANIZATION_CREATED: "organization.updated",
     Event.POLICIES_UPDATED: "organization.updated",
     Event.SPEND_ALERT_CREATED: "tenant.billing.alerts.updated",
     Event.SPEND_ALERT_CROSSED: "tenant.billing.alerts.updated",
     Event.SPEND_ALERT_DELETED: "tenant.billing.alerts.updated",
     Event.SPEND_ALERT_UPDATED: "tenant.billing.alerts.updated",
+    Event.UPSTREAM_CREATED: "organization.updated",
+    Event.UPSTREAM_DELETED: "organization.updated",
+    Event.UPSTREAM_UPDATED: "organization.updated",
 }
 """OpenAI's type for what it has no name for. All other events have OpenAI's own names."""
 

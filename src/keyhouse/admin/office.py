@@ -1,7 +1,8 @@
 """What the Admin API works with: handed in by the composition root, never made here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from litestar.di import NamedDependency
 
@@ -12,12 +13,15 @@ from keyhouse.control.model_permissions import ModelPermissions
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
+from keyhouse.control.served_models import Models
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.spend_alerts import SpendAlerts
+from keyhouse.control.upstreams import Upstreams
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
+from keyhouse.reporting.catalog import CatalogQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.projects import ProjectQuestions
@@ -48,6 +52,10 @@ class Office:
     usage_questions: UsageQuestions
     call_questions: CallQuestions
     caller_questions: CallerQuestions
+    upstreams: Upstreams
+    served_models: Models
+    catalog_questions: CatalogQuestions
+    test_upstream: Callable[[str, str | None], Awaitable[list[dict[str, Any]]]]
     models: Callable[[], Sequence[str]]
     clock: Clock
     entropy: Entropy

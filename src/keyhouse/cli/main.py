@@ -95,6 +95,8 @@ app.command(
 )
 app.command("keyhouse.cli.policies:policies_app", name="policies", help="What the organization wants of its keys.")
 app.command("keyhouse.cli.limits:limits_app", name="limits", help="Budgets and rate limits.")
+app.command("keyhouse.cli.upstreams:upstreams_app", name="upstreams", help="The servers that models run on.")
+app.command("keyhouse.cli.served_models:models_app", name="models", help="Models, and who serves them.")
 app.command("keyhouse.cli.usage:usage", name="usage", help=_USAGE)
 app.command("keyhouse.cli.usage:costs", name="costs", help=_COSTS)
 app.command("keyhouse.cli.calls:calls_app", name="calls", help="Calls, and what each was charged for.")

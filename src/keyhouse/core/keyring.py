@@ -5,15 +5,18 @@ import hmac
 
 import msgspec
 
+from keyhouse.core.sealing import SealingKey
+
 
 class Keyring(msgspec.Struct, frozen=True):
-    """`pepper` keys the digests of API keys' secrets, `audit` the audit log's chain; `check` recognizes the master key
-    and reveals nothing of it.
+    """`pepper` keys the digests of API keys' secrets, `audit` the audit log's chain, `sealing` encrypts credentials;
+    `check` recognizes the master key and reveals nothing of it.
     """
 
     pepper: bytes
     audit: bytes
     check: bytes
+    sealing: SealingKey
 
     def __repr__(self) -> str:
         return "Keyring(...)"
@@ -25,6 +28,7 @@ def derive(master_key: bytes) -> Keyring:
         pepper=_derived(master_key, b"keyhouse pepper 1"),
         audit=_derived(master_key, b"keyhouse audit 1"),
         check=_derived(master_key, b"keyhouse check 1"),
+        sealing=SealingKey("1", _derived(master_key, b"keyhouse sealing 1")),
     )
 
 

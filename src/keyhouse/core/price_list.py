@@ -21,8 +21,8 @@ BESIDE_TOKENS: Final = (
 """Prices of tokens that mean nothing without those of plain ones."""
 
 
-class BadPrices(ValueError):  # noqa: N818  it is an answer, not a fault
-    """Prices that cannot be meant. `field` names the one at fault, empty where it is several."""
+class BadField(ValueError):  # noqa: N818  it is an answer, not a fault
+    """What was written cannot be meant. `field` names the one at fault, empty where it is several."""
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"{field}: {why}" if field else why)
@@ -65,14 +65,14 @@ class PriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         """Whether it says anything."""
         return bool(self.rates) or any(text is not None for text in self._texts())
 
-    def require_sense(self) -> None:
-        """Raise BadPrices unless every price is a number that can be meant, and stands beside those that it needs."""
+    def require_prices(self) -> None:
+        """Raise BadField unless every price is a number that can be meant, and stands beside those that it needs."""
         _require_amounts(self, "")
         if (self.input_usd_per_million is None) != (self.output_usd_per_million is None):
-            raise BadPrices("", "set both input_usd_per_million and output_usd_per_million, or neither")
+            raise BadField("", "set both input_usd_per_million and output_usd_per_million, or neither")
         for name in BESIDE_TOKENS:
             if self.input_usd_per_million is None and getattr(self, name) is not None:
-                raise BadPrices(
+                raise BadField(
                     name,
                     "expected input_usd_per_million and output_usd_per_million beside it; without them the known "
                     "prices are used",
@@ -107,21 +107,21 @@ class PriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     def _require_rates(self) -> None:
         if self.rates and self.input_usd_per_million is None:
-            raise BadPrices("rates", "expected input_usd_per_million and output_usd_per_million beside them")
+            raise BadField("rates", "expected input_usd_per_million and output_usd_per_million beside them")
         kinds = {(DEFAULT_TIER, 0)}
         for number, rate in enumerate(self.rates):
             place = f"rates[{number}]"
             _require_amounts(rate, f"{place}.")
             if not 0 <= rate.from_input_tokens <= INPUT_TOKENS_MAX:
-                raise BadPrices(
+                raise BadField(
                     f"{place}.from_input_tokens", f"expected 0 to {INPUT_TOKENS_MAX}, not {rate.from_input_tokens}"
                 )
             if not rate.tier or (rate.tier, rate.from_input_tokens) in kinds:
-                raise BadPrices(place, "expected a tier and from_input_tokens that no other rate has")
+                raise BadField(place, "expected a tier and from_input_tokens that no other rate has")
             kinds.add((rate.tier, rate.from_input_tokens))
         for number, rate in enumerate(self.rates):
             if (rate.tier, 0) not in kinds:
-                raise BadPrices(f"rates[{number}]", f"the tier {rate.tier!r} needs a rate from 0 tokens, too")
+                raise BadField(f"rates[{number}]", f"the tier {rate.tier!r} needs a rate from 0 tokens, too")
 
 
 def _require_amounts(written: PriceList | WrittenRate, place: str) -> None:
@@ -135,9 +135,9 @@ def _require_amounts(written: PriceList | WrittenRate, place: str) -> None:
             amount, one_usd = (parse_price(text), 1_000_000) if is_per_million else (parse_usd(text), NANO_PER_USD)
         except ValueError as error:
             unit = "USD per million" if is_per_million else "USD"
-            raise BadPrices(f"{place}{name}", f"{error}; write {unit} as text, such as '0.25'") from None
+            raise BadField(f"{place}{name}", f"{error}; write {unit} as text, such as '0.25'") from None
         if amount > PRICE_USD_MAX * one_usd:
-            raise BadPrices(f"{place}{name}", f"expected at most {PRICE_USD_MAX} USD, not {text}")
+            raise BadField(f"{place}{name}", f"expected at most {PRICE_USD_MAX} USD, not {text}")
 
 
 def _rate(written: PriceList | WrittenRate) -> Rate:

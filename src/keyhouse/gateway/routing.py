@@ -1,6 +1,6 @@
 """Which upstreams serve a model, in which order they are tried, and which models a key may see."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
@@ -113,19 +113,26 @@ class Routing:
 
     def __init__(self, models: Mapping[str, Model], cool_downs: CoolDowns, others: Upstream | None = None) -> None:
         self.cool_downs = cool_downs
+        self.replace(models, (), others)
+
+    def replace(self, models: Mapping[str, Model], upstreams: Iterable[Upstream], others: Upstream | None) -> None:
+        """From now on there are these models and no others; a call that runs goes on as it was chosen."""
         self._models = dict(models)
         self._others = others
-        self._upstreams = {
-            deployment.upstream.name: deployment.upstream
-            for model in self._models.values()
-            for deployment in model.deployments
-        }
+        self._upstreams = {upstream.name: upstream for upstream in upstreams}
+        for model in models.values():
+            self._upstreams |= {each.upstream.name: each.upstream for each in model.deployments}
         if others is not None:
             self._upstreams[others.name] = others
 
     @property
+    def names(self) -> list[str]:
+        """The names of the models."""
+        return list(self._models)
+
+    @property
     def upstreams(self) -> Collection[str]:
-        """The names of all upstreams that serve anything."""
+        """The names of all upstreams."""
         return self._upstreams.keys()
 
     @property

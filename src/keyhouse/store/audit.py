@@ -37,8 +37,11 @@ class Event(StrEnum):
     LOGIN_FAILED = "login.failed"
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGOUT_SUCCEEDED = "logout.succeeded"
+    MODEL_CREATED = "model.created"
+    MODEL_DELETED = "model.deleted"
     MODEL_PERMISSIONS_DELETED = "model_permissions.deleted"
     MODEL_PERMISSIONS_UPDATED = "model_permissions.updated"
+    MODEL_UPDATED = "model.updated"
     ORGANIZATION_CREATED = "organization.created"
     POLICIES_UPDATED = "policies.updated"
     PROJECT_ARCHIVED = "project.archived"
@@ -52,6 +55,9 @@ class Event(StrEnum):
     SPEND_ALERT_CROSSED = "spend_alert.crossed"
     SPEND_ALERT_DELETED = "spend_alert.deleted"
     SPEND_ALERT_UPDATED = "spend_alert.updated"
+    UPSTREAM_CREATED = "upstream.created"
+    UPSTREAM_DELETED = "upstream.deleted"
+    UPSTREAM_UPDATED = "upstream.updated"
 
 
 class Entry(msgspec.Struct, frozen=True):

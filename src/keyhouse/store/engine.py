@@ -23,6 +23,9 @@ __all__ = ["Actor", "CannotOpen", "Change", "Connection", "Database", "Unavailab
 
 T = TypeVar("T")
 
+CATALOG: Final = "catalog"
+"""What is announced, in place of a key, where upstreams or models have changed."""
+
 UNAVAILABLE_RETRY_MS: Final = 1_000
 """When whoever was told that the database cannot be used may try again."""
 
@@ -110,7 +113,7 @@ class Change:
         audit.insert_events(self.connection, chain_key, self._entries)
 
     def announce(self, *key_ids: str) -> None:
-        """Tell every other gateway of this database, once the change is durable, to read these keys anew."""
+        """Tell every other gateway of this database, once it is durable, to read these keys anew, or CATALOG."""
         self.announced |= dict.fromkeys(key_ids)
 
 
@@ -134,7 +137,7 @@ class Database(Protocol):
         ...
 
     def listen(self, forget: Callable[[str], None], forget_all: Callable[[], None]) -> None:
-        """Tell `forget` of every key that a change on any gateway announces, until `close`.
+        """Tell `forget` of every key that a change on any gateway announces, and of CATALOG, until `close`.
 
         `forget_all` is called where announcements may have been missed.
         """

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from keyhouse.store.metadata import METADATA
 from keyhouse.store.rollup_tables import rollup_tables
-from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, spend_alerts
+from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, models, spend_alerts, upstreams
 from keyhouse.store.schema_keys import key_notices, key_secrets, policies, repeats
 from keyhouse.store.schema_people import (
     REWRITTEN,
@@ -54,6 +54,7 @@ __all__ = [
     "key_secrets",
     "memberships",
     "model_permissions",
+    "models",
     "organizations",
     "password_resets",
     "policies",
@@ -65,6 +66,7 @@ __all__ = [
     "sessions",
     "sign_in_attempts",
     "spend_alerts",
+    "upstreams",
     "users",
 ]
 # Those of other files too: whoever reads or writes rows finds every table here.

@@ -28,6 +28,34 @@ model_permissions = Table(
 )
 """No row means every model."""
 
+upstreams = Table(
+    "upstreams",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("written", Text, nullable=False),
+    Column("credential", LargeBinary),
+    Column("credential_key_id", Text),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Index("upstreams_by_name", "name", unique=True),
+)
+"""`written` is JSON (`core/written.py`), `credential` sealed (`core/sealing.py`) with the key `credential_key_id`."""
+
+models = Table(
+    "models",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("written", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Index("models_by_name", "name", unique=True),
+)
+"""`written` is JSON (`core/written.py`)."""
+
 audit_events = Table(
     "audit_events",
     METADATA,
