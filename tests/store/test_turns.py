@@ -54,4 +54,5 @@ async def test_the_numbers_never_change() -> None:
         "SIGN_IN": 4,
         "PRICES": 5,
         "HOUSEKEEPING": 6,
+        "AUDIT_CHAINS": 7,
     }
