@@ -36,7 +36,6 @@ BROAD_EXCEPTS: Final = frozenset(
 WITHOUT_MIRROR: Final = frozenset(
     {
         "app.py",  # wiring: every e2e test
-        "cli/serve.py",  # e2e
         "cli/key_uses.py",  # tests/cli/test_keys.py
         "cli/ledger.py",  # e2e
         "core/call.py",  # names and values only

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,6 +24,9 @@ from keyhouse.store.engine import CannotOpen, Unavailable
 
 BACKLOG: Final = 2_048
 CONNECTIONS_MAX: Final = 50_000
+OTHER_FILES: Final = 256
+"""How many files besides connections are kept room for: the database's, logs, the server's own."""
+
 HEADER_BYTES_MAX: Final = 32_768
 HEADER_TIMEOUT_MS: Final = 10_000
 DRAIN_SECONDS: Final = 30
@@ -75,7 +79,7 @@ async def _run(house: House, host: str, port: int, url: str) -> None:
         http=HTTPModes.http1,
         websockets=False,
         backlog=BACKLOG,
-        backpressure=CONNECTIONS_MAX,
+        backpressure=connections_max(raise_file_limit()),
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES_MAX),
         log_enabled=False,
     )
@@ -98,6 +102,23 @@ async def _run(house: House, host: str, port: int, url: str) -> None:
     await house.ledger.drain(DRAIN_SECONDS)
     server.stop()  # type: ignore[no-untyped-call]
     await asyncio.wait({serving}, timeout=SERVER_STOP_SECONDS)
+
+
+def raise_file_limit() -> int:
+    """Raise how many files this process may have open to what the system lets it, and return that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return soft  # macOS has a hard limit that cannot be set
+    return hard
+
+
+def connections_max(files_max: int) -> int:
+    """How many clients may be connected: each may need a connection to an upstream, too. The next ones wait."""
+    if files_max == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return max(1, min(CONNECTIONS_MAX, (files_max - OTHER_FILES) // 2))
 
 
 def _free_address(host: str, port: int) -> tuple[str, int]:
