@@ -36,7 +36,7 @@ def a_row(*limits: LimitState, **fields: Any) -> KeyRow:
     times = dict.fromkeys(
         ("expires_at_ms", "disabled_at_ms", "disabled_by", "revoked_at_ms", "revoked_by", "last_used_at_ms")
     )
-    return KeyRow(ApiKey(**(usual | times | fields)), "Mira", "Mira", "Main", limits, ())
+    return KeyRow(ApiKey(**({"endpoints": None} | usual | times | fields)), "Mira", "Mira", "Main", limits, ())
 
 
 def a_state(used: int, reserved: int = 0, *, amount: int = 100, window: Window = Window.MONTH) -> LimitState:

@@ -102,8 +102,7 @@ def test_the_playground_asks_with_a_key_that_is_metered_and_seen_everywhere(owne
     expect(
         page.get_by_text("The upstream reported what was used; times its price, that is the charge.")
     ).to_be_visible()
-    (call,) = house.rows("SELECT id, key_id, agent FROM calls")
-    assert call["agent"] == "Keyhouse playground"
+    assert {call["agent"] for call in house.rows("SELECT agent FROM calls")} == {"Keyhouse playground"}
     for path, words in (("/usage?by=api_key_id", "Playground"), ("/calls", "Playground"), ("/api-keys", "Playground")):
         page.goto(path)
         expect(page.get_by_text(words, exact=True).first).to_be_visible()

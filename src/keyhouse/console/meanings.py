@@ -18,7 +18,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.KEY_OWNER_GONE: "Whoever the key belongs to is no longer a member.",
     Code.PROJECT_ARCHIVED: "The key's project was archived.",
     Code.ADDRESS_NOT_ALLOWED: "The key may only be used from addresses on its list.",
-    Code.PERMISSION_MISSING: "The key lacks the permission named.",
+    Code.PERMISSION_MISSING: "The key lacks the permission named, or is a child key that asks for a child.",
     Code.MODEL_NOT_ALLOWED: "The key may not use this model.",
     Code.MODEL_UNKNOWN: "No model has this name here.",
     Code.LIMIT_RATE: "A limit per minute is full. It fits again after `retry-after-ms`.",
