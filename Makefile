@@ -31,9 +31,10 @@ soak: .venv/dev ## the long proofs: hundreds of crashes under load
 	KEYHOUSE_MACHINE_EXAMPLES=500 $(BIN)/pytest tests/ledger/test_machine.py --timeout 7200
 	$(BIN)/pytest tests -m soak --timeout 7200 -s $(ARGS)
 
-bench: .venv/dev ## throughput and latency beside nginx, in one run
+bench: .venv/dev $(if $(PEERS),$(UV)) ## throughput and latency beside nginx, in one run; PEERS=1 for LiteLLM and Portkey, too
 	@bench/setup
-	$(BIN)/python -m bench $(ARGS)
+	@$(if $(PEERS),bench/setup_peers $(UV) .tools/peers)
+	$(BIN)/python -m bench $(if $(PEERS),--peers .tools/peers) $(ARGS)
 
 format: .venv/dev ## put the code into shape
 	$(BIN)/ruff format .

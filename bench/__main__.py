@@ -13,7 +13,8 @@ from bench import report as reports
 from bench.measure import Bench
 from bench.postgres import postgres
 from bench.processes import CannotRun, allow_many_files, busy_share
-from bench.servers import LOAD_CORE, SERVER_CORE, field, verify
+from bench.servers import field, verify
+from bench.target import LOAD_CORE, SERVER_CORE
 
 PARTS: Final = ("chat", "streams", "flood", "ledger", "gateways", "scale")
 REQUESTS_TOGETHER: Final = 24_000
@@ -27,11 +28,14 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each kind of load (default 3)")
     parser.add_argument("--seconds", type=float, default=3.0, help="about how long one load lasts (default 3)")
+    parser.add_argument(
+        "--peers", type=Path, metavar="FOLDER", help="measure LiteLLM and Portkey, too, from where setup_peers put them"
+    )
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     try:
-        report = run(given.parts or PARTS, given.rounds, given.seconds)
+        report = run(given.parts or PARTS, given.rounds, given.seconds, given.peers)
     except CannotRun as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -41,7 +45,7 @@ def main() -> int:
     return 1 if report.problems else 0
 
 
-def run(parts: Sequence[str], rounds: int, seconds: float) -> reports.Report:
+def run(parts: Sequence[str], rounds: int, seconds: float, peers: Path | None = None) -> reports.Report:
     """Start everything, measure, check the books, stop everything. Raises CannotRun."""
     cores = os.sched_getaffinity(0)
     if not {SERVER_CORE, LOAD_CORE} <= cores:
@@ -51,7 +55,7 @@ def run(parts: Sequence[str], rounds: int, seconds: float) -> reports.Report:
     print("Everything is on: key, limits, a ledger synced to disk before each call is forwarded.")
     with tempfile.TemporaryDirectory(prefix="keyhouse-bench-") as name:
         folder = Path(name)
-        chat = _chat(folder, rounds, seconds) if "chat" in parts else None
+        chat = _chat(folder, rounds, seconds, peers) if "chat" in parts else None
         paced = streams.measure(folder / "streams", _say) if "streams" in parts else None
         refused = flood.measure(folder / "flood", rounds, _say) if "flood" in parts else None
         paces = _ledger(folder, seconds) if "ledger" in parts else []
@@ -63,8 +67,8 @@ def run(parts: Sequence[str], rounds: int, seconds: float) -> reports.Report:
     return reports.Report(others, chat, paced, refused, tuple(paces), tuple(together), tuple(flatness), tuple(problems))
 
 
-def _chat(folder: Path, rounds: int, seconds: float) -> reports.Chat:
-    with field(folder) as running:
+def _chat(folder: Path, rounds: int, seconds: float, peers: Path | None) -> reports.Chat:
+    with field(folder, peers and peers.resolve()) as running:
         bench = Bench(running, rounds=rounds, seconds=seconds, say=_say)
         results = [*bench.run("plain"), *bench.run("stream")]
         return reports.Chat(

@@ -10,7 +10,8 @@ import msgspec
 from bench.keyhouse import Keyhouse
 from bench.load import drive
 from bench.processes import free_port
-from bench.servers import LOAD_CORE, SERVER_CORE, body_file, verify
+from bench.servers import body_file, verify
+from bench.target import LOAD_CORE, SERVER_CORE
 
 CLIENTS: Final = 64
 REQUESTS: Final = 20_000

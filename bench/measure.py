@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from bench.load import Load, drive
-from bench.servers import LOAD_CORE, Field, Target
+from bench.servers import Field
+from bench.target import LOAD_CORE, Target
 
 CLIENTS: Final = 64
 WARM_UP: Final = 300
@@ -52,7 +53,7 @@ class Bench:
 
     def run(self, kind: str) -> list[Result]:
         """All rounds of one kind of call, interleaved: A B C A B C."""
-        targets = self._field.targets
+        targets = [target for target in self._field.targets if kind in target.urls]
         requests = {target.name: self._enough(target, kind) for target in targets}
         loaded: dict[str, list[Load]] = {target.name: [] for target in targets}
         alone: dict[str, list[Load]] = {target.name: [] for target in targets}
@@ -71,8 +72,8 @@ class Bench:
 
     def _enough(self, target: Target, kind: str) -> int:
         """Warm up, and find how many calls take about the seconds of a round."""
-        self._drive(target, kind, CLIENTS, WARM_UP)
-        trial = self._drive(target, kind, CLIENTS, WARM_UP * 5)
+        first = self._drive(target, kind, CLIENTS, WARM_UP)
+        trial = self._drive(target, kind, CLIENTS, max(WARM_UP, min(WARM_UP * 5, int(first.rate * self._seconds))))
         return max(WARM_UP, min(REQUESTS_MAX, int(trial.rate * self._seconds)))
 
     def _drive(self, target: Target, kind: str, clients: int, requests: int) -> Load:
@@ -80,7 +81,7 @@ class Bench:
             LOAD_CORE,
             target.urls[kind],
             self._field.bodies[kind],
-            self._field.headers,
+            self._field.headers | target.more.get(kind, {}),
             clients=clients,
             requests=requests,
         )

@@ -8,10 +8,11 @@ from bench.flood import Flood
 from bench.gateways import Together
 from bench.ledger import Pace
 from bench.measure import Result
+from bench.peers import NAMES
 from bench.scale import FLAT, Flatness
-from bench.servers import LOAD_CORE, SERVER_CORE
 from bench.stream_mock import PIECES
 from bench.streams import PIECE_SECONDS, Streams
+from bench.target import LOAD_CORE, SERVER_CORE
 
 QUIET: Final = 0.1
 """The share of all cores that others may use without a warning."""
@@ -149,12 +150,11 @@ def _table(report: Chat, kind: str) -> list[str]:
     loaded = f"{'64 clients p50':>17}{'p99':>11}"
     lines = [f"  {'':10}{'calls/s':>10}{'of nginx':>10}{'cpu/call':>11}{'core used':>11}{loaded}{alone}"]
     nginx = report.find("nginx", kind)
-    for name in ("direct", "nginx", "keyhouse"):
-        one = report.find(name, kind)
+    for one in (result for result in report.results if result.kind == kind):
         cpu = "-" if one.cpu_us is None else f"{one.cpu_us:.0f} us"
         busy = "-" if one.busy is None else f"{one.busy:.0%}"
         lines.append(
-            f"  {name:10}{one.rate:>10,.0f}{one.rate / nginx.rate:>10.3f}{cpu:>11}{busy:>11}"
+            f"  {one.target:10}{one.rate:>10,.0f}{one.rate / nginx.rate:>10.3f}{cpu:>11}{busy:>11}"
             f"{one.loaded_p50_ms:>14.2f} ms{one.loaded_p99_ms:>8.2f} ms{one.p50_ms:>12.3f} ms{one.p99_ms:>7.3f} ms"
         )
     p50, p99 = report.added_ms(kind)
@@ -162,6 +162,13 @@ def _table(report: Chat, kind: str) -> list[str]:
         f"  Keyhouse: {report.ratio(kind):.3f} of nginx's throughput, {report.cpu_ratio(kind):.3f} by processor time a "
         f"call; adds {p50:.2f} ms (p50) and {p99:.2f} ms (p99) for a lone client"
     )
+    ours = report.find("keyhouse", kind)
+    lines += [
+        f"  Keyhouse: {ours.rate / one.rate:,.1f} times {one.target}'s throughput, "
+        f"{(one.cpu_us or 0) / (ours.cpu_us or 1):,.1f} times by processor time"
+        for one in report.results
+        if one.kind == kind and one.target in NAMES
+    ]
     if nginx.busy is not None and nginx.busy < BOTTLENECK:
         lines.append(
             f"  nginx had only {nginx.busy:.0%} of its core to do: load generator and mock, on the other one, held it\n"

@@ -20,7 +20,8 @@ import msgspec
 from bench.keyhouse import THREE_LIMITS, Keyhouse, Limit, Serving
 from bench.load import drive
 from bench.processes import CannotRun, free_port
-from bench.servers import LOAD_CORE, SERVER_CORE, body_file, mock
+from bench.servers import body_file, mock
+from bench.target import LOAD_CORE, SERVER_CORE
 
 FLAT: Final = 0.15
 """How much dearer a call may become."""

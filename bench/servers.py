@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from bench.keyhouse import Keyhouse
+from bench.peers import peers
 from bench.processes import Pinned, free_port, program
+from bench.target import LOAD_CORE, SERVER_CORE, Target, urls
 
-SERVER_CORE: Final = 0
-LOAD_CORE: Final = 1
 HERE: Final = Path(__file__).resolve().parent
 
 _ANSWER: Final = json.dumps(
@@ -55,14 +55,6 @@ FROM calls
 """
 
 
-class Target(msgspec.Struct, frozen=True):
-    """One thing to measure: where it answers plain and streamed chat, and its process, None for the mock itself."""
-
-    name: str
-    urls: dict[str, str]
-    process: Pinned | None
-
-
 class Field(msgspec.Struct, frozen=True):
     """Everything that runs. `headers` and the bodies by kind fit all targets alike."""
 
@@ -76,8 +68,8 @@ class Field(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def field(folder: Path) -> Iterator[Field]:
-    """Start it all, and stop it again."""
+def field(folder: Path, peers_installed: Path | None) -> Iterator[Field]:
+    """Start it all, and stop it again; with peers if it is said where they are installed."""
     with ExitStack() as running:
         upstreams = {"plain": free_port(), "stream": free_port()}
         running.enter_context(mock(folder / "mock", upstreams["plain"]))
@@ -99,13 +91,17 @@ def field(folder: Path) -> Iterator[Field]:
         proxy = running.enter_context(nginx(folder / "proxy", SERVER_CORE, servers, list(proxies.values())))
         keyhouse = Keyhouse(folder / "keyhouse", upstreams)
         serving = running.enter_context(keyhouse.serving(SERVER_CORE))
+        others: tuple[Target, ...] = ()
+        if peers_installed is not None:
+            others = running.enter_context(peers(peers_installed, folder / "peers", upstreams["plain"]))
         idle_mb = serving.process.resident_mb
         key = keyhouse.make_key(serving)
         yield Field(
             targets=(
-                Target("direct", _urls(upstreams), None),
-                Target("nginx", _urls(proxies), proxy),
-                Target("keyhouse", _urls({"plain": serving.port, "stream": serving.port}), serving.process),
+                Target("direct", urls(upstreams), None),
+                Target("nginx", urls(proxies), proxy),
+                Target("keyhouse", urls({"plain": serving.port, "stream": serving.port}), serving.process),
+                *others,
             ),
             headers={"content-type": "application/json", "authorization": f"Bearer {key}"},
             bodies={kind: body_file(folder, kind) for kind in upstreams},
@@ -133,10 +129,6 @@ def nginx(folder: Path, core: int, servers: str, ports: list[int]) -> Iterator[P
         for port in ports:
             server.wait_for_port(port)
         yield server
-
-
-def _urls(ports: dict[str, int]) -> dict[str, str]:
-    return {kind: f"http://127.0.0.1:{port}/v1/chat/completions" for kind, port in ports.items()}
 
 
 def body_file(folder: Path, kind: str) -> Path:

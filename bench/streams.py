@@ -18,7 +18,8 @@ import uvloop
 
 from bench.keyhouse import Keyhouse
 from bench.processes import CannotRun, Pinned, free_port
-from bench.servers import HERE, LOAD_CORE, SERVER_CORE, body_file, verify
+from bench.servers import HERE, body_file, verify
+from bench.target import LOAD_CORE, SERVER_CORE
 
 STREAMS: Final = 1_000
 PIECES: Final = 200
