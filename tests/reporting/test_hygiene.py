@@ -5,6 +5,7 @@ from sqlalchemy import update
 
 from given_control import House
 from keyhouse.control.keys import LimitDraft
+from keyhouse.core.authority import Sight
 from keyhouse.core.limit import Unit, Window
 from keyhouse.reporting.hygiene import Habit, Hygiene
 from keyhouse.store import schema
@@ -58,3 +59,12 @@ async def test_keys_of_people_and_service_accounts_who_left_are_found(house: Hou
     page = await hygiene.page("org-1", Habit.OWNER_GONE, 1)
     assert page.found.counts[Habit.OWNER_GONE] == page.found.total == 2
     assert (await hygiene.page("org-2", Habit.OWNER_GONE, 1)).found.counts[Habit.OWNER_GONE] == 0
+
+
+@pytest.mark.asyncio
+async def test_keys_out_of_sight_are_neither_counted_nor_listed(house: House) -> None:
+    hygiene = Hygiene(house.database, house.clock)
+    page = await hygiene.page("org-1", Habit.NO_LIMIT, 1, Sight(frozenset(), "user-9"))
+    assert (page.found.total, page.rows) == (0, ())
+    page = await hygiene.page("org-1", Habit.NO_LIMIT, 1, Sight(frozenset({"proj_1"}), "user-9"))
+    assert [row.key.id for row in page.rows] == ["key_1"]

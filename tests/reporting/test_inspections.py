@@ -3,6 +3,7 @@
 import pytest
 
 from given_control import House, rotating
+from keyhouse.core.authority import Sight
 from keyhouse.core.secret import redact
 from keyhouse.reporting.inspections import Finding, Inspections, What
 from reporting.test_keys import called
@@ -82,3 +83,15 @@ async def test_only_calls_with_the_secret_asked_about_are_its_last_call(house: H
     await house.execute(called(old.key.id, house.clock.now_ms() + 1_000, 1, 1))
     found = await inspections(house).look("org-1", new.value)
     assert What.LAST_CALL not in [moment.what for moment in found.keys[0].story]
+
+
+@pytest.mark.asyncio
+async def test_of_a_key_out_of_sight_only_the_holder_of_a_secret_learns_that_it_is_there(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    elsewhere, own = Sight(frozenset(), "user-9"), Sight(frozenset(), "user-1")
+    found = await inspections(house).look("org-1", issued.value, elsewhere)
+    assert (found.finding, found.keys) == (Finding.HIDDEN, ())
+    assert (await inspections(house).look("org-1", issued.value[-4:], elsewhere)).finding is Finding.UNKNOWN
+    for sight in (own, Sight(frozenset({"proj_1"}), "user-9")):
+        for text in (issued.value, issued.value[-4:]):
+            assert (await inspections(house).look("org-1", text, sight)).finding is Finding.KEYS

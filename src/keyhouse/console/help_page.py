@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Response, get, post
 
-from keyhouse.console.doorway import Visit, read_form, session_of
+from keyhouse.console.doorway import Visit, keys_seen, read_form, session_of
 from keyhouse.console.help_view import Answer, answers
 from keyhouse.console.meanings import meanings
 from keyhouse.console.pages import pages_of
@@ -25,14 +25,16 @@ async def inspect_key(request: Visit) -> Response[Any]:
     """The page with what became of the key that was pasted."""
     pages, session = pages_of(request), session_of(request)
     text = str((await read_form(request)).get("key", ""))
-    found = await pages.desk.inspections.look(session.organization_id, text)
+    found = await pages.desk.inspections.look(session.organization_id, text, keys_seen(request))
     return await _page(request, found.shown, answers(found, pages.times(session)))
 
 
 async def _page(request: Visit, shown: str, found: tuple[Answer, ...]) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     questions = pages.desk.key_questions
-    revoked = await questions.page(session.organization_id, KeyQuery(status="revoked", limit=0))
+    revoked = await questions.page(
+        session.organization_id, KeyQuery(status="revoked", limit=0, sight=keys_seen(request))
+    )
     return pages.signed_in(
         request,
         "help/help.html",

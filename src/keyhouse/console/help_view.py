@@ -22,6 +22,10 @@ _NOT_FOUND: Final[dict[Finding, Words]] = {
         "This is not a whole Keyhouse key",
         "It begins like one, but its checksum does not fit: a character was lost or changed on the way. Copy it again.",
     ),
+    Finding.HIDDEN: (
+        "This is a key of this organization that you may not see",
+        "It is in a project that you are not in. An owner of that project, or of the organization, can show it to you.",
+    ),
     Finding.NOTHING: (
         "No key is found by this",
         "Paste a whole key, what is shown of one (sk-kh_7Qm2…x9Fa), or its last four characters.",

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Response, get
 
-from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.doorway import Visit, keys_seen, session_of
 from keyhouse.console.key_view import key_line
 from keyhouse.console.pages import pages_of
 from keyhouse.reporting.hygiene import LONG_UNUSED_DAYS, PAGE, UNUSED_DAYS, Habit
@@ -64,7 +64,7 @@ async def show_hygiene(request: Visit) -> Response[Any]:
     number = query.get("page", "1")
     page = int(number) if number.isascii() and number.isdigit() and 0 < int(number[:6]) < 10_000 else 1
     wanted = Habit(shown) if shown in set(Habit) else None
-    found = await pages.desk.hygiene.page(session.organization_id, wanted, page)
+    found = await pages.desk.hygiene.page(session.organization_id, wanted, page, keys_seen(request))
     asked = found.habit
     first = (page - 1) * PAGE + 1
     last = first + len(found.rows) - 1

@@ -79,10 +79,10 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("POST", "/limits/{limit_id}/edit"): Task.LIMITS,
     ("GET", "/limits/{limit_id}/delete"): Task.LIMITS,
     ("POST", "/limits/{limit_id}/delete"): Task.LIMITS,
-    ("GET", "/hygiene"): Task.API_KEYS_READ,
+    ("GET", "/hygiene"): Who.SIGNED_IN,
     ("GET", "/audit-log"): Task.AUDIT_LOGS_READ,
     ("GET", "/audit-log/check"): Task.AUDIT_LOGS_READ,
     # help
     ("GET", "/help"): Who.SIGNED_IN,
-    ("POST", "/help"): Task.API_KEYS_READ,
+    ("POST", "/help"): Who.SIGNED_IN,
 }

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.clock import Clock
 from keyhouse.reporting.keys import KeyRow, rows_of
 from keyhouse.store import hygiene
@@ -30,18 +31,20 @@ class Hygiene:
         self._database = database
         self._clock = clock
 
-    async def page(self, organization_id: str, habit: Habit | None, page: int) -> HygienePage:
-        """The counts, and page `page` (from 1) of the keys with this habit, longest unused first.
+    async def page(
+        self, organization_id: str, habit: Habit | None, page: int, sight: Sight | None = None
+    ) -> HygienePage:
+        """The counts of keys in sight, and page `page` (from 1) of the keys with this habit, longest unused first.
 
         Without a habit it is the most pressing one that any key has.
         """
         now_ms = self._clock.now_ms()
 
         def ask(connection: Connection) -> HygienePage:
-            found = hygiene.count_habits(connection, organization_id, now_ms)
+            found = hygiene.count_habits(connection, organization_id, now_ms, sight)
             shown = habit or next((one for one, count in found.counts.items() if count), next(iter(Habit)))
             keys = hygiene.list_by_habit(
-                connection, organization_id, shown, now_ms, offset=(page - 1) * PAGE, limit=PAGE
+                connection, organization_id, shown, now_ms, sight, offset=(page - 1) * PAGE, limit=PAGE
             )
             return HygienePage(found, shown, rows_of(connection, organization_id, keys, now_ms))
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.clock import Clock
 from keyhouse.core.key import ApiKey, SecretVersion
 from keyhouse.core.secret import Kind, digest, parse, redact
@@ -31,6 +32,7 @@ class Finding(StrEnum):
 
     ADMIN_KEY = "an admin key of this organization"
     DAMAGED = "like a secret of Keyhouse's, with a character lost or changed"
+    HIDDEN = "of a key of this organization that is out of sight"
     KEYS = "of these keys"
     NOTHING = "nothing that a key is found by"
     OTHERS = "a credential, and not one of Keyhouse's"
@@ -87,8 +89,11 @@ class Inspections:
         self._clock = clock
         self._pepper = pepper
 
-    async def look(self, organization_id: str, text: str) -> Inspection:
-        """What `text` is: a whole secret, or the last characters of one, as they are shown or alone."""
+    async def look(self, organization_id: str, text: str, sight: Sight | None = None) -> Inspection:
+        """What `text` is: a whole secret, or the last characters of one, as they are shown or alone.
+
+        Of a key out of sight whoever holds a whole secret learns that it is there, and nothing else.
+        """
         text = text.strip()[:TEXT_LENGTH_MAX]
         secret = parse(text)
         if secret is None and len(text) > LAST_LENGTH and not _is_shortened(text):
@@ -98,8 +103,8 @@ class Inspections:
 
         def ask(connection: Connection) -> Inspection:
             if value is not None:
-                return _by_digest(connection, organization_id, value, redact(text), now_ms)
-            return _by_last(connection, organization_id, text[-LAST_LENGTH:], now_ms)
+                return _by_digest(connection, organization_id, value, sight, now_ms, redact(text))
+            return _by_last(connection, organization_id, text[-LAST_LENGTH:], sight, now_ms)
 
         return await self._database.read(ask)
 
@@ -115,22 +120,26 @@ def _not_ours(text: str) -> Finding:
     return Finding.OTHERS if text.startswith("sk-") else Finding.NOTHING
 
 
-def _by_digest(connection: Connection, organization_id: str, value: bytes, shown: str, now_ms: int) -> Inspection:
+def _by_digest(
+    connection: Connection, organization_id: str, value: bytes, sight: Sight | None, now_ms: int, shown: str
+) -> Inspection:
     credential = keys.find_credential(connection, value)
     if credential is None or credential.organization_id != organization_id:
         return Inspection(Finding.UNKNOWN, shown)
     if credential.kind is Kind.ADMIN:
         return Inspection(Finding.ADMIN_KEY, shown)
-    key = keys.get_key(connection, organization_id, credential.key_id)
+    key = keys.find_key(connection, organization_id, credential.key_id, sight=sight)
+    if key is None:
+        return Inspection(Finding.HIDDEN, shown)
     found = next(secret for secret in key.secrets if secret.version == credential.secret_version)
     return Inspection(Finding.KEYS, shown, (_inspected(connection, key, found, now_ms),))
 
 
-def _by_last(connection: Connection, organization_id: str, last: str, now_ms: int) -> Inspection:
+def _by_last(connection: Connection, organization_id: str, last: str, sight: Sight | None, now_ms: int) -> Inspection:
     shown = f"…{last}"
     if len(last) < LAST_LENGTH or not (last.isascii() and last.isalnum()):
         return Inspection(Finding.NOTHING, shown)
-    found = key_pages.list_by_last_four(connection, organization_id, last, KEYS_MAX)
+    found = key_pages.list_by_last_four(connection, organization_id, last, KEYS_MAX, sight)
     if not found:
         return Inspection(Finding.UNKNOWN, shown)
     pairs = [(key, secret) for key in found for secret in key.secrets if secret.last_four == last]

@@ -6,9 +6,11 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import ScopeType
 from keyhouse.core.secret import Kind
+from keyhouse.store.grants import is_seen
 from keyhouse.store.keys import PROJECT_KINDS, with_secrets
 from keyhouse.store.people import gone_at_ms
 from keyhouse.store.schema import keys, limits, memberships, service_accounts, users
@@ -35,25 +37,36 @@ class Found(msgspec.Struct, frozen=True):
     total: int
 
 
-def count_habits(connection: Connection, organization_id: str, now_ms: int) -> Found:
-    """How many living keys have each habit."""
+def count_habits(connection: Connection, organization_id: str, now_ms: int, sight: Sight | None) -> Found:
+    """How many living keys in sight have each habit."""
     habits = _habits(now_ms)
     counted = [func.count(case((condition, 1))).label(habit) for habit, condition in habits.items()]
-    row = connection.execute(_living(organization_id, now_ms, func.count().label("total"), *counted)).mappings().one()
+    row = (
+        connection.execute(_living(organization_id, now_ms, sight, func.count().label("total"), *counted))
+        .mappings()
+        .one()
+    )
     return Found({habit: row[habit] for habit in habits}, row["total"])
 
 
 def list_by_habit(
-    connection: Connection, organization_id: str, habit: Habit, now_ms: int, *, offset: int, limit: int
+    connection: Connection,
+    organization_id: str,
+    habit: Habit,
+    now_ms: int,
+    sight: Sight | None,
+    *,
+    offset: int,
+    limit: int,
 ) -> tuple[ApiKey, ...]:
-    """The living keys with a habit, those that were longest unused first."""
+    """The living keys in sight with a habit, those that were longest unused first."""
     used = func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms)
-    statement = _living(organization_id, now_ms, keys).where(_habits(now_ms)[habit])
+    statement = _living(organization_id, now_ms, sight, keys).where(_habits(now_ms)[habit])
     rows = connection.execute(statement.order_by(used, keys.c.id).offset(offset).limit(limit))
     return with_secrets(connection, rows.mappings().all())
 
 
-def _living(organization_id: str, now_ms: int, *columns: Any) -> Select[Any]:
+def _living(organization_id: str, now_ms: int, sight: Sight | None, *columns: Any) -> Select[Any]:
     is_member = and_(memberships.c.user_id == users.c.id, memberships.c.organization_id == keys.c.organization_id)
     return (
         select(*columns)
@@ -66,6 +79,7 @@ def _living(organization_id: str, now_ms: int, *columns: Any) -> Select[Any]:
             keys.c.kind.in_(PROJECT_KINDS),
             keys.c.revoked_at_ms.is_(None),
             or_(keys.c.expires_at_ms.is_(None), keys.c.expires_at_ms > now_ms),
+            *([] if sight is None else [is_seen(sight)]),
         )
     )
 

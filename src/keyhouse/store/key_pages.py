@@ -68,14 +68,17 @@ def list_page(
     return with_secrets(connection, rows.mappings().all()), total
 
 
-def list_by_last_four(connection: Connection, organization_id: str, last_four: str, limit: int) -> tuple[ApiKey, ...]:
-    """At most `limit` project keys that have or had a secret with these last characters, newest first."""
+def list_by_last_four(
+    connection: Connection, organization_id: str, last_four: str, limit: int, sight: Sight | None
+) -> tuple[ApiKey, ...]:
+    """At most `limit` project keys in sight that have or had a secret with these last characters, newest first."""
     rows = connection.execute(
         select(keys)
         .where(
             keys.c.organization_id == organization_id,
             keys.c.kind.in_(PROJECT_KINDS),
             keys.c.id.in_(select(key_secrets.c.key_id).where(key_secrets.c.last_four == last_four)),
+            *([] if sight is None else [is_seen(sight)]),
         )
         .order_by(keys.c.created_at_ms.desc(), keys.c.id)
         .limit(limit)
