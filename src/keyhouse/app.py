@@ -24,6 +24,7 @@ from keyhouse.control.keys import Keys
 from keyhouse.control.leaks import Leaks
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
+from keyhouse.control.people import People
 from keyhouse.control.playground import Playground
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
@@ -69,6 +70,7 @@ from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.names import Names
+from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.replay import Replays
@@ -297,6 +299,8 @@ def _office(
         keys=keys,
         limits=Limits(database, clock, ground.entropy),
         policies=Policies(database),
+        people=People(database, on_change),
+        people_questions=PeopleQuestions(database),
         upstreams=Upstreams(database, ground.entropy, ground.keyring.sealing, catalog.configured, catalog.reload),
         served_models=Models(database, ground.entropy, catalog.configured, catalog.reload),
         catalog_questions=CatalogQuestions(database, catalog.configured),

@@ -28,10 +28,11 @@ class Ids:
         body = {"scope": {"type": "key", "id": project_key}, "unit": "usd", "window": "month", "amount": "1"}
         self.limit = town.ask("POST", "/limits", body=body).json()["id"]
         account = town.ask("POST", "/projects/proj_1/service_accounts", body={"name": "bot"}).json()["id"]
-        self._ids = {"project_id": "proj_1", "limit_id": self.limit, "service_account_id": account}
+        self._ids = {"project_id": "proj_1", "limit_id": self.limit, "service_account_id": account, "user_id": "user-1"}
         self._ids["upstream_id"] = town.ask("POST", "/upstreams", body=UPSTREAM).json()["id"]
         self._ids["model_id"] = town.ask("POST", "/models", body=MODEL).json()["id"]
         self._ids["call_id"] = town.execute(a_call)
+        town.ask("POST", "/projects/proj_1/users", body={"user_id": "user-1", "role": "owner"})
         for place in ("", "/projects/proj_1"):
             town.ask("POST", f"{place}/spend_limit", body=SPEND)
         alerts = [
@@ -68,6 +69,10 @@ CHANNEL = {"notification_channel": {"type": "email", "recipients": ["ada@example
 
 def valid_body(template: str) -> dict[str, Any]:
     """A body that this address takes, so that only the id in it can be what is wrong."""
+    if template.endswith("/users"):
+        return {"user_id": "user-1", "role": "member"}
+    if template.endswith("/users/{user_id}"):
+        return {"role": "member"}
     if "spend_" in template:
         return SPEND | CHANNEL
     if "/upstreams" in template or "/models" in template:

@@ -21,6 +21,7 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import KeyDraft, Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
+from keyhouse.control.people import People
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
@@ -39,6 +40,7 @@ from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.catalog import CatalogQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
+from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.spend_alerts import SpendAlertQuestions
@@ -81,6 +83,8 @@ class Town:
             keys=self.keys,
             limits=Limits(database, clock, self.entropy),
             policies=Policies(database),
+            people=People(database, self.changed.append),
+            people_questions=PeopleQuestions(database),
             projects=Projects(database, clock, self.entropy, self.changed.append),
             service_accounts=ServiceAccounts(database, clock, self.entropy, PEPPER, self.changed.append),
             rate_limits=RateLimits(database, self.entropy),

@@ -29,6 +29,7 @@ from keyhouse.admin import (
     spend_limits,
     upstreams,
     usage,
+    users,
 )
 from keyhouse.admin.absent import feature_at
 from keyhouse.admin.bodies import BODY_BYTES_MAX
@@ -108,6 +109,7 @@ ROUTES: Final = (
     audit.verify_audit_logs,
     calls.list_calls,
     calls.retrieve_call,
+    *users.ROUTES,
     *usage.ROUTES,
 )
 

@@ -30,6 +30,8 @@ _QUERIES: Final[Mapping[str, tuple[str, ...]]] = {
     "list_projects": (*_PAGE, "include_archived"),
     "list_keys": (*_PAGE, "owner_project_access", "include_revoked"),
     "retrieve_key": ("include_revoked",),
+    "list_users": (*_PAGE, "emails[]"),
+    "list_project_users": _PAGE,
     "list_limits": (*_PAGE, "scope_type", "scope_id"),
     "list_rate_limits": (*_PAGE, "before"),
     "list_organization_spend_alerts": (*_PAGE, "before", "order"),

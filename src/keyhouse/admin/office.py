@@ -10,6 +10,7 @@ from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
+from keyhouse.control.people import People
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
@@ -24,6 +25,7 @@ from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.catalog import CatalogQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
+from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.spend_alerts import SpendAlertQuestions
@@ -38,6 +40,8 @@ class Office:
     keys: Keys
     limits: Limits
     policies: Policies
+    people: People
+    people_questions: PeopleQuestions
     projects: Projects
     service_accounts: ServiceAccounts
     rate_limits: RateLimits

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from keyhouse.core.authority import OWN, OWNER, Sight, Task, may, projects_with, tasks_in
+from keyhouse.core.authority import OWN, OWNER, Sight, Task, Tasks, may, projects_with, tasks_in
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Standing, dead_key, died_at_ms, why_dead
 from keyhouse.core.secret import redacted
@@ -31,6 +31,7 @@ __all__ = [
     "owned_by",
     "projects_of",
     "require",
+    "require_covered",
     "sight_of",
 ]
 
@@ -93,6 +94,20 @@ def require_somewhere(actor: Actor, task: Task) -> None:
     places = projects_of(actor, task, is_own=True)
     if places is not None and not places:
         raise _refusal(actor, task, ORGANIZATION)
+
+
+def require_covered(actor: Actor, tasks: Tasks, project_id: str | None = None) -> None:
+    """Go on only if this actor may do all of this there themselves: nobody gives or takes more than they have.
+
+    Raises Refusal(NOT_PERMITTED) that names one permission that is missing.
+    """
+    held = tasks_in(actor.role, actor.grants, project_id)
+    if actor.type != "system" and not tasks <= held:
+        raise Refusal(
+            Code.NOT_PERMITTED,
+            f"You may not give or take a role that can do more than you: {min(tasks - held)} is not among yours.",
+            hint="An owner can do it.",
+        )
 
 
 async def act(

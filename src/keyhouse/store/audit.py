@@ -48,6 +48,8 @@ class Event(StrEnum):
     PROJECT_CREATED = "project.created"
     PROJECT_UPDATED = "project.updated"
     RATE_LIMIT_UPDATED = "rate_limit.updated"
+    ROLE_ASSIGNMENT_CREATED = "role.assignment.created"
+    ROLE_ASSIGNMENT_DELETED = "role.assignment.deleted"
     SERVICE_ACCOUNT_CREATED = "service_account.created"
     SERVICE_ACCOUNT_DELETED = "service_account.deleted"
     SERVICE_ACCOUNT_UPDATED = "service_account.updated"
@@ -58,6 +60,8 @@ class Event(StrEnum):
     UPSTREAM_CREATED = "upstream.created"
     UPSTREAM_DELETED = "upstream.deleted"
     UPSTREAM_UPDATED = "upstream.updated"
+    USER_DELETED = "user.deleted"
+    USER_UPDATED = "user.updated"
 
 
 class Entry(msgspec.Struct, frozen=True):

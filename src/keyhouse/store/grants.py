@@ -4,11 +4,11 @@ from collections.abc import Collection
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Text, false, literal, or_, select, union, update
+from sqlalchemy import ColumnElement, Connection, Text, delete, false, literal, or_, select, true, union, update
 
 from keyhouse.core.authority import ORGANIZATION_ROLES, PROJECT_ROLES, Grant, Sight, Tasks, implied, read_tasks
 from keyhouse.core.secret import Kind
-from keyhouse.store.schema import group_members, keys, memberships, project_members, role_assignments, roles
+from keyhouse.store.schema import group_members, groups, keys, memberships, project_members, role_assignments, roles
 
 IN_ORGANIZATION: Final = "role-organization-"
 IN_PROJECT: Final = "role-project-"
@@ -61,11 +61,26 @@ def list_holders(connection: Connection, organization_id: str, principal_ids: Co
     return tuple(rows.scalars())
 
 
+def delete_of_user(connection: Connection, organization_id: str, user_id: str) -> None:
+    """Take a user out of all groups of an organization, and take away every role that is assigned to them."""
+    in_here = select(groups.c.id).where(groups.c.organization_id == organization_id)
+    connection.execute(
+        delete(group_members).where(group_members.c.user_id == user_id, group_members.c.group_id.in_(in_here))
+    )
+    connection.execute(
+        delete(role_assignments).where(
+            role_assignments.c.organization_id == organization_id, role_assignments.c.principal_id == user_id
+        )
+    )
+
+
 def update_access(
-    connection: Connection, organization_id: str, user_id: str, project_ids: Collection[str], now_ms: int
+    connection: Connection, organization_id: str, user_id: str, project_ids: Collection[str] | None, now_ms: int
 ) -> tuple[str, ...]:
-    """Let a user's keys work in these projects and nowhere else; the ids of those for which that is new."""
-    allowed = keys.c.project_id.in_(project_ids)
+    """Let a user's keys work in these projects and nowhere else, in all of them if None; the ids of those for which
+    that is new.
+    """
+    allowed = true() if project_ids is None else keys.c.project_id.in_(project_ids)
     mine = [
         keys.c.organization_id == organization_id,
         keys.c.owner_id == user_id,

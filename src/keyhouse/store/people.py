@@ -107,15 +107,15 @@ def insert_member(connection: Connection, member: Member, password_hash: str | N
 
 
 def find_member(
-    connection: Connection, organization_id: str, user_id: str, *, for_share: bool = False
+    connection: Connection, organization_id: str, user_id: str, *, for_share: bool = False, for_update: bool = False
 ) -> Member | None:
     """This user as a member of this organization, also one that is gone; None if it never was one.
 
-    With `for_share` nothing of that changes until the transaction ends.
+    With `for_share` nothing of that changes until the transaction ends, with `for_update` nobody shares it either.
     """
     statement = _members().where(memberships.c.organization_id == organization_id, memberships.c.user_id == user_id)
-    if for_share:
-        statement = statement.with_for_update(read=True)
+    if for_share or for_update:
+        statement = statement.with_for_update(read=not for_update, key_share=for_update)
     found = connection.execute(statement).mappings().one_or_none()
     return None if found is None else _member(found)
 
@@ -151,6 +151,20 @@ def find_sign_in(connection: Connection, email: str, *, for_update: bool = False
 def update_password_hash(connection: Connection, user_id: str, password_hash: str) -> None:
     """Replace a user's password hash."""
     connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
+
+
+def update_role(connection: Connection, organization_id: str, user_id: str, role: str) -> None:
+    """Give a member another role."""
+    connection.execute(update(memberships).where(*_is(organization_id, user_id)).values(role=role))
+
+
+def update_removed(connection: Connection, organization_id: str, user_id: str, now_ms: int) -> None:
+    """From now on this user is no longer a member."""
+    connection.execute(update(memberships).where(*_is(organization_id, user_id)).values(removed_at_ms=now_ms))
+
+
+def _is(organization_id: str, user_id: str) -> tuple[Any, ...]:
+    return memberships.c.organization_id == organization_id, memberships.c.user_id == user_id
 
 
 def list_names(connection: Connection, organization_id: str, user_ids: Collection[str]) -> dict[str, str]:
