@@ -8,7 +8,6 @@ from keyhouse.console.audit_view import audit_line, events_of, subjects
 from keyhouse.console.doorway import Visit, session_of
 from keyhouse.console.pages import pages_of
 from keyhouse.console.periods import PERIODS, Picked, period_at, read
-from keyhouse.control.authority import Task
 from keyhouse.store.audit import EntrySelection
 
 PAGE: Final = 50
@@ -26,11 +25,9 @@ class Asked(Picked, frozen=True):
 
 @get("/audit-log")
 async def show_audit_log(request: Visit) -> Response[Any]:
-    """One page of entries, newest first, or who may read them."""
+    """One page of entries, newest first."""
     pages, session = pages_of(request), session_of(request)
     words: dict[str, Any] = {"here": "/audit-log", "overlay": None, "toast": None}
-    if not pages.may(session, Task.AUDIT_LOGS_READ):
-        return pages.signed_in(request, "audit/hidden.html", **words)
     asked, times = read(Asked, request.query_params, {"about": dict(subjects())}), pages.times(session)
     period = period_at(asked, times)
     organization_id, questions = session.organization_id, pages.desk.audit_questions
@@ -68,8 +65,6 @@ async def check_audit_log(request: Visit) -> Response[Any]:
     """Whether every entry stands as it was written, looked at now."""
     pages, session = pages_of(request), session_of(request)
     words: dict[str, Any] = {"here": "/audit-log", "overlay": None, "toast": None}
-    if not pages.may(session, Task.AUDIT_LOGS_READ):
-        return pages.signed_in(request, "audit/hidden.html", **words)
     found = await pages.desk.audit_questions.verify(session.organization_id)
     return pages.signed_in(
         request, "audit/check.html", found=found, head=found.heads.get(session.organization_id, ""), **words
