@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from given_control import House, death, refused
 from keyhouse.control.keys import KeyChange
@@ -13,6 +13,7 @@ from keyhouse.core.errors import Code
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.policy import DAY_MS, NONE, LimitDraft, Makers, Policy
 from keyhouse.store import schema
+from keyhouse.store.grants import list_grants
 
 pytestmark = pytest.mark.asyncio
 
@@ -87,9 +88,12 @@ async def test_a_policy_that_tightens_kills_no_key(house: House) -> None:
 async def test_where_owners_alone_create_keys_nobody_else_does(house: House) -> None:
     await set_policy(house, key_makers=Makers.OWNERS)
     await house.keys.create(house.owner, house.draft())
-    memberships = schema.memberships
+    memberships, members = schema.memberships, schema.project_members
     await house.execute(update(memberships).where(memberships.c.user_id == "user-1").values(role="member"))
-    member = msgspec.structs.replace(house.owner, role="member")
+    joined = {"project_id": "proj_1", "user_id": "user-1", "organization_id": "org-1", "added_at_ms": 0}
+    await house.execute(insert(members).values(**joined, role="member"))
+    grants = await house.database.read(lambda c: list_grants(c, "org-1", "user-1"))
+    member = msgspec.structs.replace(house.owner, role="member", grants=grants)
     await refused(house.keys.create(member, house.draft()), Code.NOT_PERMITTED)
     await refused(Policies(house.database).update(member, PolicyChange(key_makers=Makers.MEMBERS)), Code.NOT_PERMITTED)
 

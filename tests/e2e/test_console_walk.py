@@ -232,7 +232,7 @@ def rotate(walk: Walk) -> str:
     page.get_by_role("link", name="End old secret now").click()
     page.get_by_role("dialog").get_by_role("button", name="End old secret").click()
     expect(page.get_by_text(f"{NAME} has one secret again")).to_be_visible()
-    expect(page.get_by_role("cell", name="Ended")).to_be_visible()
+    expect(page.get_by_role("cell", name="Ended", exact=True)).to_be_visible()
     return secret
 
 

@@ -68,6 +68,7 @@ async def test_a_wrong_method_is_refused_and_told_the_right_one(tmp_path: Path, 
 async def test_a_key_for_one_endpoint_is_refused_at_every_other_one(tmp_path: Path) -> None:
     kept = (("GET", "/v1/responses/resp_1"), ("POST", "/v1/responses/resp_1/cancel"), ("GET", "/v1/models/tiny-1"))
     routes = [(method, path) for path, (method, _) in endpoints.ENDPOINTS.items()] + list(kept)
+    routes.remove(("POST", "/v1/leaks"))  # whoever found a secret reports it, without a key
     async with a_street(tmp_path, silent, the_key(endpoints='["/v1/embeddings"]')) as street:
         for method, path in routes:
             got = await street.http.request(method, path, json={}, headers=AS_KEY)

@@ -122,9 +122,10 @@ async def test_a_stream_of_images_that_breaks_off_ends_with_an_error_and_is_char
         wire.reset()
 
     async with a_street(tmp_path, script, a_budget(1_000_000)) as street:
-        got = await generate(street, n=1, stream=True)
+        asking = {"model": "tiny-media", "prompt": "a cat", "n": 1, "stream": True}
+        came = await street.broken_off("/v1/images/generations", asking)
         row = await street.the_call()
-    assert json.loads(got.text.rstrip().rpartition("data: ")[2])["error"]["reason"] == "upstream_broken"
+    assert json.loads(came.rstrip().rpartition("data: ")[2])["error"]["reason"] == "upstream_broken"
     assert (row.basis, row.flags, row.images, row.output_tokens) == ("counted", "upstream_cut", 1, 100)
 
 

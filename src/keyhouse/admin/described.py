@@ -9,11 +9,14 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from keyhouse.admin.app import ROUTES
 from keyhouse.admin.policy import POLICY
 from keyhouse.admin.shapes import Json
+from keyhouse.admin.upstreams import UpstreamFields
 from keyhouse.admin.usage import KINDS
+from keyhouse.core.written import WrittenModel
 from keyhouse.wire.openapi import Route
 
 ERRORS: Final = (400, 401, 403, 404, 405, 500, 503)
@@ -106,6 +109,8 @@ def _function(route: Any) -> FunctionType:
 
 def _body(function: FunctionType) -> type[msgspec.Struct] | None:
     """The shape that is read: named together with `read`, by the function or one that it calls in its module."""
+    if function.__name__ in _CHANGES:
+        return _CHANGES[function.__name__]
     seen: set[CodeType] = set()
     waiting = [function]
     while waiting:
@@ -116,10 +121,21 @@ def _body(function: FunctionType) -> type[msgspec.Struct] | None:
         named = [asked.__globals__.get(name) for name in asked.__code__.co_names]
         if "read" in asked.__code__.co_names:
             for each in named:
-                if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__.startswith(_ROOM):
+                if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__.startswith(_ROOMS):
                     return each
         waiting += [each for each in named if isinstance(each, FunctionType) and each.__module__ == function.__module__]
     return None
 
 
-_ROOM: Final = "keyhouse.admin."
+def _part_of(shape: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
+    """The shape of a change: any of these fields, none of them required."""
+    fields = [(field.name, field.type | UnsetType, UNSET) for field in msgspec.structs.fields(shape)]
+    return msgspec.defstruct(name, fields)
+
+
+_ROOMS: Final = ("keyhouse.admin.", "keyhouse.core.written")
+_CHANGES: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "update_upstream": _part_of(UpstreamFields, "UpstreamChange"),
+    "update_model": _part_of(WrittenModel, "ModelChange"),
+}
+"""What routes read that take any part of something that is written whole, by the names of their functions."""

@@ -110,7 +110,8 @@ def read_own(body: bytes, known: msgspec.json.Decoder[T]) -> T:
     except RecursionError:
         raise _not_json("it is nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
+        is_object = body.lstrip().startswith(b"{")
+        raise (_invalid(error) if is_object else _not_json("it is JSON, but not an object")) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _not_json(str(error)) from None
 
@@ -182,8 +183,6 @@ def _invalid(error: msgspec.ValidationError) -> Refusal:
             hint="Leave it out; the API's reference lists them.",
             param=param,
         )
-    if not path:
-        return _not_json("it is JSON, but not an object")
     return Refusal(
         Code.PARAMETER_INVALID,
         f"Invalid value for `{path}`: {what[:1].lower()}{what[1:]}.",
