@@ -51,6 +51,13 @@ WHOLE: Final = a_form(
 )
 
 
+def test_a_form_may_be_cut_at_any_one_byte() -> None:
+    whole = read(WHOLE).parts
+    for cut in range(len(WHOLE) + 1):
+        parts = read(WHOLE, cuts=(cut,)).parts
+        assert [(part.name, part.size) for part in parts] == [(part.name, part.size) for part in whole], cut
+
+
 @given(st.lists(st.integers(0, len(WHOLE)), max_size=8))
 def test_however_a_form_is_cut_the_same_is_read_and_written(cuts: list[int]) -> None:
     form = read(WHOLE, cuts=tuple(sorted(cuts)))

@@ -27,6 +27,7 @@ TEXT_BYTES_MAX: Final = 1_000_000
 """What a part may weigh that is no file."""
 
 FILENAME_CHARACTERS_MAX: Final = 255
+_AROUND_BOUNDARY: Final = len(b"\r\n--" + b"--\r\n")
 
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]", re.ASCII)
 """RFC 2046, 5.1.1."""
@@ -175,6 +176,9 @@ class FormReader:
             raise not_a_form("its content-type names no boundary of 1 to 70 characters")
         self._boundary = boundary
         self._parts: list[Part] = []
+        # The parser takes the line break behind the last boundary only together with that.
+        self._held = b""
+        self._held_bytes = len(theirs) + _AROUND_BOUNDARY
         self._parser = PushMultipartParser(
             theirs,
             max_header_size=HEADER_BYTES_MAX,
@@ -185,21 +189,27 @@ class FormReader:
 
     def feed(self, data: bytes) -> None:
         """Take what has come."""
-        if not data or self._parser.closed:
+        come = self._held + data
+        self._held = come[-self._held_bytes :]
+        self._parse(come[: -self._held_bytes])
+
+    def end(self) -> Form:
+        """The whole form."""
+        self._parse(self._held)
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise not_a_form(str(error)) from None
+        return Form(self._parts, self._boundary)
+
+    def _parse(self, data: bytes) -> None:
+        if not data:
             return
         try:
             for event in self._parser.parse(data):
                 self._take(event)
         except MultipartError as error:
             raise not_a_form(str(error)) from None
-
-    def end(self) -> Form:
-        """The whole form."""
-        try:
-            self._parser.close()
-        except MultipartError as error:
-            raise not_a_form(str(error)) from None
-        return Form(self._parts, self._boundary)
 
     def _take(self, event: object) -> None:
         if isinstance(event, MultipartSegment):
