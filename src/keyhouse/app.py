@@ -29,6 +29,7 @@ from keyhouse.control.playground import Playground
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
+from keyhouse.control.roles import Roles
 from keyhouse.control.served_models import Models
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.setup import Setup
@@ -74,6 +75,7 @@ from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.replay import Replays
+from keyhouse.reporting.roles import RoleQuestions
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.spend_alerts import SpendAlertQuestions
 from keyhouse.reporting.usage import UsageQuestions
@@ -301,6 +303,8 @@ def _office(
         policies=Policies(database),
         people=People(database, on_change),
         people_questions=PeopleQuestions(database),
+        roles=Roles(database, ground.entropy, on_change),
+        role_questions=RoleQuestions(database),
         upstreams=Upstreams(database, ground.entropy, ground.keyring.sealing, catalog.configured, catalog.reload),
         served_models=Models(database, ground.entropy, catalog.configured, catalog.reload),
         catalog_questions=CatalogQuestions(database, catalog.configured),

@@ -11,6 +11,7 @@ from admin.town import Town, refusal, run
 from given_calls import a_call
 from keyhouse.admin.app import ROUTES, build
 from keyhouse.admin.policy import POLICY, ROOT, Seen, authorize
+from keyhouse.core.authority import PROJECT_ROLES, Grant, Task, implied, may
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.store.engine import Actor
 
@@ -42,6 +43,8 @@ class Ids:
         self._alerts = {"spend_alerts": alerts[0], "projects": alerts[1]}
         town.ask("POST", "/projects/proj_1/model_permissions", body={"mode": "deny_list", "model_ids": []})
         self._ids["rate_limit_id"] = "rl-tiny-1"
+        self._ids["role_id"] = town.ask("POST", "/roles", body=ROLE).json()["id"]
+        town.ask("POST", "/users/user-1/roles", body={"role_id": self._ids["role_id"]})
         self._keys = {"admin_api_keys": admin, "api_keys": project_key}
 
     def of(self, template: str) -> dict[str, str]:
@@ -62,6 +65,7 @@ def ids(town: Town) -> Ids:
 
 
 UPSTREAM = {"name": "own", "base_url": "https://127.0.0.1:1/v1"}
+ROLE = {"role_name": "clerk", "permissions": ["api.organization.projects.limits.write"]}
 MODEL = {"name": "own-1", "upstreams": ["fixed"]}
 SPEND = {"threshold_amount": 100, "currency": "USD", "interval": "month"}
 CHANNEL = {"notification_channel": {"type": "email", "recipients": ["ada@example.com"]}}
@@ -73,6 +77,8 @@ def valid_body(template: str) -> dict[str, Any]:
         return {"user_id": "user-1", "role": "member"}
     if template.endswith("/users/{user_id}"):
         return {"role": "member"}
+    if template.endswith("/roles"):
+        return {"role_id": "role-organization-reader"}
     if "spend_" in template:
         return SPEND | CHANNEL
     if "/upstreams" in template or "/models" in template:
@@ -140,6 +146,34 @@ def test_a_member_without_a_project_sees_and_changes_nothing(town: Town, ids: Id
             assert ids.limit not in answer.text
             assert "proj_1" not in answer.text
         else:
+            assert answer.status_code in {403, 404}, (method, template)
+    assert town.everything() == before
+
+
+CUSTOM = (Task.LIMITS_READ, Task.ROLES_READ, Task.USERS_READ)
+
+
+@pytest.mark.parametrize("role", [*PROJECT_ROLES, "custom"])
+def test_every_role_passes_where_the_table_says_and_nowhere_else(town: Town, ids: Ids, role: str) -> None:
+    if role == "custom":
+        made = town.ask("POST", "/roles", body={"role_name": "looker", "permissions": CUSTOM}).json()["id"]
+        town.ask("POST", "/users/user-member/roles", body={"role_id": made})
+        grant = Grant(implied(CUSTOM))
+    else:
+        town.ask("POST", "/projects/proj_1/users", body={"user_id": "user-member", "role": role})
+        grant = Grant(PROJECT_ROLES[role], "proj_1")
+    for method, template in READS:
+        policy, project_id = POLICY[method, template], "proj_1" if "{project_id}" in template else None
+        if isinstance(policy, Task):  # what is only `Seen` is asked for above, by what is in it
+            answer = town.ask(method, ids.path(template), key=town.member)
+            # A list of keys is of one's own where that is all one may see; the key that is named is another's.
+            passes = may("member", (grant,), policy, project_id, is_own="{key_id}" not in template)
+            assert (answer.status_code == 200) is passes, (method, template, answer.text)
+    before = town.everything()
+    for method, template in WRITES:
+        policy, project_id = POLICY[method, template], "proj_1" if "{project_id}" in template else None
+        if isinstance(policy, Task) and not may("member", (grant,), policy, project_id, is_own=True):
+            answer = town.ask(method, ids.path(template), key=town.member, body=body_of(method))
             assert answer.status_code in {403, 404}, (method, template)
     assert town.everything() == before
 

@@ -25,6 +25,7 @@ from keyhouse.control.people import People
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
+from keyhouse.control.roles import Roles
 from keyhouse.control.served_models import Models
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.spend_alerts import SpendAlerts
@@ -42,6 +43,7 @@ from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.roles import RoleQuestions
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.spend_alerts import SpendAlertQuestions
 from keyhouse.reporting.usage import UsageQuestions
@@ -85,6 +87,8 @@ class Town:
             policies=Policies(database),
             people=People(database, self.changed.append),
             people_questions=PeopleQuestions(database),
+            roles=Roles(database, self.entropy, self.changed.append),
+            role_questions=RoleQuestions(database),
             projects=Projects(database, clock, self.entropy, self.changed.append),
             service_accounts=ServiceAccounts(database, clock, self.entropy, PEPPER, self.changed.append),
             rate_limits=RateLimits(database, self.entropy),

@@ -23,6 +23,7 @@ from keyhouse.admin import (
     policies,
     projects,
     rate_limits,
+    roles,
     served_models,
     service_accounts,
     spend_alerts,
@@ -110,6 +111,7 @@ ROUTES: Final = (
     calls.list_calls,
     calls.retrieve_call,
     *users.ROUTES,
+    *roles.ROUTES,
     *usage.ROUTES,
 )
 

@@ -35,6 +35,8 @@ _QUERIES: Final[Mapping[str, tuple[str, ...]]] = {
     "retrieve_key": ("include_revoked",),
     "list_users": (*_PAGE, "emails[]"),
     "list_project_users": _PAGE,
+    "list_roles": (*_PAGE, "order"),
+    "list_user_roles": (*_PAGE, "order"),
     "list_limits": (*_PAGE, "scope_type", "scope_id"),
     "list_rate_limits": (*_PAGE, "before"),
     "list_organization_spend_alerts": (*_PAGE, "before", "order"),

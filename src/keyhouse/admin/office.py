@@ -14,6 +14,7 @@ from keyhouse.control.people import People
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
+from keyhouse.control.roles import Roles
 from keyhouse.control.served_models import Models
 from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.spend_alerts import SpendAlerts
@@ -27,6 +28,7 @@ from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.projects import ProjectQuestions
+from keyhouse.reporting.roles import RoleQuestions
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.spend_alerts import SpendAlertQuestions
 from keyhouse.reporting.usage import UsageQuestions
@@ -42,6 +44,8 @@ class Office:
     policies: Policies
     people: People
     people_questions: PeopleQuestions
+    roles: Roles
+    role_questions: RoleQuestions
     projects: Projects
     service_accounts: ServiceAccounts
     rate_limits: RateLimits

@@ -46,13 +46,13 @@ async def list_users(request: Visit, office: TheOffice) -> Json:
     found = await office.people_questions.list(actor_of(request).organization_id)
     wanted = [row for row in found if not emails or row.email in {email.lower() for email in emails}]
     rows, has_more = shapes.page_behind(wanted, lambda row: row.user_id, after, limit)
-    return shapes.page([_user(row) for row in rows], has_more=has_more)
+    return shapes.page([user(row) for row in rows], has_more=has_more)
 
 
 @get(_USER)
 async def retrieve_user(request: Visit, office: TheOffice, user_id: FromPath[str]) -> Json:
     """One user."""
-    return _user(await office.people_questions.one(actor_of(request).organization_id, user_id))
+    return user(await office.people_questions.one(actor_of(request).organization_id, user_id))
 
 
 @post(_USER, status_code=200)
@@ -60,8 +60,8 @@ async def update_user(request: Visit, office: TheOffice, user_id: FromPath[str])
     """Give a user another role in the organization."""
     body, actor = await read(request, UserChange), actor_of(request)
     if body.role is None:
-        return _user(await office.people_questions.one(actor.organization_id, user_id))
-    return _user(await office.people.update(actor, user_id, body.role))
+        return user(await office.people_questions.one(actor.organization_id, user_id))
+    return user(await office.people.update(actor, user_id, body.role))
 
 
 @delete(_USER, status_code=200)
@@ -121,7 +121,8 @@ async def delete_project_user(
     return shapes.deleted(_MEMBER_KIND, user_id)
 
 
-def _user(found: Member) -> Json:
+def user(found: Member) -> Json:
+    """A user of the organization."""
     return {
         "object": _KIND,
         "id": found.user_id,

@@ -36,7 +36,7 @@ class People:
         _require_known(role, ORGANIZATION_ROLES)
 
         def write(change: Change) -> tuple[Member, tuple[str, ...]]:
-            before = _locked(change, user_id)
+            before = locked_member(change, user_id)
             require_covered(change.actor, ORGANIZATION_ROLES[before.role] | ORGANIZATION_ROLES[role])
             if role != OWNER:
                 _refuse_last_owner(change, before)
@@ -53,8 +53,10 @@ class People:
         """
 
         def write(change: Change) -> tuple[Member, tuple[str, ...]]:
-            before = _locked(change, user_id)
+            before = locked_member(change, user_id)
             require_covered(change.actor, ORGANIZATION_ROLES[before.role])
+            for held in grants.list_grants(change.connection, before.organization_id, user_id):
+                require_covered(change.actor, held.tasks, held.project_id)
             _refuse_last_owner(change, before)
             connection, organization_id = change.connection, before.organization_id
             people.update_removed(connection, organization_id, user_id, change.now_ms)
@@ -79,7 +81,7 @@ class People:
 
         def write(change: Change) -> tuple[ProjectMember, tuple[str, ...]]:
             require_active_project(change.connection, actor.organization_id, project_id)
-            member = _locked(change, user_id or _id_of(change, email))
+            member = locked_member(change, user_id or _id_of(change, email))
             require_covered(change.actor, PROJECT_ROLES[role], project_id)
             if project_members.find_project_member(change.connection, project_id, member.user_id) is not None:
                 raise Refusal(
@@ -140,7 +142,7 @@ def settle_access(change: Change, user_id: str) -> tuple[str, ...]:
     return key_ids
 
 
-def _locked(change: Change, user_id: str) -> Member:
+def locked_member(change: Change, user_id: str) -> Member:
     """A present member, whose standing nobody else changes or relies on until the transaction ends."""
     connection, organization_id = change.connection, change.actor.organization_id
     people.get_organization(connection, organization_id, for_update=True)
@@ -151,7 +153,7 @@ def _locked(change: Change, user_id: str) -> Member:
 
 
 def _locked_in_project(change: Change, project_id: str, user_id: str) -> ProjectMember:
-    _locked(change, user_id)
+    locked_member(change, user_id)
     return project_members.get_project_member(change.connection, project_id, user_id)
 
 

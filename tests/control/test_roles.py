@@ -1,0 +1,117 @@
+"""Roles of an organization's own: given, changed and taken at once, and never by who has less."""
+
+import msgspec
+import pytest
+
+from control.test_people import bob_joins, death_of
+from given import seeded_entropy
+from given_control import House, refused
+from keyhouse.control.roles import Roles
+from keyhouse.core.authority import Task
+from keyhouse.core.errors import Code
+from keyhouse.store.engine import Actor
+from keyhouse.store.grants import IN_ORGANIZATION, list_grants
+
+pytestmark = pytest.mark.asyncio
+
+
+def roles_of(house: House) -> Roles:
+    """The verbs."""
+    return Roles(house.database, seeded_entropy(3), house.changed.append)
+
+
+async def as_they_are(house: House, actor: Actor) -> Actor:
+    """The same actor as their next request would find them."""
+    grants = await house.database.read(lambda c: list_grants(c, actor.organization_id, actor.user_id))
+    return msgspec.structs.replace(actor, grants=grants)
+
+
+async def test_a_users_keys_work_as_long_as_a_role_lets_them(house: House) -> None:
+    _, bob = await bob_joins(house)
+    roles = roles_of(house)
+    role = await roles.create(house.owner, "caller", [Task.MODEL_REQUEST, Task.OWN_API_KEYS])
+    await roles.assign(house.owner, "user-b", role.id)
+    issued = await house.keys.create(await as_they_are(house, bob), house.draft())
+    assert await death_of(house, issued.value) is None
+
+    house.changed.clear()
+    await roles.update(house.owner, role.id, permissions=[Task.OWN_API_KEYS])
+    assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST
+    assert house.changed == [issued.key.id]
+    await roles.update(house.owner, role.id, permissions=[Task.MODEL_REQUEST])
+    assert await death_of(house, issued.value) is None
+    await roles.unassign(house.owner, "user-b", role.id)
+    assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST
+    await roles.assign(house.owner, "user-b", role.id)
+    assert await death_of(house, issued.value) is None
+    await roles.delete(house.owner, role.id)
+    assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST
+    assert await house.rows("role_assignments") == []
+
+
+async def test_nobody_makes_changes_gives_or_takes_a_role_that_can_do_more(house: House) -> None:
+    people, bob = await bob_joins(house)
+    roles = roles_of(house)
+    clerks = await roles.create(house.owner, "clerk", [Task.ROLES, Task.USERS])
+    callers = await roles.create(house.owner, "caller", [Task.MODEL_REQUEST])
+    await roles.assign(house.owner, "user-b", clerks.id)
+    await roles.assign(house.owner, "user-1", callers.id)
+    clerk = await as_they_are(house, bob)
+    before = await house.everything()
+    for verb in (
+        roles.create(clerk, "more", [Task.UPSTREAMS]),
+        roles.update(clerk, clerks.id, permissions=[Task.UPSTREAMS]),
+        roles.update(clerk, callers.id, permissions=[]),
+        roles.delete(clerk, callers.id),
+        roles.assign(clerk, "user-b", callers.id),
+        roles.assign(clerk, "user-b", f"{IN_ORGANIZATION}owner"),
+        roles.unassign(clerk, "user-1", callers.id),
+        people.remove(clerk, "user-1"),
+    ):
+        assert "more than you" in (await refused(verb, Code.NOT_PERMITTED)).message
+    assert await house.everything() == before
+    assert (await roles.create(clerk, "less", [Task.USERS_READ])).created_by == "user-b"
+    # What was read of their role before it was taken away changes nothing.
+    await roles.unassign(house.owner, "user-b", clerks.id)
+    await refused(roles.create(clerk, "late", []), Code.NOT_PERMITTED)
+
+
+async def test_who_holds_more_by_a_role_is_not_removed_by_who_has_less(house: House) -> None:
+    people, bob = await bob_joins(house)
+    roles = roles_of(house)
+    clerks = await roles.create(house.owner, "clerk", [Task.USERS])
+    strong = await roles.create(house.owner, "strong", [Task.UPSTREAMS])
+    await roles.assign(house.owner, "user-b", clerks.id)
+    await roles.assign(house.owner, "user-1", strong.id)
+    await people.update(house.owner, "user-b", "owner")
+    await people.update(house.owner, "user-1", "member")
+    owner = msgspec.structs.replace(house.owner, user_id="user-b")
+    await people.update(owner, "user-1", "owner")
+    await people.update(house.owner, "user-b", "member")
+    clerk = await as_they_are(house, bob)
+    await refused(people.remove(clerk, "user-1"), Code.NOT_PERMITTED)
+
+
+async def test_a_role_that_is_always_there_stays_as_it_is_and_names_are_unique(house: House) -> None:
+    roles = roles_of(house)
+    role_id = f"{IN_ORGANIZATION}member"
+    before = await house.everything()
+    await refused(roles.update(house.owner, role_id, permissions=[Task.USERS]), Code.CONFLICT)
+    await refused(roles.delete(house.owner, role_id), Code.CONFLICT)
+    assert (await refused(roles.create(house.owner, "owner", []), Code.CONFLICT)).param == "role_name"
+    assert await house.everything() == before
+
+
+async def test_another_organizations_roles_and_users_read_as_missing(house: House) -> None:
+    roles = roles_of(house)
+    role = await roles.create(house.owner, "clerk", [Task.USERS])
+    before = await house.everything()
+    for verb in (
+        roles.update(house.stranger, role.id, name="mine"),
+        roles.delete(house.stranger, role.id),
+        roles.assign(house.stranger, "user-2", role.id),
+        roles.assign(house.stranger, "user-1", f"{IN_ORGANIZATION}reader"),
+        roles.unassign(house.stranger, "user-1", role.id),
+    ):
+        await refused(verb, Code.NOT_FOUND)
+    assert await house.everything() == before
