@@ -126,7 +126,7 @@ class Roles:
             role = rows.get_role(connection, organization_id, role_id)
             require_covered(change.actor, role.tasks)
             if user_id not in rows.list_sources(connection, organization_id, user_id).get(role_id, ()):
-                raise not_assigned(user_id, role_id)
+                raise _not_assigned(user_id, role_id)
             rows.delete_assignment(connection, organization_id, user_id, role_id)
             change.record(Event.ROLE_ASSIGNMENT_DELETED, user_id, details={"role": role.name, "role_id": role_id})
             return role, settle_access(change, user_id)
@@ -138,7 +138,7 @@ class Roles:
             self._on_change(key_id)
 
 
-def not_assigned(user_id: str, role_id: str) -> Refusal:
+def _not_assigned(user_id: str, role_id: str) -> Refusal:
     """The role is here, but not assigned to this user."""
     return Refusal(
         Code.NOT_FOUND,

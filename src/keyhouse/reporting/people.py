@@ -19,14 +19,7 @@ class PeopleQuestions:
 
     async def one(self, organization_id: str, user_id: str) -> Member:
         """One of them; raises Refusal(NOT_FOUND)."""
-        member = await self._database.read(lambda c: people.find_member(c, organization_id, user_id))
-        if member is None or member.gone_at_ms is not None:
-            raise Refusal(
-                Code.NOT_FOUND,
-                f"There is no user {user_id} in this organization.",
-                hint="List the users to see their ids.",
-            )
-        return member
+        return await self._database.read(lambda c: present_member(c, organization_id, user_id))
 
     async def of_project(self, organization_id: str, project_id: str) -> tuple[ProjectMember, ...]:
         """A project's users, in the order in which they were added; raises Refusal(NOT_FOUND) for no such project."""
@@ -45,3 +38,13 @@ class PeopleQuestions:
             return project_members.get_project_member(connection, project_id, user_id)
 
         return await self._database.read(ask)
+
+
+def present_member(connection: Connection, organization_id: str, user_id: str) -> Member:
+    """A user who is here; raises Refusal(NOT_FOUND)."""
+    member = people.find_member(connection, organization_id, user_id)
+    if member is None or member.gone_at_ms is not None:
+        raise Refusal(
+            Code.NOT_FOUND, f"There is no user {user_id} in this organization.", hint="List the users to see their ids."
+        )
+    return member

@@ -3,7 +3,7 @@
 import msgspec
 
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.store import people
+from keyhouse.reporting.people import present_member
 from keyhouse.store import roles as rows
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.grants import IN_ORGANIZATION
@@ -35,13 +35,7 @@ class RoleQuestions:
         """Those a user holds in the whole organization, as a member too; raises Refusal(NOT_FOUND) for no such user."""
 
         def ask(connection: Connection) -> tuple[HeldRole, ...]:
-            member = people.find_member(connection, organization_id, user_id)
-            if member is None or member.gone_at_ms is not None:
-                raise Refusal(
-                    Code.NOT_FOUND,
-                    f"There is no user {user_id} in this organization.",
-                    hint="List the users to see their ids.",
-                )
+            member = present_member(connection, organization_id, user_id)
             sources = rows.list_sources(connection, organization_id, user_id)
             as_member = IN_ORGANIZATION + member.role
             if user_id not in sources.get(as_member, ()):
