@@ -2,13 +2,15 @@
 
 import msgspec
 import pytest
+from sqlalchemy import insert
 
 from control.test_people import bob_joins, death_of
-from given import seeded_entropy
+from given import NOON, seeded_entropy
 from given_control import House, refused
 from keyhouse.control.roles import Roles
 from keyhouse.core.authority import Task
 from keyhouse.core.errors import Code
+from keyhouse.store import schema
 from keyhouse.store.engine import Actor
 from keyhouse.store.grants import IN_ORGANIZATION, list_grants
 
@@ -82,14 +84,15 @@ async def test_who_holds_more_by_a_role_is_not_removed_by_who_has_less(house: Ho
     clerks = await roles.create(house.owner, "clerk", [Task.USERS])
     strong = await roles.create(house.owner, "strong", [Task.UPSTREAMS])
     await roles.assign(house.owner, "user-b", clerks.id)
-    await roles.assign(house.owner, "user-1", strong.id)
-    await people.update(house.owner, "user-b", "owner")
-    await people.update(house.owner, "user-1", "member")
-    owner = msgspec.structs.replace(house.owner, user_id="user-b")
-    await people.update(owner, "user-1", "owner")
-    await people.update(house.owner, "user-b", "member")
+    user = {"id": "user-c", "email": "cleo@example.com", "name": "Cleo", "created_at_ms": NOON}
+    await house.execute(insert(schema.users).values(user))
+    row = {"organization_id": "org-1", "user_id": "user-c", "role": "member", "added_at_ms": NOON}
+    await house.execute(insert(schema.memberships).values(row))
+    await roles.assign(house.owner, "user-c", strong.id)
     clerk = await as_they_are(house, bob)
-    await refused(people.remove(clerk, "user-1"), Code.NOT_PERMITTED)
+    assert "more than you" in (await refused(people.remove(clerk, "user-c"), Code.NOT_PERMITTED)).message
+    await roles.unassign(house.owner, "user-c", strong.id)
+    await people.remove(clerk, "user-c")
 
 
 async def test_a_role_that_is_always_there_stays_as_it_is_and_names_are_unique(house: House) -> None:
