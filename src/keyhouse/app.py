@@ -20,6 +20,7 @@ from keyhouse.console import app as console
 from keyhouse.console.desk import Desk
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.children import Children
+from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.leaks import Leaks
 from keyhouse.control.limits import Limits
@@ -198,8 +199,11 @@ async def open_house(
     database.listen(catalog.hearing(authenticator.forget), catalog.hearing_all(authenticator.forget_all))
     lobby = _lobby(ground, authenticator, catalog.routing, ledger, client, settings.leaks.action, write_line)
     keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
-    office = _office(ground, admin_keys, keys, catalog, client, authenticator.forget)
-    desk = _desk(ground, keys, catalog, lobby, settings.server.public_url, print_setup_link)
+    throttle = Throttle(database, clock)
+    invites = Invites(database, clock, entropy, ground.passwords, throttle, authenticator.forget)
+    public_url = settings.server.public_url
+    office = _office(ground, admin_keys, keys, invites, catalog, client, authenticator.forget, public_url)
+    desk = _desk(ground, keys, invites, throttle, catalog, lobby, public_url, print_setup_link)
     sources = Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses, catalog.routing)
     doors = Doors(
         gateway=lobby,
@@ -290,9 +294,11 @@ def _office(
     ground: Ground,
     admin_keys: AdminKeys,
     keys: Keys,
+    invites: Invites,
     catalog: Catalog,
     client: UpstreamClient,
     on_change: Callable[[str], None],
+    public_url: str | None,
 ) -> Office:
     """What the Admin API works with."""
     database, clock = ground.database, ground.clock
@@ -301,6 +307,7 @@ def _office(
         keys=keys,
         limits=Limits(database, clock, ground.entropy),
         policies=Policies(database),
+        invites=invites,
         people=People(database, on_change),
         people_questions=PeopleQuestions(database),
         roles=Roles(database, ground.entropy, on_change),
@@ -324,6 +331,7 @@ def _office(
         call_questions=CallQuestions(database, clock),
         caller_questions=CallerQuestions(database, clock),
         models=lambda: catalog.models,
+        public_url=public_url,
         clock=clock,
         entropy=ground.entropy,
     )
@@ -338,6 +346,8 @@ def reference() -> Mapping[str, Any]:
 def _desk(
     ground: Ground,
     keys: Keys,
+    invites: Invites,
+    throttle: Throttle,
     catalog: Catalog,
     gateway_door: ASGIApp,
     public_url: str | None,
@@ -350,7 +360,8 @@ def _desk(
     return Desk(
         reference=reference(),
         setup=ground.setup,
-        sign_in=SignIn(database, clock, ground.passwords, sessions, Throttle(database, clock)),
+        sign_in=SignIn(database, clock, ground.passwords, sessions, throttle),
+        invites=invites,
         sessions=sessions,
         keys=keys,
         key_questions=KeyQuestions(database, clock),

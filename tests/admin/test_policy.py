@@ -33,6 +33,7 @@ class Ids:
         self._ids["upstream_id"] = town.ask("POST", "/upstreams", body=UPSTREAM).json()["id"]
         self._ids["model_id"] = town.ask("POST", "/models", body=MODEL).json()["id"]
         self._ids["call_id"] = town.execute(a_call)
+        self._ids["invite_id"] = town.ask("POST", "/invites", body=INVITE).json()["id"]
         town.ask("POST", "/projects/proj_1/users", body={"user_id": "user-1", "role": "owner"})
         for place in ("", "/projects/proj_1"):
             town.ask("POST", f"{place}/spend_limit", body=SPEND)
@@ -67,6 +68,7 @@ def ids(town: Town) -> Ids:
 UPSTREAM = {"name": "own", "base_url": "https://127.0.0.1:1/v1"}
 ROLE = {"role_name": "clerk", "permissions": ["api.organization.projects.limits.write"]}
 MODEL = {"name": "own-1", "upstreams": ["fixed"]}
+INVITE = {"email": "new@example.com", "role": "member"}
 SPEND = {"threshold_amount": 100, "currency": "USD", "interval": "month"}
 CHANNEL = {"notification_channel": {"type": "email", "recipients": ["ada@example.com"]}}
 

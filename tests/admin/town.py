@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from keyhouse.admin.app import build
 from keyhouse.admin.office import Office
 from keyhouse.catalog import Catalog, Given, upstream_of
 from keyhouse.control.admin_keys import AdminKeys
+from keyhouse.control.invites import Invites
 from keyhouse.control.keys import KeyDraft, Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
@@ -35,6 +37,8 @@ from keyhouse.core.sealing import SealingKey
 from keyhouse.core.written import Configured, WrittenModel, WrittenUpstream
 from keyhouse.gateway.probing import Probe
 from keyhouse.gateway.upstream import UpstreamClient
+from keyhouse.identity.passwords import Passwords
+from keyhouse.identity.throttle import Throttle
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
@@ -54,6 +58,7 @@ from keyhouse.store.sqlite import SqliteDatabase
 T = TypeVar("T")
 
 PEPPER = b"p" * 32
+PASSWORDS = Passwords(ThreadPoolExecutor(1))
 NOW = NOON // 1000
 """What the town's clock shows, in Unix seconds, until it is turned."""
 
@@ -85,6 +90,7 @@ class Town:
             keys=self.keys,
             limits=Limits(database, clock, self.entropy),
             policies=Policies(database),
+            invites=Invites(database, clock, self.entropy, PASSWORDS, Throttle(database, clock), self.changed.append),
             people=People(database, self.changed.append),
             people_questions=PeopleQuestions(database),
             roles=Roles(database, self.entropy, self.changed.append),
@@ -108,6 +114,7 @@ class Town:
             catalog_questions=CatalogQuestions(database, CONFIGURED),
             test_upstream=Probe(UpstreamClient(clock), clock, self.catalog.routing).test,
             models=lambda: ["tiny-1", "vendor/tiny-2"],
+            public_url=None,
             clock=clock,
             entropy=self.entropy,
         )

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, update
 from given import AUDIT_KEY, FakeClock, a_database, seeded_entropy
 from keyhouse.app import reference
 from keyhouse.console import Desk, build
+from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.playground import Playground
@@ -146,6 +147,7 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             reference=reference(),
             setup=setup,
             sign_in=SignIn(database, clock, passwords, sessions, Throttle(database, clock)),
+            invites=Invites(database, clock, entropy, passwords, Throttle(database, clock), forgotten.append),
             sessions=sessions,
             keys=keys,
             key_questions=KeyQuestions(database, clock),

@@ -23,6 +23,7 @@ async def test_without_a_session_every_signed_in_route_leads_to_sign_in(at_home:
 async def test_anyone_may_ask_only_for_the_door_and_for_files() -> None:
     open_to_all = {path for (_, path), who in POLICY.items() if who is Who.ANYONE}
     assert all(
-        path == "/" or path.startswith(("/set-up", "/sign-in", "/static/", "/favicon", "/docs", "/openapi.json"))
+        path == "/"
+        or path.startswith(("/set-up", "/sign-in", "/invite/", "/static/", "/favicon", "/docs", "/openapi.json"))
         for path in open_to_all
     )

@@ -7,6 +7,7 @@ from typing import Any
 from litestar.di import NamedDependency
 
 from keyhouse.control.admin_keys import AdminKeys
+from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
@@ -42,6 +43,7 @@ class Office:
     keys: Keys
     limits: Limits
     policies: Policies
+    invites: Invites
     people: People
     people_questions: PeopleQuestions
     roles: Roles
@@ -65,6 +67,7 @@ class Office:
     catalog_questions: CatalogQuestions
     test_upstream: Callable[[str, str | None], Awaitable[list[dict[str, Any]]]]
     models: Callable[[], Sequence[str]]
+    public_url: str | None
     clock: Clock
     entropy: Entropy
 

@@ -104,7 +104,7 @@ async def set_up(request: Visit, token: FromPath[str]) -> Response[Any]:
             faults = {refusal.param: refusal.text}
     if faults:
         return _set_up_page(request, token, typed, faults, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return await _begin(request, typed["email"], password, HOME)
+    return await begin(request, typed["email"], password, HOME)
 
 
 def _refuse_from_elsewhere(request: Visit) -> None:
@@ -164,7 +164,7 @@ async def sign_in(request: Visit) -> Response[Any]:
     form = await read_form(request)
     email, onward = str(form.get("email", "")).strip(), str(form.get("next", ""))
     try:
-        return await _begin(request, email, str(form.get("password", "")), _onward(onward))
+        return await begin(request, email, str(form.get("password", "")), _onward(onward))
     except Refusal as refusal:
         if refusal.code is Code.SIGN_IN_WRONG:
             fault = "E-mail or password is wrong."
@@ -181,7 +181,8 @@ async def sign_out(request: Visit) -> Response[Any]:
     return Redirect("/sign-in", status_code=HTTP_303_SEE_OTHER, cookies=[ended_session_cookie(request)])
 
 
-async def _begin(request: Visit, email: str, password: str, onward: str) -> Response[Any]:
+async def begin(request: Visit, email: str, password: str, onward: str) -> Response[Any]:
+    """Sign someone in and lead them on; raises what `SignIn.sign_in` raises."""
     desk = pages_of(request).desk
     agent = request.headers.get("user-agent", "")[:200]
     cookie = await desk.sign_in.sign_in(email, password, address_of(request), agent)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyhouse.console.inside import Gateway
+from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
 from keyhouse.control.playground import Playground
@@ -42,6 +43,7 @@ class Desk:
     reference: Mapping[str, Any]
     setup: Setup
     sign_in: SignIn
+    invites: Invites
     sessions: Sessions
     keys: Keys
     key_questions: KeyQuestions

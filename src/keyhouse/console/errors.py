@@ -25,6 +25,7 @@ _STATUS: Final[Mapping[Code, int]] = {
     Code.PARAMETER_INVALID: HTTPStatus.BAD_REQUEST,
     Code.SETUP_DONE: HTTPStatus.GONE,
     Code.SETUP_LINK_INVALID: HTTPStatus.GONE,
+    Code.INVITE_INVALID: HTTPStatus.GONE,
     Code.SIGN_IN_THROTTLED: HTTPStatus.TOO_MANY_REQUESTS,
 }
 _WORDS: Final = {

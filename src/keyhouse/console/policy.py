@@ -29,6 +29,8 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("POST", "/set-up/{token}"): Who.ANYONE,
     ("GET", "/sign-in"): Who.ANYONE,
     ("POST", "/sign-in"): Who.ANYONE,
+    ("GET", "/invite/{token}"): Who.ANYONE,
+    ("POST", "/invite/{token}"): Who.ANYONE,
     ("POST", "/sign-out"): Who.SIGNED_IN,
     # files of the pages: the same for everyone, no secret among them
     ("GET", "/static/{path}"): Who.ANYONE,

@@ -33,7 +33,7 @@ class People:
 
     async def update(self, actor: Actor, user_id: str, role: str) -> Member:
         """Give a user another role in the organization, at once. Raises Refusal(CONFLICT) for the last owner."""
-        _require_known(role, ORGANIZATION_ROLES)
+        require_known(role, ORGANIZATION_ROLES)
 
         def write(change: Change) -> tuple[Member, tuple[str, ...]]:
             before = locked_member(change, user_id)
@@ -77,7 +77,7 @@ class People:
 
         Raises Refusal(PARAMETER_INVALID, CONFLICT if they are one already or the project was archived).
         """
-        _require_known(role, PROJECT_ROLES)
+        require_known(role, PROJECT_ROLES)
 
         def write(change: Change) -> tuple[ProjectMember, tuple[str, ...]]:
             require_active_project(change.connection, actor.organization_id, project_id)
@@ -101,7 +101,7 @@ class People:
 
     async def update_in_project(self, actor: Actor, project_id: str, user_id: str, role: str) -> ProjectMember:
         """Give a project's user another role in it, at once."""
-        _require_known(role, PROJECT_ROLES)
+        require_known(role, PROJECT_ROLES)
 
         def write(change: Change) -> tuple[ProjectMember, tuple[str, ...]]:
             before = _locked_in_project(change, project_id, user_id)
@@ -177,7 +177,8 @@ def _refuse_last_owner(change: Change, member: Member) -> None:
         )
 
 
-def _require_known(role: str, names: Iterable[str]) -> None:
+def require_known(role: str, names: Iterable[str]) -> None:
+    """Go on only if there is such a role; raises Refusal(PARAMETER_INVALID) that names all there are."""
     names = list(names)
     if role not in names:
         raise Refusal(

@@ -70,6 +70,7 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     NOT_PERMITTED = "not_permitted"
     SETUP_DONE = "setup_done"
+    INVITE_INVALID = "invite_invalid"
     SETUP_LINK_INVALID = "setup_link_invalid"
 
     INTERNAL = "internal"

@@ -1,8 +1,9 @@
 """People of an organization and of its projects, as they are listed and looked up."""
 
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.store import people, project_members, projects
+from keyhouse.store import invites, people, project_members, projects
 from keyhouse.store.engine import Connection, Database
+from keyhouse.store.invites import Invite
 from keyhouse.store.people import Member
 from keyhouse.store.project_members import ProjectMember
 
@@ -38,6 +39,14 @@ class PeopleQuestions:
             return project_members.get_project_member(connection, project_id, user_id)
 
         return await self._database.read(ask)
+
+    async def invites(self, organization_id: str) -> tuple[Invite, ...]:
+        """The organization's invites, newest first."""
+        return await self._database.read(lambda c: invites.list_invites(c, organization_id))
+
+    async def invite(self, organization_id: str, invite_id: str) -> Invite:
+        """One of them; raises Refusal(NOT_FOUND)."""
+        return await self._database.read(lambda c: invites.get_invite(c, organization_id, invite_id))
 
 
 def present_member(connection: Connection, organization_id: str, user_id: str) -> Member:

@@ -32,6 +32,9 @@ class Event(StrEnum):
     API_KEY_SECRET_ENDED = "api_key.secret_ended"
     API_KEY_UPDATED = "api_key.updated"
     AUDIT_LOG_CHAINED = "audit_log.chained"
+    INVITE_ACCEPTED = "invite.accepted"
+    INVITE_DELETED = "invite.deleted"
+    INVITE_SENT = "invite.sent"
     LIMIT_DELETED = "limit.deleted"
     LIMIT_SET = "limit.set"
     LOGIN_FAILED = "login.failed"
@@ -63,6 +66,7 @@ class Event(StrEnum):
     UPSTREAM_CREATED = "upstream.created"
     UPSTREAM_DELETED = "upstream.deleted"
     UPSTREAM_UPDATED = "upstream.updated"
+    USER_ADDED = "user.added"
     USER_DELETED = "user.deleted"
     USER_UPDATED = "user.updated"
 

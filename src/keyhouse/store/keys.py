@@ -194,7 +194,7 @@ def list_ids(connection: Connection, organization_id: str, project_id: str) -> t
 
 
 def list_owned_ids(connection: Connection, organization_id: str, owner_id: str) -> tuple[str, ...]:
-    """The ids of an owner's project keys that are not revoked."""
+    """The ids of an owner's keys, admin keys too, that are not revoked."""
     return tuple(connection.execute(select(keys.c.id).where(*_owned(organization_id, owner_id))).scalars())
 
 
@@ -224,7 +224,7 @@ def update_key(connection: Connection, key: ApiKey) -> None:
 def update_owned_as_revoked(
     connection: Connection, organization_id: str, owner_id: str, now_ms: int, revoked_by: str
 ) -> None:
-    """Revoke an owner's project keys, those that are not revoked yet."""
+    """Revoke an owner's keys, admin keys too, those that are not revoked yet."""
     connection.execute(
         update(keys).where(*_owned(organization_id, owner_id)).values(revoked_at_ms=now_ms, revoked_by=revoked_by)
     )
@@ -250,7 +250,6 @@ def _owned(organization_id: str, owner_id: str) -> list[ColumnElement[bool]]:
     return [
         keys.c.organization_id == organization_id,
         keys.c.owner_id == owner_id,
-        keys.c.kind.in_(PROJECT_KINDS),
         keys.c.revoked_at_ms.is_(None),
     ]
 

@@ -40,6 +40,19 @@ class Member(msgspec.Struct, frozen=True):
     gone_at_ms: int | None
 
 
+class Account(msgspec.Struct, frozen=True):
+    """Someone who has an e-mail address here, in whatever organization, or in none any more."""
+
+    user_id: str
+    password_hash: str | None
+    disabled_at_ms: int | None
+
+    def __repr__(self) -> str:
+        return f"Account({self.user_id})"
+
+    __str__ = __repr__
+
+
 class SignInRow(msgspec.Struct, frozen=True):
     """A member with what proves it. `password_hash` is None for someone who has no password here."""
 
@@ -146,6 +159,22 @@ def find_sign_in(connection: Connection, email: str, *, for_update: bool = False
         statement = statement.with_for_update(key_share=True)
     row = connection.execute(statement).mappings().one_or_none()
     return None if row is None else SignInRow(_member(row), row["password_hash"])
+
+
+def find_account(connection: Connection, email: str) -> Account | None:
+    """The account with this address; None if nobody has it."""
+    statement = select(users.c.id.label("user_id"), users.c.password_hash, users.c.disabled_at_ms)
+    row = connection.execute(statement.where(users.c.email == email)).mappings().one_or_none()
+    return None if row is None else Account(**row)
+
+
+def put_membership(connection: Connection, member: Member) -> None:
+    """Make a user that exists a member, again if it was one."""
+    values = {"role": member.role, "added_at_ms": member.added_at_ms, "removed_at_ms": None}
+    here = _is(member.organization_id, member.user_id)
+    if connection.execute(update(memberships).where(*here).values(values)).rowcount == 0:
+        row = values | {"organization_id": member.organization_id, "user_id": member.user_id}
+        connection.execute(insert(memberships).values(row))
 
 
 def update_password_hash(connection: Connection, user_id: str, password_hash: str) -> None:

@@ -55,7 +55,13 @@ def form(refusal: Refusal) -> Form:  # noqa: C901, PLR0912  one table, which the
             return Form(400, code="unknown_parameter")
         case Code.PRICE_UNKNOWN:
             return Form(400, code="price_unknown")
-        case Code.SETUP_LINK_INVALID | Code.CROSS_SITE | Code.NOT_PERMITTED | Code.ENDPOINT_NOT_ALLOWED:
+        case (
+            Code.SETUP_LINK_INVALID
+            | Code.INVITE_INVALID
+            | Code.CROSS_SITE
+            | Code.NOT_PERMITTED
+            | Code.ENDPOINT_NOT_ALLOWED
+        ):
             return Form(403, code=str(refusal.code))
         case Code.PERMISSION_MISSING:
             return Form(403, code="missing_scope")

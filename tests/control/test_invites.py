@@ -1,0 +1,95 @@
+"""Coming in by an invite: once, in time, with no more than its maker has, and never into another's account."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import update
+
+from control.test_people import bob_joins, death_of
+from given_control import House, refused
+from keyhouse.control.invites import LIFETIME_MS, Invites
+from keyhouse.core.authority import PROJECT_ROLES, Grant
+from keyhouse.core.errors import Code
+from keyhouse.identity.passwords import Passwords
+from keyhouse.identity.throttle import Throttle
+from keyhouse.store import schema
+from keyhouse.store.engine import Actor
+from keyhouse.store.invites import ProjectRole
+
+pytestmark = pytest.mark.asyncio
+
+PASSWORD = "a long enough passphrase"
+VIEWER = (ProjectRole("proj_1", "viewer"),)
+
+
+@pytest.fixture
+def invites(house: House) -> Invites:
+    passwords = Passwords(ThreadPoolExecutor(1))
+    throttle = Throttle(house.database, house.clock)
+    return Invites(house.database, house.clock, house.entropy, passwords, throttle, house.changed.append)
+
+
+async def test_someone_new_comes_in_once_as_what_they_were_invited(house: House, invites: Invites) -> None:
+    made = await invites.create(house.owner, "Carol@Example.com", "member", VIEWER)
+    assert made.token not in repr(made)
+    assert made.token not in str(await house.everything())
+    assert await invites.accept(made.token, password=PASSWORD, name="Carol") == "carol@example.com"
+    (carol,) = [row for row in await house.rows("users") if row["email"] == "carol@example.com"]
+    roles = [row["role"] for row in await house.rows("memberships") if row["user_id"] == carol["id"]]
+    inside = [(row["project_id"], row["role"]) for row in await house.rows("project_members")]
+    assert (roles, inside) == (["member"], [("proj_1", "viewer")])
+    assert [event for event, _ in await house.events()] == ["invite.sent", "invite.accepted", "user.added"]
+    await refused(invites.accept(made.token, password=PASSWORD), Code.INVITE_INVALID)
+    await refused(invites.delete(house.owner, made.invite.id), Code.CONFLICT)
+
+
+async def test_a_link_that_expired_was_taken_back_or_guessed_lets_nobody_in(house: House, invites: Invites) -> None:
+    gone = await invites.create(house.owner, "gone@example.com", "reader")
+    await invites.delete(house.owner, gone.invite.id)
+    late = await invites.create(house.owner, "late@example.com", "reader")
+    house.clock.turn(ms=LIFETIME_MS)
+    before = await house.everything()
+    for token, why in ((gone.token, "taken back"), (late.token, "expired"), ("guess", "not the link")):
+        assert why in (await refused(invites.accept(token, password=PASSWORD), Code.INVITE_INVALID)).message
+    assert await house.everything() == before
+
+
+async def test_nobody_invites_to_more_than_they_have_nor_twice(house: House, invites: Invites) -> None:
+    _, bob = await bob_joins(house)
+    manager = Actor(bob.type, "org-1", "user-b", bob.email, "member", grants=(Grant(PROJECT_ROLES["owner"], "proj_1"),))
+    await refused(invites.create(manager, "new@example.com", "member"), Code.NOT_PERMITTED)
+    await refused(invites.create(house.owner, "bob@example.com", "reader"), Code.CONFLICT)
+    await refused(invites.create(house.owner, "new@example.com", "admin"), Code.PARAMETER_INVALID)
+    await refused(
+        invites.create(house.owner, "new@example.com", "member", (ProjectRole("proj_2", "owner"),)), Code.NOT_FOUND
+    )
+    made = await invites.create(house.owner, "new@example.com", "reader")
+    await refused(invites.create(house.owner, "new@example.com", "reader"), Code.CONFLICT)
+    await refused(invites.delete(house.stranger, made.invite.id), Code.NOT_FOUND)
+
+
+async def test_an_invite_gives_no_more_than_its_maker_has_when_it_is_accepted(house: House, invites: Invites) -> None:
+    people, bob = await bob_joins(house, "owner")
+    made = await invites.create(bob, "new@example.com", "owner")
+    await people.update(house.owner, "user-b", "reader")
+    await refused(invites.accept(made.token, password=PASSWORD), Code.INVITE_INVALID)
+    await people.remove(house.owner, "user-b")
+    await refused(invites.accept(made.token, password=PASSWORD), Code.INVITE_INVALID)
+
+
+async def test_who_has_an_account_joins_with_its_password_and_old_keys_stay_dead(
+    house: House, invites: Invites
+) -> None:
+    people, bob = await bob_joins(house, "owner")
+    key = await house.keys.create(bob, house.draft())
+    admin = await house.keys.create_admin(bob, "old", None)
+    password_hash = await Passwords(ThreadPoolExecutor(1)).hash(PASSWORD)
+    users = schema.users
+    await house.execute(update(users).where(users.c.id == "user-b").values(password_hash=password_hash))
+    await people.remove(house.owner, "user-b")
+    made = await invites.create(house.owner, "bob@example.com", "owner")
+    await refused(invites.accept(made.token, password="not the right one"), Code.SIGN_IN_WRONG)
+    assert await invites.accept(made.token, password=PASSWORD) == "bob@example.com"
+    assert [await death_of(house, each.value) for each in (key, admin)] == [Code.KEY_REVOKED] * 2
+    fresh = await house.keys.create(bob, house.draft())
+    assert await death_of(house, fresh.value) is None
