@@ -5,6 +5,7 @@ from keyhouse.console.policy import POLICY as CONSOLE
 from keyhouse.doors import DESCRIBED
 from keyhouse.gateway.described import described
 from keyhouse.gateway.endpoints import ENDPOINTS
+from keyhouse.gateway.passed import PASSED
 from keyhouse.gateway.stored import VERBS
 from keyhouse.wire.openapi import Route, by_tag, document
 
@@ -47,6 +48,7 @@ def test_the_whole_description_holds_every_address_once_and_each_operation_has_a
         for tail, verbs in VERBS.items()
         for verb in verbs
     } <= found
+    assert {(passed.method, f"/v1{passed.path}") for passed in PASSED} <= found
     assert {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")} <= found
     assert {(route.method, route.path) for route in DESCRIBED if route.path in ("/docs", "/openapi.json")} <= set(
         CONSOLE

@@ -57,7 +57,8 @@ def read_operation(found: Any, shapes: Any) -> Operation:
     ]
     body = found.get("requestBody")
     if body is not None:
-        name = body["content"]["application/json"]["schema"].get("$ref", "").rpartition("/")[2]
+        (content,) = body["content"].values()
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
         shape = shapes.get(name, {})
         required = shape.get("required", ())
         fields += [Field(name, kind_of(each), name in required) for name, each in shape.get("properties", {}).items()]

@@ -9,14 +9,15 @@ Json = dict[str, Any]
 
 JSON_TYPE: Final = "application/json"
 TEXT_TYPE: Final = "text/plain"
+FORM_TYPE: Final = "multipart/form-data"
 
 
 class Route(msgspec.Struct, frozen=True):
     """One method and path, as it is described.
 
-    `body` is the name of the shape it reads, empty for an object of any kind, None if it reads none. `security` names
-    the kind of key it takes, None for none. The first of `statuses` is what it answers if all is well, in `media_type`;
-    what refuses is an `error`: in OpenAI's shape, or Anthropic's.
+    `body` is the name of the shape it reads, empty for an object of any kind, None if it reads none; with `takes_form`
+    it is a form with a file. `security` names the kind of key it takes, None for none. The first of `statuses` is what
+    it answers if all is well, in `media_type`; what refuses is an `error`: in OpenAI's shape, or Anthropic's.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Route(msgspec.Struct, frozen=True):
     query: tuple[str, ...] = ()
     required: frozenset[str] = frozenset()
     body: str | None = None
+    takes_form: bool = False
     media_type: str = JSON_TYPE
     error: str = "Error"
 
@@ -130,7 +132,7 @@ def _operation(route: Route) -> Json:
     }
     if route.body is not None:
         schema = {"$ref": f"#/components/schemas/{route.body}"} if route.body else {"type": "object"}
-        operation["requestBody"] = {"content": {JSON_TYPE: {"schema": schema}}}
+        operation["requestBody"] = {"content": {FORM_TYPE if route.takes_form else JSON_TYPE: {"schema": schema}}}
     return operation
 
 
@@ -160,7 +162,7 @@ def _response(status: int, route: Route) -> Json:
     is_well = status == route.statuses[0]
     if status == _SILENT:
         return {"description": _WORDS[status]}
-    if route.media_type != JSON_TYPE:
+    if route.media_type != JSON_TYPE and (is_well or route.security is None):
         return {"description": _WORDS[status], "content": {route.media_type: {"schema": {"type": "string"}}}}
     schema: Json = {"type": "object"} if is_well else {"$ref": f"#/components/schemas/{route.error}"}
     return {"description": _WORDS[status], "content": {JSON_TYPE: {"schema": schema}}}
