@@ -233,6 +233,7 @@ def _models(local: Upstream, beside: Sequence[asyncio.Server]) -> dict[str, Mode
         "tiny-long": (long,),
         "tiny-media": (msgspec.structs.replace(tiny, ceilings=Ceilings(100, 20, 50, 600)),),
         "by-piece": (Deployment(local, "tiny-1-upstream", BY_PIECE, Ceilings(audio_seconds=600)),),
+        "same-name": (msgspec.structs.replace(tiny, upstream_model="same-name"),),
         "by-piece-open": (Deployment(local, "tiny-1-upstream", BY_PIECE),),
         "unpriced": (Deployment(local, "unpriced"),),
         demo.MODEL: (Deployment(demo.UPSTREAM, demo.MODEL, PRICE, Ceilings(512)),),

@@ -6,12 +6,12 @@ deleted or its usage left out, it is settled at all it had reserved; so is what 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from keyhouse.core.errors import Refusal
 from keyhouse.gateway.objects import is_object_id
 from keyhouse.gateway.passing import read_whole
-from keyhouse.gateway.relay import Relay
 from keyhouse.gateway.routing import Upstream
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.ledger.book import Hold
@@ -30,34 +30,43 @@ _GONE: Final = frozenset({404, 410})
 
 
 class Following:
-    """Waits for the end of a call that was answered and goes on upstream."""
+    """Waits for the end of a call that was answered and goes on upstream.
+
+    `finish` settles by what the upstream says, and says whether it was over; `give_up` settles where nobody knows.
+    """
 
     def __init__(
-        self, relay: Relay, hold: Hold, client: UpstreamClient, upstream: Upstream, poll_seconds: float
+        self,
+        hold: Hold,
+        client: UpstreamClient,
+        upstream: Upstream,
+        poll_seconds: float,
+        finish: Callable[[bytes], Awaitable[bool]],
+        give_up: Callable[[], object],
     ) -> None:
-        self._relay = relay
+        self._finish = finish
+        self._give_up = give_up
         self._hold = hold
         self._client = client
         self._upstream = upstream
         self._poll_seconds = poll_seconds
         self._stopping = asyncio.Event()
 
-    async def run(self) -> None:
+    async def run(self, path: str, object_id: str | None) -> None:
         """Ask the upstream again and again, until the call is settled or Keyhouse stops."""
         self._hold.at_cut(self._stopping.set)
-        response_id = self._relay.unfinished
-        if response_id is not None and is_object_id(response_id):
+        if object_id is not None and is_object_id(object_id):
             seconds = self._poll_seconds
             for _ in range(POLLS_MAX):
                 if await self._has_stopped(seconds):
                     return
-                status, content = await self._ask(f"/responses/{response_id}")
+                status, content = await self._ask(path + object_id)
                 if status in _GONE:
                     break
-                if status == 200 and await self._relay.finish(content):
+                if status == 200 and await self._finish(content):
                     return
                 seconds = min(seconds * _POLL_SLOWER, self._poll_seconds * _POLL_TIMES_MAX)
-        self._relay.give_up()
+        self._give_up()
 
     async def _has_stopped(self, seconds: float) -> bool:
         """Wait; whether Keyhouse has stopped meanwhile."""

@@ -136,7 +136,8 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
                     relay = Relay(request, answer, hold, metered, ask, need, upstream, house.clock, keep)
                     await relay.run()
                 if relay.unfinished is not None:
-                    await Following(relay, hold, house.client, upstream, house.poll_seconds).run()
+                    following = Following(hold, house.client, upstream, house.poll_seconds, relay.finish, relay.give_up)
+                    await following.run("/responses/", relay.unfinished)
                 return
             except Unsent as refusal:
                 cool_downs.failed(upstream.name, Failure.UNREACHABLE)

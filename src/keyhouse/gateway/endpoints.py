@@ -11,6 +11,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway import anthropic, children, leaks, verification
 from keyhouse.gateway.authenticate import require_model, require_permission
+from keyhouse.gateway.batches import create_batch
 from keyhouse.gateway.call import House, identify, serve_call
 from keyhouse.gateway.counting import COUNTING, count
 from keyhouse.gateway.keeping import serve_passed
@@ -25,6 +26,7 @@ from keyhouse.wire.messages_errors import ANTHROPIC
 Serve = Callable[[Request, House], Awaitable[None]]
 
 MODEL_PATH: Final = "/v1/models/"
+BATCHES_PATH: Final = "/v1/batches"
 
 
 async def list_models(request: Request, house: House) -> None:
@@ -81,6 +83,8 @@ def find(raw_path: bytes, request: Request) -> Serve:
         return find_verb(path, request.method)
     if endpoint is None and path.startswith(children.PATH):
         endpoint = children.find_verb(path, request.method)
+    if path == BATCHES_PATH and request.method == "POST":
+        return create_batch
     if endpoint is None and (found := find_passed(path, request.method)) is not None:
         return partial(serve_passed, passed=found[0], ids=found[1])
     if endpoint is None:
