@@ -74,7 +74,7 @@ _SUMMARIES: Final = {
     (
         "POST",
         children.PATH,
-    ): "A child key, with less permission and for a short time. Its secret is in this answer only.",
+    ): "A child key, for a short time. Its secret is in this answer only.",
     ("DELETE", f"{children.PATH}/{{child_id}}"): "Revoke a child key.",
     ("POST", leaks.PATH): "Secrets that were found where they should not be, in GitHub's partner form.",
     ("POST", "/v1/keys/verify"): "Whether a key is alive, may do this, and has room in its limits.",
