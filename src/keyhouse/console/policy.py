@@ -82,8 +82,8 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("GET", "/limits/{limit_id}/delete"): Task.LIMITS,
     ("POST", "/limits/{limit_id}/delete"): Task.LIMITS,
     ("GET", "/hygiene"): Who.SIGNED_IN,
-    ("GET", "/audit-log"): Who.SIGNED_IN,
-    ("GET", "/audit-log/check"): Who.SIGNED_IN,
+    ("GET", "/audit-log"): Task.AUDIT_LOGS_READ,
+    ("GET", "/audit-log/check"): Task.AUDIT_LOGS_READ,
     # help
     ("GET", "/help"): Who.SIGNED_IN,
     ("POST", "/help"): Who.SIGNED_IN,
