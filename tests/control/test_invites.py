@@ -1,20 +1,26 @@
 """Coming in by an invite: once, in time, with no more than its maker has, and never into another's account."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from control.test_people import bob_joins, death_of
+from control.test_races import at_once
 from given_control import House, refused
 from keyhouse.control.invites import LIFETIME_MS, Invites
 from keyhouse.core.authority import PROJECT_ROLES, Grant
 from keyhouse.core.errors import Code
 from keyhouse.identity.passwords import Passwords
-from keyhouse.identity.throttle import Throttle
+from keyhouse.identity.throttle import FAILURES_PER_PERSON, Throttle
 from keyhouse.store import schema
 from keyhouse.store.engine import Actor
 from keyhouse.store.invites import ProjectRole
+from keyhouse.store.people import find_sign_in
 
 pytestmark = pytest.mark.asyncio
 
@@ -93,3 +99,55 @@ async def test_who_has_an_account_joins_with_its_password_and_old_keys_stay_dead
     assert [await death_of(house, each.value) for each in (key, admin)] == [Code.KEY_REVOKED] * 2
     fresh = await house.keys.create(bob, house.draft())
     assert await death_of(house, fresh.value) is None
+
+
+async def test_of_those_who_open_one_link_at_once_one_comes_in(house: House, invites: Invites) -> None:
+    made = await invites.create(house.owner, "new@example.com", "reader", VIEWER)
+    came, refusals = await at_once(*[partial(invites.accept, made.token, password=PASSWORD)] * 6)
+    assert (came, refusals) == (["new@example.com"], [Code.INVITE_INVALID] * 5)
+    users = [row["id"] for row in await house.rows("users") if row["email"] == "new@example.com"]
+    assert [row["user_id"] for row in await house.rows("project_members")] == users
+    assert [event for event, _ in await house.events()].count("user.added") == 1
+
+
+class Together(ThreadPoolExecutor):
+    """Two threads that give what they have done only when both have."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self._both = Barrier(2, timeout=30)
+
+    def submit(self, work: Callable[..., Any], /, *given: Any, **named: Any) -> "Future[Any]":
+        def together() -> Any:
+            done = work(*given, **named)
+            self._both.wait()
+            return done
+
+        return super().submit(together)
+
+
+async def test_an_address_that_two_organizations_invite_is_one_account(house: House, invites: Invites) -> None:
+    passwords, throttle = Passwords(Together()), Throttle(house.database, house.clock)
+    meeting = Invites(house.database, house.clock, house.entropy, passwords, throttle, house.changed.append)
+    made = [await invites.create(owner, "new@example.com", "reader") for owner in (house.owner, house.stranger)]
+    came, refusals = await at_once(*(partial(meeting.accept, each.token, password=PASSWORD) for each in made))
+    # Whoever came second was offered a new account, and there is one now.
+    assert (came, refusals) == (["new@example.com"], [Code.INVITE_INVALID])
+    for each in made:
+        await at_once(partial(invites.accept, each.token, password=PASSWORD))
+    (account,) = [row["id"] for row in await house.rows("users") if row["email"] == "new@example.com"]
+    joined = [row["organization_id"] for row in await house.rows("memberships") if row["user_id"] == account]
+    assert sorted(joined) == ["org-1", "org-2"]
+
+
+async def test_guesses_at_an_accounts_password_by_a_link_are_throttled(house: House, invites: Invites) -> None:
+    made = await invites.create(house.owner, "bob@example.com", "reader")
+    people, _ = await bob_joins(house)
+    password_hash = await Passwords(ThreadPoolExecutor(1)).hash(PASSWORD)
+    users = schema.users
+    await house.execute(update(users).where(users.c.id == "user-b").values(password_hash=password_hash))
+    await people.remove(house.owner, "user-b")
+    for _ in range(FAILURES_PER_PERSON):
+        await refused(invites.accept(made.token, password="a guess at it"), Code.SIGN_IN_WRONG)
+    await refused(invites.accept(made.token, password=PASSWORD), Code.SIGN_IN_THROTTLED)
+    assert await house.database.read(lambda connection: find_sign_in(connection, "bob@example.com")) is None

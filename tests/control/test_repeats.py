@@ -1,9 +1,12 @@
 """A request that is repeated makes nothing twice, on both engines."""
 
 import asyncio
+from collections.abc import Awaitable
 
+import msgspec
 import pytest
 
+from control.test_people import bob_joins, in_project
 from given_control import HOUR_MS, House, death, refused
 from keyhouse.control.keys import IssuedKey, Keys
 from keyhouse.control.repeats import REMEMBERED_MS, SHOWN_AGAIN_MS, Once, read_once
@@ -39,6 +42,42 @@ async def test_a_rotation_is_done_once(house: House) -> None:
     assert made[0].previous_secret_ends_at_ms == made[1].previous_secret_ends_at_ms == house.clock.now_ms() + HOUR_MS
     assert [secret.version for secret in made[1].key.secrets] == [2, 1]
     assert [await death(house, value) for value in (old.value, made[0].value)] == [None, None]
+
+
+async def test_who_may_no_longer_make_it_is_not_shown_it_again(house: House) -> None:
+    people, bob = await bob_joins(house)
+    await people.add_to_project(house.owner, "proj_1", "owner", user_id="user-b")
+    there = in_project(bob, "owner")
+    asked, turned = once("create", actor="user-b"), once("turn", actor="user-b")
+    made = await house.keys.create(there, house.draft(), asked)
+    await house.keys.rotate(there, "key_1", HOUR_MS, once=turned)
+
+    def repeated() -> tuple[Awaitable[IssuedKey], ...]:
+        return (
+            house.keys.create(there, house.draft(), asked),
+            house.keys.rotate(there, "key_1", HOUR_MS, once=turned),
+        )
+
+    assert (await house.keys.create(there, house.draft(), asked)).value == made.value
+    for role in ("viewer", None):  # what was read of their role before it was taken away shows nothing
+        if role is None:
+            await people.remove_from_project(house.owner, "proj_1", "user-b")
+        else:
+            await people.update_in_project(house.owner, "proj_1", "user-b", role)
+        for again in repeated():
+            await refused(again, Code.NOT_PERMITTED if role else Code.NOT_FOUND)
+    await people.remove(house.owner, "user-b")
+    for again in repeated():
+        await refused(again, Code.NOT_PERMITTED)
+
+
+async def test_an_admin_key_that_was_revoked_is_shown_nothing_again(house: House) -> None:
+    admin = await house.keys.create_admin(house.owner, "operator", None)
+    actor = msgspec.structs.replace(house.owner, type="api_key", key_id=admin.key.id)
+    asked = once("rotate", actor=admin.key.id)
+    await house.keys.rotate(actor, "key_1", HOUR_MS, once=asked)
+    await house.keys.revoke_admin(house.owner, admin.key.id)
+    await refused(house.keys.rotate(actor, "key_1", HOUR_MS, once=asked), Code.KEY_REVOKED)
 
 
 async def test_ten_at_once_make_one(house: House) -> None:

@@ -55,4 +55,5 @@ async def test_the_numbers_never_change() -> None:
         "PRICES": 5,
         "HOUSEKEEPING": 6,
         "AUDIT_CHAINS": 7,
+        "ACCOUNTS": 8,
     }

@@ -60,4 +60,4 @@ async def _page(request: Visit, token: str, name: str, faults: dict[str, str], s
 
 
 def _nothing(request: Visit, refusal: Refusal) -> Response[Any]:
-    return pages_of(request).door(request, "account/no_invite.html", status=HTTPStatus.GONE, why=refusal.message)
+    return pages_of(request).door(request, "account/no_invite.html", status=HTTPStatus.GONE, why=refusal.text)

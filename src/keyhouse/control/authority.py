@@ -15,10 +15,10 @@ import msgspec
 
 from keyhouse.core.authority import OWN, OWNER, Sight, Task, Tasks, may, projects_with, tasks_in
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.key import Standing, dead_key, died_at_ms, why_dead
+from keyhouse.core.key import ApiKey, Standing, dead_key, died_at_ms, why_dead
 from keyhouse.core.secret import redacted
 from keyhouse.store import grants, keys, people
-from keyhouse.store.engine import Actor, Change, Database
+from keyhouse.store.engine import Actor, Change, Connection, Database
 
 __all__ = [
     "ORGANIZATION",
@@ -32,6 +32,7 @@ __all__ = [
     "projects_of",
     "require",
     "require_covered",
+    "require_still",
     "sight_of",
 ]
 
@@ -53,7 +54,7 @@ class Place(msgspec.Struct, frozen=True):
 ORGANIZATION: Final = Place()
 """The organization as a whole: what nobody may do with a project's role alone."""
 
-Where = Place | Callable[[Change], Place]
+Where = Place | Callable[[Connection, Actor], Place]
 """A place, or how to find it once the transaction is open."""
 
 
@@ -130,8 +131,7 @@ async def act(
         require_somewhere(actor, task)
 
     def authorized(change: Change) -> T:
-        change.actor = _still(change)
-        require(change.actor, task, where if isinstance(where, Place) else where(change))
+        change.actor = require_still(change.connection, actor, change.now_ms, task, where, is_final=True)
         return step(change)
 
     async def commit() -> T:
@@ -143,15 +143,27 @@ async def act(
     return await asyncio.shield(commit())
 
 
-def _still(change: Change) -> Actor:
-    """The actor as they stand at this moment, until the transaction ends."""
-    actor = change.actor
+def require_still(
+    connection: Connection, actor: Actor, now_ms: int, task: Task, where: Where, *, is_final: bool = False
+) -> Actor:
+    """Go on only if this actor may do this there by what is read now; the actor as they stand.
+
+    If that `is_final`, nothing of it changes until the transaction ends. Raises what `require` does, and a dead admin
+    key's own refusal.
+    """
+    actor = _still(connection, actor, now_ms, is_final=is_final)
+    require(actor, task, where if isinstance(where, Place) else where(connection, actor))
+    return actor
+
+
+def _still(connection: Connection, actor: Actor, now_ms: int, *, is_final: bool) -> Actor:
     if actor.type == "system":
         return actor
+    organization_id = actor.organization_id
     if actor.key_id is not None:
-        _require_living_key(change, actor.key_id)
-    connection, organization_id = change.connection, actor.organization_id
-    member = people.find_member(connection, organization_id, actor.user_id, for_share=True)
+        key = keys.get_key(connection, organization_id, actor.key_id, kinds=keys.ADMIN_KINDS, for_share=is_final)
+        _require_living(key, now_ms)
+    member = people.find_member(connection, organization_id, actor.user_id, for_share=is_final)
     if member is None or member.gone_at_ms is not None:
         raise Refusal(
             Code.NOT_PERMITTED,
@@ -162,13 +174,11 @@ def _still(change: Change) -> Actor:
     return msgspec.structs.replace(actor, role=member.role, grants=held)
 
 
-def _require_living_key(change: Change, key_id: str) -> None:
-    organization_id = change.actor.organization_id
-    key = keys.get_key(change.connection, organization_id, key_id, kinds=keys.ADMIN_KINDS, for_share=True)
+def _require_living(key: ApiKey, now_ms: int) -> None:
     standing = Standing(
         expires_at_ms=key.expires_at_ms, disabled_at_ms=key.disabled_at_ms, revoked_at_ms=key.revoked_at_ms
     )
-    dead = why_dead(standing, change.now_ms)
+    dead = why_dead(standing, now_ms)
     if dead is not None:
         raise dead_key(dead, redacted(key.kind, key.id, key.current.last_four), died_at_ms(standing, dead))
 

@@ -29,6 +29,7 @@ from keyhouse.store.engine import Actor, Change, Connection, Database
 from keyhouse.store.invites import Invite, ProjectRole
 from keyhouse.store.people import Account, Member, Organization
 from keyhouse.store.project_members import ProjectMember
+from keyhouse.store.turns import Turn, take_turn
 
 LIFETIME_MS: Final = 7 * 24 * 3_600_000
 
@@ -149,8 +150,10 @@ class Invites:
         def write(change: Change) -> tuple[str, ...]:
             connection, organization_id = change.connection, actor.organization_id
             people.get_organization(connection, organization_id, for_update=True)
+            # Another organization's invite may be giving the same address an account.
+            take_turn(connection, Turn.ACCOUNTS)
             if _offer(connection, token, change.now_ms, is_final=True) != offer:
-                raise _invalid("What this invite offers has just changed.")
+                raise _invalid("What this invite offers has just changed.", hint="Open the link again.")
             invite = offer.invite
             member = Member(user_id, organization_id, email, name, invite.role, change.now_ms, None)
             dead: tuple[str, ...] = ()
@@ -246,5 +249,5 @@ def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _invalid(why: str) -> Refusal:
-    return Refusal(Code.INVITE_INVALID, why, hint="Ask whoever invited you for a new link.")
+def _invalid(why: str, hint: str = "Ask whoever invited you for a new link.") -> Refusal:
+    return Refusal(Code.INVITE_INVALID, why, hint=hint)

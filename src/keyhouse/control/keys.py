@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from keyhouse.control.authority import ORGANIZATION, Place, Task, Where, act, owned_by, require
+from keyhouse.control.authority import ORGANIZATION, Place, Task, Where, act, owned_by, require, require_still
 from keyhouse.control.fields import read_endpoints, read_expiry, read_models, read_name, read_networks
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key, issue_secret
 from keyhouse.control.key_rules import (
@@ -35,7 +35,7 @@ from keyhouse.core.secret import Kind
 from keyhouse.store import keys as rows
 from keyhouse.store import policies, projects
 from keyhouse.store.audit import Event
-from keyhouse.store.engine import Actor, Change, Database
+from keyhouse.store.engine import Actor, Change, Connection, Database
 
 __all__ = ["OVERLAP_MS_MAX", "IssuedKey", "KeyChange", "KeyDraft", "Keys", "LimitDraft"]
 
@@ -270,7 +270,10 @@ class Keys:
                 self._database, actor, Task.API_KEYS, partial(write, minting), where=where, then=self._tell_issued
             )
 
-        return await issue_once(self._database, self._clock, self._entropy, self._pepper, once, issue)
+        def require_allowed(connection: Connection, now_ms: int) -> None:
+            require_still(connection, actor, now_ms, Task.API_KEYS, where)
+
+        return await issue_once(self._database, self._clock, self._entropy, self._pepper, once, issue, require_allowed)
 
     async def _alter(
         self,
@@ -345,11 +348,11 @@ class Keys:
         self._on_change(issued.key.id)
 
 
-def _place_of(key_id: str, project_id: str | None) -> Callable[[Change], Place]:
+def _place_of(key_id: str, project_id: str | None) -> Callable[[Connection, Actor], Place]:
     """Where a key is and whose, which never changes: to be found once the transaction is open."""
 
-    def find(change: Change) -> Place:
-        key = rows.get_key(change.connection, change.actor.organization_id, key_id, project_id=project_id)
+    def find(connection: Connection, actor: Actor) -> Place:
+        key = rows.get_key(connection, actor.organization_id, key_id, project_id=project_id)
         owner_id = key.owner_id if key.kind is Kind.USER else None
         return Place(key.project_id, owner_id, named=f"API key {key.id}")
 

@@ -45,8 +45,8 @@ class Limits:
         """
         draft = read_draft(draft)
 
-        def where(change: Change) -> Place:
-            project_id = _project_of(change.connection, actor.organization_id, scope_type, scope_id)
+        def where(connection: Connection, actor: Actor) -> Place:
+            project_id = _project_of(connection, actor.organization_id, scope_type, scope_id)
             return Place(project_id, named=f"{scope_type} {scope_id}")
 
         def write(change: Change) -> LimitState:
@@ -67,9 +67,9 @@ class Limits:
     async def delete(self, actor: Actor, limit_id: str) -> None:
         """Take a limit out of force, at once. Raises Refusal(NOT_FOUND, NOT_PERMITTED)."""
 
-        def where(change: Change) -> Place:
-            limit = rows.get_limit(change.connection, actor.organization_id, limit_id)
-            return Place(_project_named(change.connection, limit), named=f"limit {limit.id}")
+        def where(connection: Connection, actor: Actor) -> Place:
+            limit = rows.get_limit(connection, actor.organization_id, limit_id)
+            return Place(_project_named(connection, limit), named=f"limit {limit.id}")
 
         def write(change: Change) -> None:
             limit = rows.get_limit(change.connection, actor.organization_id, limit_id, for_update=True)

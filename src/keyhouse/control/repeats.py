@@ -74,10 +74,12 @@ async def issue_once(
     pepper: bytes,
     once: Once | None,
     issue: Callable[[Minting], Awaitable[IssuedKey]],
+    require_allowed: Callable[[Connection, int], None],
 ) -> IssuedKey:
     """What `issue` makes; what it made, if the same request was made before.
 
-    Raises Refusal(CONFLICT) if the key was used for another request, or its secret is not shown any more.
+    Raises Refusal(CONFLICT) if the key was used for another request, or its secret is not shown any more, and whatever
+    `require_allowed` raises at this moment: who may no longer make it is not shown again what they made.
     """
     if once is None:
         return await issue(Minting(entropy))
@@ -85,7 +87,10 @@ async def issue_once(
     def find(connection: Connection) -> IssuedKey | None:
         now_ms = clock.now_ms()
         repeat = rows.find_repeat(connection, once.actor_id, once.idempotency_key, now_ms - REMEMBERED_MS)
-        return None if repeat is None else _again(connection, once, repeat, pepper, now_ms)
+        if repeat is None:
+            return None
+        require_allowed(connection, now_ms)
+        return _again(connection, once, repeat, pepper, now_ms)
 
     seed = entropy(_SEED_BYTES)
 

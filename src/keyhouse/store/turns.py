@@ -23,6 +23,7 @@ class Turn(IntEnum):
     PRICES = 5
     HOUSEKEEPING = 6
     AUDIT_CHAINS = 7
+    ACCOUNTS = 8
 
 
 def take_turn(connection: Connection, turn: Turn) -> None:
