@@ -19,7 +19,9 @@ from keyhouse.catalog import Catalog, load_catalog
 from keyhouse.console import app as console
 from keyhouse.console.desk import Desk
 from keyhouse.control.admin_keys import AdminKeys
+from keyhouse.control.assignments import Assignments
 from keyhouse.control.children import Children
+from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.leaks import Leaks
@@ -65,6 +67,7 @@ from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.catalog import CatalogQuestions
 from keyhouse.reporting.costs import CostQuestions
+from keyhouse.reporting.groups import GroupQuestions
 from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
@@ -312,6 +315,9 @@ def _office(
         people_questions=PeopleQuestions(database),
         roles=Roles(database, ground.entropy, on_change),
         role_questions=RoleQuestions(database),
+        assignments=Assignments(database, on_change),
+        groups=Groups(database, ground.entropy, on_change),
+        group_questions=GroupQuestions(database),
         upstreams=Upstreams(database, ground.entropy, ground.keyring.sealing, catalog.configured, catalog.reload),
         served_models=Models(database, ground.entropy, catalog.configured, catalog.reload),
         catalog_questions=CatalogQuestions(database, catalog.configured),

@@ -32,6 +32,7 @@ DESCRIBED: Final = (
 )
 """What is answered to machines and to who reads about them, as it is described."""
 
+_OF_THE_ADMIN_API: Final = ("/v1/organization/", "/v1/projects/")
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
 
 
@@ -84,8 +85,7 @@ class Doors:
         if self._trusted:
             _believe(scope, self._trusted)
         if path.startswith("/v1/"):
-            is_admin = path.startswith("/v1/organization/") or path == "/v1/organization"
-            if is_admin:
+            if path.startswith(_OF_THE_ADMIN_API) or path == "/v1/organization":
                 await self._admin(scope, self._hurrying(receive), self._counting("admin", send))
             else:
                 await self._gateway(scope, receive, self._counting("gateway", send))

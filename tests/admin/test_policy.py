@@ -10,7 +10,7 @@ from litestar import get
 from admin.town import Town, refusal, run
 from given_calls import a_call
 from keyhouse.admin.app import ROUTES, build
-from keyhouse.admin.policy import POLICY, ROOT, Seen, authorize
+from keyhouse.admin.policy import POLICY, PROJECT_ROOT, ROOT, Seen, authorize
 from keyhouse.core.authority import PROJECT_ROLES, Grant, Task, implied, may
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.store.engine import Actor
@@ -44,14 +44,24 @@ class Ids:
         self._alerts = {"spend_alerts": alerts[0], "projects": alerts[1]}
         town.ask("POST", "/projects/proj_1/model_permissions", body={"mode": "deny_list", "model_ids": []})
         self._ids["rate_limit_id"] = "rl-tiny-1"
-        self._ids["role_id"] = town.ask("POST", "/roles", body=ROLE).json()["id"]
-        town.ask("POST", "/users/user-1/roles", body={"role_id": self._ids["role_id"]})
+        self._ids["group_id"] = town.ask("POST", "/groups", body={"name": "crew"}).json()["id"]
+        self._roles = {"organization": self._role(town, ROOT), "projects": self._role(town, f"{PROJECT_ROOT}/proj_1")}
         self._keys = {"admin_api_keys": admin, "api_keys": project_key}
 
     def of(self, template: str) -> dict[str, str]:
         """The ids of things that are there, by their names in the template."""
         kind = "admin_api_keys" if "admin_api_keys" in template else "api_keys"
-        return self._ids | {"key_id": self._keys[kind], "alert_id": self._alerts.get(template.split("/")[3], "")}
+        role = self._roles[template.split("/")[2]]
+        alert = self._alerts.get(template.split("/")[3], "")
+        return self._ids | {"key_id": self._keys[kind], "alert_id": alert, "role_id": role}
+
+    def _role(self, town: Town, place: str) -> str:
+        """A role that a user and a group, with that user in it, hold there."""
+        made: str = town.ask("POST", f"{place}/roles", body=ROLE).json()["id"]
+        for holder in ("users/user-1", f"groups/{self._ids['group_id']}"):
+            assert town.ask("POST", f"{place}/{holder}/roles", body={"role_id": made}).status_code == 200
+        town.ask("POST", f"/groups/{self._ids['group_id']}/users", body={"user_id": "user-1"})
+        return made
 
     def path(self, template: str) -> str:
         """The template with ids of things that are there."""
@@ -77,10 +87,12 @@ def valid_body(template: str) -> dict[str, Any]:
     """A body that this address takes, so that only the id in it can be what is wrong."""
     if template.endswith("/users"):
         return {"user_id": "user-1", "role": "member"}
+    if template.endswith("/groups"):
+        return {"group_id": "group_x", "role": "member"}
     if template.endswith("/users/{user_id}"):
         return {"role": "member"}
     if template.endswith("/roles"):
-        return {"role_id": "role-organization-reader"}
+        return {"role_id": "role-organization-reader", "role_name": "x", "permissions": []}
     if "spend_" in template:
         return SPEND | CHANNEL
     if "/upstreams" in template or "/models" in template:

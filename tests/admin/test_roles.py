@@ -1,7 +1,7 @@
-"""Roles of an organization's own and who holds them, through OpenAI's own client."""
+"""Roles of an organization's and of a project's own, through OpenAI's own client."""
 
 import pytest
-from openai import ConflictError, NotFoundError, PermissionDeniedError
+from openai import NotFoundError
 
 from admin.town import Town, refusal
 from keyhouse.core.authority import Task
@@ -30,34 +30,32 @@ def test_roles_are_made_paged_changed_and_deleted(town: Town) -> None:
         ]
 
 
-def test_a_role_counts_from_when_it_is_given_until_it_is_taken(town: Town) -> None:
-    with town.sdk() as client, town.sdk(town.member) as theirs:
-        made = client.admin.organization.roles.create(role_name="clerk", permissions=[Task.USERS_READ])
-        held = client.admin.organization.users.roles
-        with pytest.raises(PermissionDeniedError):
-            theirs.admin.organization.users.list()
-        given = held.create("user-member", role_id=made.id)
-        assert (given.user.id, given.role.id) == ("user-member", made.id)
-        assert theirs.admin.organization.users.list().data
-        assert [role.name for role in held.list("user-member", limit=1)] == ["member", "clerk"]
-        one = held.retrieve(made.id, user_id="user-member")
-        assert one.created_by == "user-1"
-        assert one.assignment_sources is not None
-        assert [source.principal_type for source in one.assignment_sources] == ["user"]
-        with pytest.raises(ConflictError):
-            held.create("user-member", role_id=made.id)
-        assert held.delete(made.id, user_id="user-member").deleted
-        with pytest.raises(PermissionDeniedError):
-            theirs.admin.organization.users.list()
+def test_a_projects_roles_are_its_own_beside_those_that_are_always_there(town: Town) -> None:
+    with town.sdk() as client:
+        roles = client.admin.organization.projects.roles
+        made = roles.create("proj_1", role_name="watcher", permissions=[Task.USAGE_READ])
+        assert (made.predefined_role, made.resource_type) == (False, "api.project")
+        names = [role.name for role in roles.list("proj_1", limit=1)]
+        assert names == ["owner", "member", "viewer", "watcher"]
+        assert [role.name for role in roles.list("proj_1", limit=1, order="desc")] == names[::-1]
+        changed = roles.update(made.id, project_id="proj_1", description="Watches", permissions=[Task.LIMITS])
+        assert changed == roles.retrieve(made.id, project_id="proj_1")
+        assert (changed.name, changed.description, changed.permissions) == ("watcher", "Watches", [Task.LIMITS])
         with pytest.raises(NotFoundError):
-            held.retrieve(made.id, user_id="user-member")
-
-
-def test_an_unknown_mark_and_a_page_of_nothing_are_empty(town: Town) -> None:
-    for query in ("limit=0", "after=after"):
-        for path in ("/roles", "/users/user-1/roles"):
-            answer = town.ask("GET", f"{path}?{query}").json()
-            assert (answer["data"], answer["has_more"], answer["next"]) == ([], False, None), (path, query)
+            client.admin.organization.roles.retrieve(made.id)
+        assert roles.delete(made.id, project_id="proj_1").deleted
+        with pytest.raises(NotFoundError):
+            roles.retrieve(made.id, project_id="proj_1")
+        deleted, updated, created = list(client.admin.organization.audit_logs.list(project_ids=["proj_1"]))[:3]
+    assert deleted.role_deleted is not None
+    assert deleted.role_deleted.id == made.id
+    assert created.role_created is not None
+    assert (created.role_created.role_name, created.role_created.resource_id) == ("watcher", "proj_1")
+    assert updated.role_updated is not None
+    assert updated.role_updated.changes_requested is not None
+    changes = updated.role_updated.changes_requested
+    assert (changes.description, changes.permissions_added) == ("Watches", [Task.LIMITS])
+    assert changes.permissions_removed == [Task.USAGE_READ]
 
 
 def test_what_is_wrong_is_named_by_its_field(town: Town) -> None:
@@ -67,4 +65,5 @@ def test_what_is_wrong_is_named_by_its_field(town: Town) -> None:
         ({"role_name": "x", "permissions": ["api.everything"]}, "permissions", Code.PARAMETER_INVALID),
         ({"role_name": " ", "permissions": []}, "role_name", Code.PARAMETER_INVALID),
     ):
-        assert refusal(town.ask("POST", "/roles", body=body)) == (400, param, code)
+        for path in ("/roles", "/v1/projects/proj_1/roles"):
+            assert refusal(town.ask("POST", path, body=body)) == (400, param, code)

@@ -17,8 +17,11 @@ from sqlalchemy import Connection, insert
 from given import AUDIT_KEY, NOON, FakeClock, a_database, seeded_entropy, some_people
 from keyhouse.admin.app import build
 from keyhouse.admin.office import Office
+from keyhouse.admin.policy import ROOT
 from keyhouse.catalog import Catalog, Given, upstream_of
 from keyhouse.control.admin_keys import AdminKeys
+from keyhouse.control.assignments import Assignments
+from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import KeyDraft, Keys
 from keyhouse.control.limits import Limits
@@ -43,6 +46,7 @@ from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.catalog import CatalogQuestions
+from keyhouse.reporting.groups import GroupQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.people import PeopleQuestions
@@ -95,6 +99,9 @@ class Town:
             people_questions=PeopleQuestions(database),
             roles=Roles(database, self.entropy, self.changed.append),
             role_questions=RoleQuestions(database),
+            assignments=Assignments(database, self.changed.append),
+            groups=Groups(database, self.entropy, self.changed.append),
+            group_questions=GroupQuestions(database),
             projects=Projects(database, clock, self.entropy, self.changed.append),
             service_accounts=ServiceAccounts(database, clock, self.entropy, PEPPER, self.changed.append),
             rate_limits=RateLimits(database, self.entropy),
@@ -154,13 +161,17 @@ class Town:
     def ask(
         self, method: str, path: str, *, key: str | None = None, body: object = None, **options: Any
     ) -> httpx.Response:
-        """Ask the Admin API, as `org-1`'s owner unless another key is given; an empty one means none at all."""
+        """Ask the Admin API, as `org-1`'s owner unless another key is given; an empty one means none at all.
+
+        A path that is not whole is below `/v1/organization`.
+        """
         headers = dict(options.pop("headers", {}))
         if key != "":
             headers["authorization"] = f"Bearer {key or self.owner}"
         if body is not None:
             options["json"] = body
-        return self.client.request(method, f"{self.url}/v1/organization{path}", headers=headers, **options)
+        whole = path if path.startswith("/v1/") else f"{ROOT}{path}"
+        return self.client.request(method, f"{self.url}{whole}", headers=headers, **options)
 
     def sdk(self, key: str | None = None) -> OpenAI:
         """OpenAI's own client, strict about every field of every answer; close it, or use it with `with`."""

@@ -14,8 +14,10 @@ from litestar.types import ASGIApp
 
 from keyhouse.admin import (
     admin_keys,
+    assignments,
     audit,
     calls,
+    groups,
     invites,
     key_secrets,
     keys,
@@ -114,6 +116,8 @@ ROUTES: Final = (
     *invites.ROUTES,
     *users.ROUTES,
     *roles.ROUTES,
+    *groups.ROUTES,
+    *assignments.ROUTES,
     *usage.ROUTES,
 )
 

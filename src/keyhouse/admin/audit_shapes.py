@@ -12,6 +12,7 @@ import msgspec
 from keyhouse.admin.shapes import Json, seconds
 from keyhouse.reporting.audit import EntryPage
 from keyhouse.store.audit import ChainedEntry, Event
+from keyhouse.store.groups import GROUP_ID
 
 NEAREST: Final[Mapping[Event, str]] = {
     Event.ADMIN_API_KEY_CREATED: "api_key.created",
@@ -24,6 +25,8 @@ NEAREST: Final[Mapping[Event, str]] = {
     Event.API_KEY_ROTATION_DUE: "api_key.updated",
     Event.API_KEY_SECRET_ENDED: "api_key.updated",
     Event.AUDIT_LOG_CHAINED: "organization.updated",
+    Event.GROUP_USER_ADDED: "group.updated",
+    Event.GROUP_USER_REMOVED: "group.updated",
     Event.LIMIT_DELETED: "rate_limit.deleted",
     Event.LIMIT_SET: "rate_limit.updated",
     Event.MODEL_CREATED: "organization.updated",
@@ -91,6 +94,13 @@ def _details(entry: ChainedEntry, kind: str, details: object) -> Json:
     action = kind.rpartition(".")[2]
     if action == "failed":
         return {"error_code": fields.get("reason"), "error_message": None}
+    if kind.startswith("role.assignment."):
+        principal_type = "group" if entry.resource_id.startswith(GROUP_ID) else "user"
+        principal = {"principal_id": entry.resource_id, "principal_type": principal_type}
+        return {"id": entry.resource_id, **principal, **_bound_to(entry)}
+    if kind == "role.created":
+        made = {name: fields.get(name) for name in ("role_name", "permissions")}
+        return {"id": entry.resource_id, **made, **_bound_to(entry)}
     if action in _CREATED:
         return {"id": entry.resource_id, "data": _known(kind, fields)}
     if action in _UPDATED:
@@ -101,13 +111,37 @@ def _details(entry: ChainedEntry, kind: str, details: object) -> Json:
 def _known(kind: str, fields: Json) -> Json:
     """The fields that OpenAI has for this type, by its names. All that was recorded is beside them."""
     subject = kind.partition(".")[0]
+    if subject == "role":
+        return _changed_role(fields)
     known: Json = {}
     if subject == "project" and isinstance(fields.get("name"), str):
         known |= {"name": fields["name"], "title": fields["name"]}
-    for name in ("role", "email"):
-        if isinstance(fields.get(name), str):
-            known[name] = fields[name]
+    for name in ("role", "email", "group_name"):
+        value = fields.get(name)
+        value = value.get("to") if isinstance(value, dict) else value
+        if isinstance(value, str):
+            known[name] = value
     return known
+
+
+def _changed_role(fields: Json) -> Json:
+    """What was to change of a role: each field has what it was and what it shall be."""
+    changed: Json = {
+        wanted: fields[field]["to"]
+        for field, wanted in (("name", "role_name"), ("description", "description"))
+        if field in fields
+    }
+    if "permissions" in fields:
+        before, after = (set(fields["permissions"][side]) for side in ("from", "to"))
+        changed |= {"permissions_added": sorted(after - before), "permissions_removed": sorted(before - after)}
+    return changed
+
+
+def _bound_to(entry: ChainedEntry) -> Json:
+    """Where a role counts: in a project, or in the whole organization."""
+    if entry.project_id is None:
+        return {"resource_id": entry.organization_id, "resource_type": "api.organization"}
+    return {"resource_id": entry.project_id, "resource_type": "api.project"}
 
 
 def _actor(entry: ChainedEntry) -> Json | None:

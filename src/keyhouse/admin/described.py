@@ -28,6 +28,10 @@ WRITING_ERRORS: Final = (408, 409, 413)
 _PAGE: Final = ("after", "limit")
 _TIMES: Final = ("start_time", "end_time", "bucket_width", "limit", "page", "group_by[]")
 _OF_CALLS: Final = ("project_ids[]", "user_ids[]", "api_key_ids[]", "models[]")
+_IN_BOTH_ORDERS: Final = (
+    *("list_roles", "list_project_roles", "list_groups", "list_group_users", "list_project_groups"),
+    *("list_user_roles", "list_group_roles", "list_project_user_roles", "list_project_group_roles"),
+)
 _QUERIES: Final[Mapping[str, tuple[str, ...]]] = {
     "list_admin_keys": (*_PAGE, "order"),
     "list_projects": (*_PAGE, "include_archived"),
@@ -35,8 +39,8 @@ _QUERIES: Final[Mapping[str, tuple[str, ...]]] = {
     "retrieve_key": ("include_revoked",),
     "list_users": (*_PAGE, "emails[]"),
     "list_project_users": _PAGE,
-    "list_roles": (*_PAGE, "order"),
-    "list_user_roles": (*_PAGE, "order"),
+    **dict.fromkeys(_IN_BOTH_ORDERS, (*_PAGE, "order")),
+    "retrieve_project_group": ("group_type",),
     "list_limits": (*_PAGE, "scope_type", "scope_id"),
     "list_rate_limits": (*_PAGE, "before"),
     "list_organization_spend_alerts": (*_PAGE, "before", "order"),

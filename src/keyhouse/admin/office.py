@@ -7,6 +7,8 @@ from typing import Any
 from litestar.di import NamedDependency
 
 from keyhouse.control.admin_keys import AdminKeys
+from keyhouse.control.assignments import Assignments
+from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
@@ -25,6 +27,7 @@ from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.catalog import CatalogQuestions
+from keyhouse.reporting.groups import GroupQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.people import PeopleQuestions
@@ -48,6 +51,9 @@ class Office:
     people_questions: PeopleQuestions
     roles: Roles
     role_questions: RoleQuestions
+    assignments: Assignments
+    groups: Groups
+    group_questions: GroupQuestions
     projects: Projects
     service_accounts: ServiceAccounts
     rate_limits: RateLimits

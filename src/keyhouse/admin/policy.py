@@ -16,7 +16,11 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.store.engine import Actor
 
 ROOT: Final = "/v1/organization"
+PROJECT_ROOT: Final = "/v1/projects"
+"""Where OpenAI has the roles of projects."""
+
 _PROJECT: Final = f"{ROOT}/projects/{{project_id}}"
+_ROLES_IN_PROJECT: Final = f"{PROJECT_ROOT}/{{project_id}}"
 _KEYS: Final = f"{_PROJECT}/api_keys"
 _KEY: Final = f"{_KEYS}/{{key_id}}"
 _ACCOUNTS: Final = f"{ROOT}/projects/{{project_id}}/service_accounts"
@@ -99,6 +103,36 @@ POLICY: Final[Mapping[tuple[str, str], Policy]] = {
     ("POST", f"{ROOT}/users/{{user_id}}/roles"): Task.ROLES,
     ("GET", f"{ROOT}/users/{{user_id}}/roles/{{role_id}}"): Task.ROLES_READ,
     ("DELETE", f"{ROOT}/users/{{user_id}}/roles/{{role_id}}"): Task.ROLES,
+    ("GET", f"{ROOT}/groups"): Task.GROUPS_READ,
+    ("POST", f"{ROOT}/groups"): Task.GROUPS,
+    ("GET", f"{ROOT}/groups/{{group_id}}"): Task.GROUPS_READ,
+    ("POST", f"{ROOT}/groups/{{group_id}}"): Task.GROUPS,
+    ("DELETE", f"{ROOT}/groups/{{group_id}}"): Task.GROUPS,
+    ("GET", f"{ROOT}/groups/{{group_id}}/users"): Task.GROUPS_READ,
+    ("POST", f"{ROOT}/groups/{{group_id}}/users"): Task.GROUPS,
+    ("GET", f"{ROOT}/groups/{{group_id}}/users/{{user_id}}"): Task.GROUPS_READ,
+    ("DELETE", f"{ROOT}/groups/{{group_id}}/users/{{user_id}}"): Task.GROUPS,
+    ("GET", f"{ROOT}/groups/{{group_id}}/roles"): Task.ROLES_READ,
+    ("POST", f"{ROOT}/groups/{{group_id}}/roles"): Task.ROLES,
+    ("GET", f"{ROOT}/groups/{{group_id}}/roles/{{role_id}}"): Task.ROLES_READ,
+    ("DELETE", f"{ROOT}/groups/{{group_id}}/roles/{{role_id}}"): Task.ROLES,
+    ("GET", f"{_PROJECT}/groups"): Task.PROJECT_USERS_READ,
+    ("POST", f"{_PROJECT}/groups"): Task.PROJECT_USERS,
+    ("GET", f"{_PROJECT}/groups/{{group_id}}"): Task.PROJECT_USERS_READ,
+    ("DELETE", f"{_PROJECT}/groups/{{group_id}}"): Task.PROJECT_USERS,
+    ("GET", f"{_ROLES_IN_PROJECT}/roles"): Task.PROJECT_ROLES_READ,
+    ("POST", f"{_ROLES_IN_PROJECT}/roles"): Task.PROJECT_ROLES,
+    ("GET", f"{_ROLES_IN_PROJECT}/roles/{{role_id}}"): Task.PROJECT_ROLES_READ,
+    ("POST", f"{_ROLES_IN_PROJECT}/roles/{{role_id}}"): Task.PROJECT_ROLES,
+    ("DELETE", f"{_ROLES_IN_PROJECT}/roles/{{role_id}}"): Task.PROJECT_ROLES,
+    ("GET", f"{_ROLES_IN_PROJECT}/users/{{user_id}}/roles"): Task.PROJECT_ROLES_READ,
+    ("POST", f"{_ROLES_IN_PROJECT}/users/{{user_id}}/roles"): Task.PROJECT_ROLES,
+    ("GET", f"{_ROLES_IN_PROJECT}/users/{{user_id}}/roles/{{role_id}}"): Task.PROJECT_ROLES_READ,
+    ("DELETE", f"{_ROLES_IN_PROJECT}/users/{{user_id}}/roles/{{role_id}}"): Task.PROJECT_ROLES,
+    ("GET", f"{_ROLES_IN_PROJECT}/groups/{{group_id}}/roles"): Task.PROJECT_ROLES_READ,
+    ("POST", f"{_ROLES_IN_PROJECT}/groups/{{group_id}}/roles"): Task.PROJECT_ROLES,
+    ("GET", f"{_ROLES_IN_PROJECT}/groups/{{group_id}}/roles/{{role_id}}"): Task.PROJECT_ROLES_READ,
+    ("DELETE", f"{_ROLES_IN_PROJECT}/groups/{{group_id}}/roles/{{role_id}}"): Task.PROJECT_ROLES,
     ("GET", f"{_PROJECT}/users"): Task.PROJECT_USERS_READ,
     ("POST", f"{_PROJECT}/users"): Task.PROJECT_USERS,
     ("GET", f"{_PROJECT}/users/{{user_id}}"): Task.PROJECT_USERS_READ,

@@ -1,7 +1,7 @@
-"""`/roles` and `/users/{u}/roles`: OpenAI's custom roles, and who holds which."""
+"""`/roles`, of the organization and of a project: OpenAI's custom roles."""
 
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from litestar import delete, get, post
@@ -10,21 +10,17 @@ from litestar.params import FromPath
 from keyhouse.admin import shapes
 from keyhouse.admin.bodies import read
 from keyhouse.admin.door import Visit, actor_of
+from keyhouse.admin.next_page import next_page
 from keyhouse.admin.office import TheOffice
-from keyhouse.admin.policy import ROOT
-from keyhouse.admin.queries import query_of
+from keyhouse.admin.policy import PROJECT_ROOT, ROOT
 from keyhouse.admin.shapes import Json
-from keyhouse.admin.users import user
-from keyhouse.reporting.roles import HeldRole
 from keyhouse.store.roles import Role
-
-T = TypeVar("T")
 
 _ROLES: Final = f"{ROOT}/roles"
 _ROLE: Final = f"{_ROLES}/{{role_id:str}}"
-_HELD: Final = f"{ROOT}/users/{{user_id:str}}/roles"
-_ONE_HELD: Final = f"{_HELD}/{{role_id:str}}"
-_PAGE_MAX: Final = 1_000
+_IN_PROJECT: Final = f"{PROJECT_ROOT}/{{project_id:str}}/roles"
+_ONE_IN_PROJECT: Final = f"{_IN_PROJECT}/{{role_id:str}}"
+PAGE_MAX: Final = 1_000
 
 
 class NewRole(msgspec.Struct):
@@ -43,37 +39,30 @@ class RoleChange(msgspec.Struct):
     description: str | None = None
 
 
-class NewAssignment(msgspec.Struct):
-    """The role to be given."""
-
-    role_id: str
-
-
 @get(_ROLES)
 async def list_roles(request: Visit, office: TheOffice) -> Json:
     """The organization's roles: those that are always there, then its own."""
-    found = await office.role_questions.list(actor_of(request).organization_id)
-    return _page(request, found, lambda role: role.id, _role)
+    return _page(request, await office.role_questions.list(actor_of(request).organization_id))
 
 
 @post(_ROLES, status_code=200)
 async def create_role(request: Visit, office: TheOffice) -> Json:
     """Make a role of a list of permissions, none of which its maker lacks."""
     body = await read(request, NewRole)
-    return _role(await office.roles.create(actor_of(request), body.role_name, body.permissions, body.description))
+    return role(await office.roles.create(actor_of(request), body.role_name, body.permissions, body.description))
 
 
 @get(_ROLE)
 async def retrieve_role(request: Visit, office: TheOffice, role_id: FromPath[str]) -> Json:
     """One role."""
-    return _role(await office.role_questions.one(actor_of(request).organization_id, role_id))
+    return role(await office.role_questions.one(actor_of(request).organization_id, role_id))
 
 
 @post(_ROLE, status_code=200)
 async def update_role(request: Visit, office: TheOffice, role_id: FromPath[str]) -> Json:
     """Change a role for all who hold it."""
     body = await read(request, RoleChange)
-    return _role(
+    return role(
         await office.roles.update(actor_of(request), role_id, body.role_name, body.permissions, body.description)
     )
 
@@ -85,77 +74,71 @@ async def delete_role(request: Visit, office: TheOffice, role_id: FromPath[str])
     return shapes.deleted("role", role_id)
 
 
-@get(_HELD)
-async def list_user_roles(request: Visit, office: TheOffice, user_id: FromPath[str]) -> Json:
-    """The roles a user holds in the whole organization, by groups too."""
-    found = await office.role_questions.of_user(actor_of(request).organization_id, user_id)
-    return _page(request, found, lambda held: held.role.id, lambda held: _held(held, user_id))
+@get(_IN_PROJECT)
+async def list_project_roles(request: Visit, office: TheOffice, project_id: FromPath[str]) -> Json:
+    """A project's roles: those that are always there, then its own."""
+    found = await office.role_questions.list(actor_of(request).organization_id, project_id=project_id)
+    return _page(request, found)
 
 
-@post(_HELD, status_code=200)
-async def create_user_role(request: Visit, office: TheOffice, user_id: FromPath[str]) -> Json:
-    """Give a user a role in the whole organization."""
-    body = await read(request, NewAssignment)
-    member, role = await office.roles.assign(actor_of(request), user_id, body.role_id)
-    return {"object": "user.role", "user": user(member), "role": _role(role)}
+@post(_IN_PROJECT, status_code=200)
+async def create_project_role(request: Visit, office: TheOffice, project_id: FromPath[str]) -> Json:
+    """Make a role for a project, of permissions that can be held in one."""
+    body, actor = await read(request, NewRole), actor_of(request)
+    return role(
+        await office.roles.create(actor, body.role_name, body.permissions, body.description, project_id=project_id)
+    )
 
 
-@get(_ONE_HELD)
-async def retrieve_user_role(request: Visit, office: TheOffice, user_id: FromPath[str], role_id: FromPath[str]) -> Json:
-    """One role that a user holds."""
-    return _held(await office.role_questions.one_of_user(actor_of(request).organization_id, user_id, role_id), user_id)
+@get(_ONE_IN_PROJECT)
+async def retrieve_project_role(
+    request: Visit, office: TheOffice, project_id: FromPath[str], role_id: FromPath[str]
+) -> Json:
+    """One role of a project."""
+    return role(await office.role_questions.one(actor_of(request).organization_id, role_id, project_id=project_id))
 
 
-@delete(_ONE_HELD, status_code=200)
-async def delete_user_role(request: Visit, office: TheOffice, user_id: FromPath[str], role_id: FromPath[str]) -> Json:
-    """Take a role from a user."""
-    await office.roles.unassign(actor_of(request), user_id, role_id)
-    return {"object": "user.role.deleted", "deleted": True}
+@post(_ONE_IN_PROJECT, status_code=200)
+async def update_project_role(
+    request: Visit, office: TheOffice, project_id: FromPath[str], role_id: FromPath[str]
+) -> Json:
+    """Change a project's role for all who hold it."""
+    body, actor = await read(request, RoleChange), actor_of(request)
+    return role(
+        await office.roles.update(
+            actor, role_id, body.role_name, body.permissions, body.description, project_id=project_id
+        )
+    )
 
 
-def _page(request: Visit, found: Sequence[T], id_of: Callable[[T], str], shown: Callable[[T], Json]) -> Json:
-    """A page in the form whose `next` is the mark to go on behind (OpenAI's NextCursorPage)."""
-    query = query_of(request)
-    limit = query.integer("limit", 0, _PAGE_MAX)
-    ordered = found[::-1] if query.choice("order", ("asc", "desc"), "asc") == "desc" else found
-    rows, has_more = shapes.page_behind(ordered, id_of, query.text("after"), _PAGE_MAX if limit is None else limit)
-    return {
-        "object": "list",
-        "data": [shown(row) for row in rows],
-        "has_more": has_more,
-        "next": id_of(rows[-1]) if has_more else None,
-    }
+@delete(_ONE_IN_PROJECT, status_code=200)
+async def delete_project_role(
+    request: Visit, office: TheOffice, project_id: FromPath[str], role_id: FromPath[str]
+) -> Json:
+    """Take a project's role away, from everybody who holds it."""
+    await office.roles.delete(actor_of(request), role_id, project_id=project_id)
+    return shapes.deleted("role", role_id)
 
 
-def _role(found: Role) -> Json:
-    return {"object": "role", **_described(found)}
+def role(found: Role) -> Json:
+    """A role."""
+    return {"object": "role", **described(found)}
 
 
-def _described(found: Role) -> Json:
+def described(found: Role) -> Json:
+    """A role without the name of its kind, as those are shown that somebody holds."""
     return {
         "id": found.id,
         "name": found.name,
         "description": found.description,
         "permissions": list(found.permissions),
-        "resource_type": "api.organization",
+        "resource_type": "api.organization" if found.project_id is None else "api.project",
         "predefined_role": found.is_predefined,
     }
 
 
-def _held(held: HeldRole, user_id: str) -> Json:
-    role = held.role
-    return {
-        **_described(role),
-        "created_at": shapes.seconds(role.created_at_ms),
-        "updated_at": shapes.seconds(role.updated_at_ms),
-        "created_by": role.created_by,
-        "created_by_user_obj": None,
-        "metadata": None,
-        "assignment_sources": [
-            {"principal_id": source, "principal_type": "user" if source == user_id else "group"}
-            for source in held.sources
-        ],
-    }
+def _page(request: Visit, found: Sequence[Role]) -> Json:
+    return next_page(request, found, lambda each: each.id, role, limit_default=PAGE_MAX, limit_max=PAGE_MAX)
 
 
 ROUTES: Final = (
@@ -164,8 +147,9 @@ ROUTES: Final = (
     retrieve_role,
     update_role,
     delete_role,
-    list_user_roles,
-    create_user_role,
-    retrieve_user_role,
-    delete_user_role,
+    list_project_roles,
+    create_project_role,
+    retrieve_project_role,
+    update_project_role,
+    delete_project_role,
 )

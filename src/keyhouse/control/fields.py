@@ -25,13 +25,13 @@ _JOINERS: Final = "\u200c\u200d"
 """Invisible, but part of how some scripts and emoji are written."""
 
 
-def read_name(value: str, param: str = "name") -> str:
-    """A name of 1 to 100 characters on one line, trimmed."""
+def read_name(value: str, param: str = "name", length_max: int = NAME_LENGTH_MAX) -> str:
+    """A name of 1 to `length_max` characters on one line, trimmed."""
     name = value.strip()
     if not name:
-        raise _invalid(param, f"The {_words(param)} is empty.", "Give it 1 to 100 characters.")
-    if len(name) > NAME_LENGTH_MAX:
-        raise _invalid(param, f"The {_words(param)} has {len(name)} characters.", "It may have at most 100.")
+        raise _invalid(param, f"The {_words(param)} is empty.", f"Give it 1 to {length_max} characters.")
+    if len(name) > length_max:
+        raise _invalid(param, f"The {_words(param)} has {len(name)} characters.", f"It may have at most {length_max}.")
     _refuse_invisible(name, param)
     return name
 

@@ -13,7 +13,7 @@ from keyhouse.control.fields import read_email
 from keyhouse.control.limits import require_active_project
 from keyhouse.core.authority import ORGANIZATION_ROLES, PROJECT_ROLES, projects_with
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.store import grants, keys, people, project_members, sessions
+from keyhouse.store import assignments, grants, keys, people, project_members, roles, sessions
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Database
 from keyhouse.store.people import Member
@@ -114,12 +114,19 @@ class People:
         return made
 
     async def remove_from_project(self, actor: Actor, project_id: str, user_id: str) -> None:
-        """Take a user out of a project: their keys there stop working at once, unless another role lets them."""
+        """Take a user out of a project, with every role that is assigned to them there: their keys there stop working
+        at once, unless a role in the organization or of a group lets them.
+        """
 
         def write(change: Change) -> tuple[ProjectMember, tuple[str, ...]]:
+            connection, organization_id = change.connection, change.actor.organization_id
             before = _locked_in_project(change, project_id, user_id)
             require_covered(change.actor, PROJECT_ROLES[before.role], project_id)
-            project_members.delete_project_member(change.connection, project_id, user_id)
+            for role_id in assignments.list_roles_of(connection, organization_id, user_id, project_id):
+                role = roles.get_role(connection, organization_id, role_id, project_id)
+                require_covered(change.actor, role.tasks, project_id)
+                assignments.delete_assignment(connection, organization_id, user_id, role_id, project_id)
+            project_members.delete_project_member(connection, project_id, user_id)
             _record(change, Event.ROLE_ASSIGNMENT_DELETED, before, before.role)
             return before, settle_access(change, user_id)
 
@@ -130,16 +137,30 @@ class People:
             self._on_change(key_id)
 
 
-def settle_access(change: Change, user_id: str) -> tuple[str, ...]:
-    """Let a user's keys work where their roles allow calls now, and nowhere else; the ids of those that changed."""
+def settle_access(change: Change, *user_ids: str) -> tuple[str, ...]:
+    """Let users' keys work where their roles allow calls now, and nowhere else; the ids of those that changed."""
     connection, organization_id = change.connection, change.actor.organization_id
-    member = people.find_member(connection, organization_id, user_id)
-    role = "" if member is None else member.role
-    held = grants.list_grants(connection, organization_id, user_id)
-    allowed = projects_with(role, held, Task.MODEL_REQUEST)
-    key_ids = grants.update_access(connection, organization_id, user_id, allowed, change.now_ms)
-    change.announce(*key_ids)
-    return key_ids
+    changed: list[str] = []
+    for user_id in user_ids:
+        member = people.find_member(connection, organization_id, user_id)
+        role = "" if member is None else member.role
+        held = grants.list_grants(connection, organization_id, user_id)
+        allowed = projects_with(role, held, Task.MODEL_REQUEST)
+        changed += grants.update_access(connection, organization_id, user_id, allowed, change.now_ms)
+    change.announce(*changed)
+    return tuple(changed)
+
+
+def locked_holders(change: Change, *principal_ids: str) -> tuple[str, ...]:
+    """The ids of these users and of those in these groups, on whose standing nobody relies until the transaction ends.
+
+    Whoever asks holds the organization already.
+    """
+    connection, organization_id = change.connection, change.actor.organization_id
+    holders = grants.list_holders(connection, organization_id, principal_ids)
+    for user_id in holders:
+        people.find_member(connection, organization_id, user_id, for_update=True)
+    return holders
 
 
 def locked_member(change: Change, user_id: str) -> Member:

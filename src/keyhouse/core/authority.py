@@ -39,6 +39,8 @@ class Task(StrEnum):
     POLICIES_READ = "api.organization.policies.read"
     PROJECTS = "api.organization.projects.write"
     PROJECTS_READ = "api.organization.projects.read"
+    PROJECT_ROLES = "api.organization.projects.roles.write"
+    PROJECT_ROLES_READ = "api.organization.projects.roles.read"
     PROJECT_USERS = "api.organization.projects.users.write"
     PROJECT_USERS_READ = "api.organization.projects.users.read"
     ROLES = "api.organization.roles.write"
@@ -113,6 +115,7 @@ PROJECT_ROLES: Final[Mapping[str, Tasks]] = {
             Task.MODEL_REQUEST,
             Task.OWN_API_KEYS,
             Task.PROJECTS_READ,
+            Task.PROJECT_ROLES_READ,
             Task.PROJECT_USERS_READ,
             Task.SERVICE_ACCOUNTS_READ,
             Task.USAGE_READ,

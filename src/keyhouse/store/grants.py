@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Text, delete, false, literal, 
 
 from keyhouse.core.authority import ORGANIZATION_ROLES, PROJECT_ROLES, Grant, Sight, Tasks, implied, read_tasks
 from keyhouse.core.secret import Kind
+from keyhouse.store import assignments
 from keyhouse.store.schema import group_members, groups, keys, memberships, project_members, role_assignments, roles
 
 IN_ORGANIZATION: Final = "role-organization-"
@@ -29,19 +30,17 @@ def list_grants(connection: Connection, organization_id: str, user_id: str) -> t
         select(literal(user_id, Text).label("id")),
         select(group_members.c.group_id).where(group_members.c.user_id == user_id),
     ).subquery()
-    assigned = (
-        select(role_assignments.c.role_id, role_assignments.c.project_id, roles.c.permissions)
-        .outerjoin(roles, roles.c.id == role_assignments.c.role_id)
-        .where(role_assignments.c.organization_id == organization_id, role_assignments.c.principal_id.in_(select(mine)))
-    )
-    grants = [
-        Grant(tasks_of(row.role_id, row.permissions), row.project_id or None) for row in connection.execute(assigned)
-    ]
+    grants = _list_assigned(connection, organization_id, role_assignments.c.principal_id.in_(select(mine)))
     joined = select(project_members.c.project_id, project_members.c.role).where(
         project_members.c.organization_id == organization_id, project_members.c.user_id == user_id
     )
-    grants += [Grant(PROJECT_ROLES.get(row.role, frozenset()), row.project_id) for row in connection.execute(joined)]
-    return tuple(grants)
+    members = [Grant(PROJECT_ROLES.get(row.role, frozenset()), row.project_id) for row in connection.execute(joined)]
+    return (*grants, *members)
+
+
+def list_of_group(connection: Connection, organization_id: str, group_id: str) -> tuple[Grant, ...]:
+    """All that the roles of a group give to whoever is in it."""
+    return _list_assigned(connection, organization_id, role_assignments.c.principal_id == group_id)
 
 
 def list_holders(connection: Connection, organization_id: str, principal_ids: Collection[str]) -> tuple[str, ...]:
@@ -67,11 +66,7 @@ def delete_of_user(connection: Connection, organization_id: str, user_id: str) -
     connection.execute(
         delete(group_members).where(group_members.c.user_id == user_id, group_members.c.group_id.in_(in_here))
     )
-    connection.execute(
-        delete(role_assignments).where(
-            role_assignments.c.organization_id == organization_id, role_assignments.c.principal_id == user_id
-        )
-    )
+    assignments.delete_of_principal(connection, organization_id, user_id)
 
 
 def update_access(
@@ -95,6 +90,15 @@ def update_access(
 def is_seen(sight: Sight) -> ColumnElement[bool]:
     """Whether a key is in sight, as SQL over `api_keys`."""
     return or_(keys.c.project_id.in_(sight.project_ids), keys.c.owner_id == sight.user_id)
+
+
+def _list_assigned(connection: Connection, organization_id: str, is_theirs: ColumnElement[bool]) -> tuple[Grant, ...]:
+    rows = connection.execute(
+        select(role_assignments.c.role_id, role_assignments.c.project_id, roles.c.permissions)
+        .outerjoin(roles, roles.c.id == role_assignments.c.role_id)
+        .where(role_assignments.c.organization_id == organization_id, is_theirs)
+    )
+    return tuple(Grant(tasks_of(row.role_id, row.permissions), row.project_id or None) for row in rows)
 
 
 def tasks_of(role_id: str, permissions: str | None) -> Tasks:

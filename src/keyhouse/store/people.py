@@ -135,11 +135,7 @@ def find_member(
 
 def list_members(connection: Connection, organization_id: str) -> tuple[Member, ...]:
     """The present members of an organization, by name."""
-    rows = connection.execute(
-        _members()
-        .where(memberships.c.organization_id == organization_id, gone_at_ms().is_(None))
-        .order_by(by_bytes(users.c.name), by_bytes(users.c.email))
-    )
+    rows = connection.execute(select_present(organization_id).order_by(by_bytes(users.c.name), by_bytes(users.c.email)))
     return tuple(_member(row) for row in rows.mappings())
 
 
@@ -204,6 +200,11 @@ def list_names(connection: Connection, organization_id: str, user_ids: Collectio
         .where(memberships.c.organization_id == organization_id, users.c.id.in_(user_ids))
     )
     return {row.id: row.name or row.email for row in rows}
+
+
+def select_present(organization_id: str) -> Select[Any]:
+    """The present members of an organization, with the fields of `Member`; to be narrowed and ordered."""
+    return _members().where(memberships.c.organization_id == organization_id, gone_at_ms().is_(None))
 
 
 def _members() -> Select[Any]:

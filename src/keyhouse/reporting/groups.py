@@ -1,0 +1,55 @@
+"""Groups, who is in them, and those of a project, as they are listed and looked up."""
+
+from keyhouse.store import groups, projects
+from keyhouse.store.engine import Connection, Database
+from keyhouse.store.groups import Group, ProjectGroup
+from keyhouse.store.people import Member
+
+
+class GroupQuestions:
+    """Asks for groups. Each raises Refusal(NOT_FOUND) for what is not in this organization."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self, organization_id: str) -> tuple[Group, ...]:
+        """The organization's groups, oldest first."""
+        return await self._database.read(lambda c: groups.list_groups(c, organization_id))
+
+    async def one(self, organization_id: str, group_id: str) -> Group:
+        """One of them."""
+        return await self._database.read(lambda c: groups.get_group(c, organization_id, group_id))
+
+    async def users(self, organization_id: str, group_id: str) -> tuple[Member, ...]:
+        """The users in a group, in the order in which they were added."""
+
+        def ask(connection: Connection) -> tuple[Member, ...]:
+            return groups.list_group_members(connection, groups.get_group(connection, organization_id, group_id))
+
+        return await self._database.read(ask)
+
+    async def user(self, organization_id: str, group_id: str, user_id: str) -> Member:
+        """One of them."""
+
+        def ask(connection: Connection) -> Member:
+            return groups.get_group_member(connection, groups.get_group(connection, organization_id, group_id), user_id)
+
+        return await self._database.read(ask)
+
+    async def of_project(self, organization_id: str, project_id: str) -> tuple[ProjectGroup, ...]:
+        """The groups that hold a role in a project, in the order in which they got the first one."""
+
+        def ask(connection: Connection) -> tuple[ProjectGroup, ...]:
+            projects.get_project(connection, organization_id, project_id)
+            return groups.list_project_groups(connection, organization_id, project_id)
+
+        return await self._database.read(ask)
+
+    async def one_of_project(self, organization_id: str, project_id: str, group_id: str) -> ProjectGroup:
+        """One of them."""
+
+        def ask(connection: Connection) -> ProjectGroup:
+            projects.get_project(connection, organization_id, project_id)
+            return groups.get_project_group(connection, organization_id, project_id, group_id)
+
+        return await self._database.read(ask)

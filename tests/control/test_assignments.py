@@ -1,0 +1,126 @@
+"""Roles given to users and groups, in the organization and in a project: at once, and never by who has less."""
+
+import pytest
+
+from control.test_people import bob_joins, death_of
+from control.test_roles import as_they_are, assignments_of, roles_of
+from given_control import House, refused
+from keyhouse.control.groups import Groups
+from keyhouse.core.authority import Task
+from keyhouse.core.errors import Code
+from keyhouse.store.grants import IN_ORGANIZATION, IN_PROJECT
+from keyhouse.store.groups import Group
+
+pytestmark = pytest.mark.asyncio
+
+
+def groups_of(house: House) -> Groups:
+    """The verbs on groups."""
+    return Groups(house.database, house.entropy, house.changed.append)
+
+
+async def bobs_group(house: House) -> Group:
+    """A group with the user `user-b` in it, and without a role."""
+    made = await groups_of(house).create(house.owner, "friends")
+    return await groups_of(house).add_user(house.owner, made.id, "user-b")
+
+
+async def test_a_groups_role_is_its_members_as_long_as_the_group_holds_it(house: House) -> None:
+    _, bob = await bob_joins(house)
+    group, assignments = await bobs_group(house), assignments_of(house)
+    role_id = f"{IN_PROJECT}member"
+    await refused(house.keys.create(bob, house.draft()), Code.NOT_FOUND)
+    given, role = await assignments.give_group(house.owner, group.id, role_id, project_id="proj_1")
+    assert (given.id, role.id, role.project_id) == (group.id, role_id, "proj_1")
+    issued = await house.keys.create(await as_they_are(house, bob), house.draft())
+    assert await death_of(house, issued.value) is None
+
+    house.changed.clear()
+    await refused(assignments.give_group(house.owner, group.id, role_id, project_id="proj_1"), Code.CONFLICT)
+    await assignments.take_from_group(house.owner, group.id, role_id, project_id="proj_1")
+    assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST
+    assert house.changed == [issued.key.id]
+    await refused(assignments.take_from_group(house.owner, group.id, role_id, project_id="proj_1"), Code.NOT_FOUND)
+    # A role held in the whole organization holds in the project, too.
+    calling = await roles_of(house).create(house.owner, "caller", [Task.MODEL_REQUEST])
+    await assignments.give_group(house.owner, group.id, calling.id)
+    assert await death_of(house, issued.value) is None
+    await roles_of(house).delete(house.owner, calling.id)
+    assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST
+    assert await house.rows("role_assignments") == []
+    events = [event for event, subject in await house.events() if subject == group.id]
+    assert events[-3:] == ["role.assignment.created", "role.assignment.deleted", "role.assignment.created"]
+
+
+async def test_changing_a_projects_role_changes_what_the_members_of_a_group_may(house: House) -> None:
+    _, bob = await bob_joins(house)
+    group, roles = await bobs_group(house), roles_of(house)
+    role = await roles.create(house.owner, "caller", [Task.MODEL_REQUEST, Task.OWN_API_KEYS], project_id="proj_1")
+    await assignments_of(house).give_group(house.owner, group.id, role.id, project_id="proj_1")
+    issued = await house.keys.create(await as_they_are(house, bob), house.draft())
+    await roles.update(house.owner, role.id, permissions=[Task.OWN_API_KEYS], project_id="proj_1")
+    assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST
+    await roles.update(house.owner, role.id, permissions=[Task.MODEL_REQUEST], project_id="proj_1")
+    assert await death_of(house, issued.value) is None
+
+
+async def test_a_role_in_a_project_is_for_who_is_in_it_and_goes_when_they_go(house: House) -> None:
+    people, bob = await bob_joins(house)
+    assignments = assignments_of(house)
+    role = await roles_of(house).create(
+        house.owner, "caller", [Task.MODEL_REQUEST, Task.OWN_API_KEYS], project_id="proj_1"
+    )
+    await refused(assignments.give_user(house.owner, "user-b", role.id, project_id="proj_1"), Code.NOT_FOUND)
+    await people.add_to_project(house.owner, "proj_1", "viewer", user_id="user-b")
+    await assignments.give_user(house.owner, "user-b", role.id, project_id="proj_1")
+    issued = await house.keys.create(await as_they_are(house, bob), house.draft())
+    await people.remove_from_project(house.owner, "proj_1", "user-b")
+    assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST
+    assert await house.rows("role_assignments") == []
+    # Back in the project they are what they are made, and nothing from before.
+    await people.add_to_project(house.owner, "proj_1", "viewer", user_id="user-b")
+    assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST
+    await house.projects.archive(house.owner, "proj_1")
+    await refused(assignments.give_user(house.owner, "user-b", role.id, project_id="proj_1"), Code.CONFLICT)
+
+
+async def test_nobody_gives_a_group_or_takes_from_it_more_than_they_have(house: House) -> None:
+    _, bob = await bob_joins(house)
+    assignments, group = assignments_of(house), await groups_of(house).create(house.owner, "strong")
+    clerks = await roles_of(house).create(house.owner, "clerk", [Task.ROLES, Task.PROJECT_ROLES])
+    await assignments.give_user(house.owner, "user-b", clerks.id)
+    await assignments.give_group(house.owner, group.id, f"{IN_ORGANIZATION}reader")
+    await assignments.give_group(house.owner, group.id, f"{IN_PROJECT}member", project_id="proj_1")
+    clerk = await as_they_are(house, bob)
+    before = await house.everything()
+    for verb in (
+        assignments.give_group(clerk, group.id, f"{IN_ORGANIZATION}owner"),
+        assignments.take_from_group(clerk, group.id, f"{IN_ORGANIZATION}reader"),
+        assignments.give_group(clerk, group.id, f"{IN_PROJECT}owner", project_id="proj_1"),
+        assignments.take_from_group(clerk, group.id, f"{IN_PROJECT}member", project_id="proj_1"),
+    ):
+        assert "more than you" in (await refused(verb, Code.NOT_PERMITTED)).message
+    assert await house.everything() == before
+    await assignments.give_group(clerk, group.id, clerks.id)
+
+
+async def test_another_organizations_groups_roles_and_projects_read_as_missing(house: House) -> None:
+    assignments, group = assignments_of(house), await groups_of(house).create(house.owner, "ours")
+    theirs = await groups_of(house).create(house.stranger, "theirs")
+    role = await roles_of(house).create(house.owner, "clerk", [])
+    reader, viewer = f"{IN_ORGANIZATION}reader", f"{IN_PROJECT}viewer"
+    before = await house.everything()
+    for verb in (
+        assignments.give_group(house.stranger, group.id, reader),
+        assignments.take_from_group(house.stranger, group.id, reader),
+        assignments.give_group(house.stranger, theirs.id, role.id),
+        assignments.give_group(house.stranger, theirs.id, viewer, project_id="proj_1"),
+        assignments.take_from_group(house.stranger, theirs.id, viewer, project_id="proj_1"),
+        assignments.give_user(house.stranger, "user-2", viewer, project_id="proj_1"),
+        assignments.take_from_user(house.stranger, "user-2", viewer, project_id="proj_1"),
+        # A role of the organization is none of a project, and the other way round.
+        assignments.give_group(house.owner, group.id, reader, project_id="proj_1"),
+        assignments.give_group(house.owner, group.id, viewer),
+    ):
+        await refused(verb, Code.NOT_FOUND)
+    assert await house.everything() == before
