@@ -23,7 +23,7 @@ def test_the_overlap_is_extended_and_ended(town: Town) -> None:
     assert shown["secrets"][1]["expires_at"] == NOW + 600
     town.clock.turn(seconds=300)
     assert death_of(town, made["value"]) is None
-    assert refusal(town.ask("POST", path, body={"expires_at": NOW})) == (400, "ends_at", Code.PARAMETER_INVALID)
+    assert refusal(town.ask("POST", path, body={"expires_at": NOW})) == (400, "expires_at", Code.PARAMETER_INVALID)
     assert refusal(town.ask("POST", path, body={})) == (400, "expires_at", Code.PARAMETER_MISSING)
     assert town.ask("DELETE", path).status_code == 200
     assert death_of(town, made["value"]) is Code.KEY_ROTATED

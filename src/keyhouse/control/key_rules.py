@@ -63,6 +63,6 @@ def read_end(ends_at_ms: int, now_ms: int) -> int:
             Code.PARAMETER_INVALID,
             "The older secret's end is out of range.",
             hint="Choose a moment in the future, at most 30 days from now.",
-            param="ends_at",
+            param="expires_at",
         )
     return ends_at_ms
