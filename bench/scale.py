@@ -5,11 +5,12 @@ are interleaved, and each figure is a median of ratios of the same round, so tha
 hits both sides alike.
 """
 
+import asyncio
+import os
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -22,6 +23,10 @@ from bench.load import drive
 from bench.processes import CannotRun, free_port
 from bench.servers import body_file, mock
 from bench.target import LOAD_CORE, SERVER_CORE
+from keyhouse.app import SystemClock
+from keyhouse.demo.seed import Plan, seed
+from keyhouse.store.master_key import open_keyring
+from keyhouse.store.opening import address_of, open_database
 
 FLAT: Final = 0.15
 """How much dearer a call may become."""
@@ -112,7 +117,7 @@ def _running(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Path, l
         for place, variant in sorted(enumerate(VARIANTS), key=lambda pair: -pair[1].calls):
             house = Keyhouse(folder / f"scale-{place}", {"plain": port})
             began = time.perf_counter()
-            fill(house.data / "keyhouse.db", variant.keys, variant.calls)
+            fill(house.data, variant.keys, variant.calls)
             say(f"{variant.name}: filled in {time.perf_counter() - began:.0f} s")
             serving = stack.enter_context(house.serving(SERVER_CORE))
             running[place] = serving, house.make_key(serving, variant.limits)
@@ -138,11 +143,18 @@ def _drive(serving: Serving, key: str, body: Path, requests: int) -> float:
     return drive(LOAD_CORE, serving.url, body, headers, clients=CLIENTS, requests=requests).rate
 
 
-def fill(database: Path, keys: int, calls: int) -> None:
-    """Rows as Keyhouse would have written them: keys with a secret each, and settled calls with their rollups."""
-    statements = Path(__file__).with_name("fill.sql").read_text(encoding="utf-8").split(";\n")
-    with closing(sqlite3.connect(database)) as connection:
-        for statement in statements:
-            connection.execute(statement, {"keys": keys, "calls": calls})
-        connection.commit()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def fill(data: Path, keys: int, calls: int) -> None:
+    """Keys and past calls as `keyhouse demo seed` makes them, without limits: those are the variants' own."""
+
+    async def seeded() -> None:
+        clock = SystemClock()
+        database = await open_database(address_of(data), clock, os.urandom)
+        try:
+            keyring = await open_keyring(data / "master.key", database, clock, os.urandom)
+            database.chain_with(keyring.audit)
+            plan = Plan(calls=calls, keys=keys, with_limits=False)
+            await seed(database, plan, clock.now_ms(), lambda _written, _whole: None)
+        finally:
+            await database.close()
+
+    asyncio.run(seeded())

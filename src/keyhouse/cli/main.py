@@ -104,6 +104,7 @@ app.command("keyhouse.cli.audit:audit_app", name="audit", help="The audit log: w
 app.command("keyhouse.cli.doctor:doctor", name="doctor", help=_DOCTOR)
 app.command("keyhouse.cli.scan:scan", name="scan", help=_SCAN)
 app.command("keyhouse.cli.ledger:ledger_app", name="ledger", help="Check the books.")
+app.command("keyhouse.cli.demo:demo_app", name="demo", help="A made-up organization, to look at and to measure.")
 app.command("keyhouse.cli.db:db_app", name="db", help="The database's schema.")
 
 
