@@ -15,7 +15,7 @@ import msgspec
 import uvloop
 
 from keyhouse import config
-from keyhouse.app import Ground, open_books, open_ground
+from keyhouse.app import open_books
 from keyhouse.control.keys import KeyDraft, Keys
 from keyhouse.control.limits import Limits
 from keyhouse.core.bound import Need
@@ -25,6 +25,7 @@ from keyhouse.core.identifiers import call_id
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.money import Counts
 from keyhouse.core.policy import LimitDraft
+from keyhouse.ground import Ground, open_ground
 from keyhouse.store.books import Books
 from keyhouse.store.engine import Actor
 

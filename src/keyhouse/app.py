@@ -1,23 +1,18 @@
 """The one place that builds real things and wires them: clock, randomness, database, books, verbs and doors."""
 
 import asyncio
-import os
-import time
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import structlog
 
-from keyhouse import __version__, config
+from keyhouse import config
 from keyhouse.admin import app as admin
-from keyhouse.admin import described as admin_described
 from keyhouse.admin.office import Office
 from keyhouse.catalog import Catalog, load_catalog
 from keyhouse.console import app as console
-from keyhouse.console.desk import Desk
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.assignments import Assignments
 from keyhouse.control.children import Children
@@ -28,23 +23,19 @@ from keyhouse.control.leaks import Leaks
 from keyhouse.control.limits import Limits
 from keyhouse.control.model_permissions import ModelPermissions
 from keyhouse.control.people import People
-from keyhouse.control.playground import Playground
 from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.rate_limits import RateLimits
 from keyhouse.control.roles import Roles
 from keyhouse.control.served_models import Models
 from keyhouse.control.service_accounts import ServiceAccounts
-from keyhouse.control.setup import Setup
-from keyhouse.control.sign_in import SignIn
 from keyhouse.control.spend_alerts import SpendAlerts
 from keyhouse.control.upstreams import Upstreams
-from keyhouse.core.clock import Clock, Entropy
-from keyhouse.core.keyring import Keyring
+from keyhouse.core.clock import Clock
 from keyhouse.core.money import Price
-from keyhouse.doors import DESCRIBED, ASGIApp, Doors
+from keyhouse.doors import ASGIApp, Doors
+from keyhouse.furniture import furnish
 from keyhouse.gateway import asgi as gateway
-from keyhouse.gateway import described as gateway_described
 from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.call import House as GatewayHouse
 from keyhouse.gateway.objects import Objects
@@ -52,8 +43,7 @@ from keyhouse.gateway.probing import Probe
 from keyhouse.gateway.report_throttle import ReportThrottle
 from keyhouse.gateway.routing import Routing
 from keyhouse.gateway.upstream import UpstreamClient
-from keyhouse.identity.passwords import Passwords
-from keyhouse.identity.sessions import Sessions
+from keyhouse.ground import Ground, open_ground
 from keyhouse.identity.throttle import Throttle
 from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.commit import GroupCommit
@@ -66,87 +56,28 @@ from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.catalog import CatalogQuestions
-from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.groups import GroupQuestions
-from keyhouse.reporting.hygiene import Hygiene
-from keyhouse.reporting.inspections import Inspections
-from keyhouse.reporting.keys import KeyQuestions
-from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
-from keyhouse.reporting.names import Names
 from keyhouse.reporting.people import PeopleQuestions
-from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.projects import ProjectQuestions
-from keyhouse.reporting.replay import Replays
 from keyhouse.reporting.roles import RoleQuestions
 from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.spend_alerts import SpendAlertQuestions
 from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.rounds import begin_rounds, report_failure
-from keyhouse.store.audit_chains import open_audit_log
 from keyhouse.store.books import Books
 from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.engine import Database, Unavailable
-from keyhouse.store.master_key import open_keyring
-from keyhouse.store.opening import address_of, open_database
 from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.store.sqlite import SqliteDatabase
-from keyhouse.wire.openapi import document
-
-HASHING_THREADS: Final = 2
-"""Passwords take 64 MiB each while they are hashed; two at a time are enough for people who sign in."""
 
 FINISH_SECONDS: Final = 10.0
 """How long the last closings may take to be written. Without a database they never are: the calls stay held, and
 are closed by another gateway or at the next start."""
 
 Say = Callable[[str], None]
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970, UTC."""
-        return time.time_ns() // 1_000_000
-
-    def monotonic_ms(self) -> float:
-        """Milliseconds that never run backwards."""
-        return time.perf_counter_ns() / 1_000_000
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What everything stands on: an open database, its keys, and how it is set up."""
-
-    database: Database
-    clock: Clock
-    entropy: Entropy
-    keyring: Keyring
-    passwords: Passwords
-    setup: Setup
-
-    async def close(self) -> None:
-        """Let go of the database."""
-        await self.database.close()
-
-
-async def open_ground(settings: config.Settings, data: Path) -> Ground:
-    """Open the database and its master key. Raises CannotOpen, with everything untouched."""
-    clock, entropy = SystemClock(), os.urandom
-    database = await open_database(settings.database.url or address_of(data), clock, entropy)
-    try:
-        key_file = settings.secrets.master_key_file
-        keyring = await open_keyring(Path(key_file) if key_file else data / "master.key", database, clock, entropy)
-        await open_audit_log(database, keyring.audit, clock, entropy)
-    except BaseException:
-        await database.close()
-        raise
-    passwords = Passwords(ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="keyhouse-hash"))
-    setup = Setup(database, clock, entropy, passwords, keyring.pepper)
-    return Ground(database, clock, entropy, keyring, passwords, setup)
 
 
 @dataclass(frozen=True)
@@ -206,7 +137,7 @@ async def open_house(
     invites = Invites(database, clock, entropy, ground.passwords, throttle, authenticator.forget)
     public_url = settings.server.public_url
     office = _office(ground, admin_keys, keys, invites, catalog, client, authenticator.forget, public_url)
-    desk = _desk(ground, keys, invites, throttle, catalog, lobby, public_url, print_setup_link)
+    desk = furnish(ground, office, throttle, catalog, lobby, print_setup_link)
     sources = Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses, catalog.routing)
     doors = Doors(
         gateway=lobby,
@@ -340,57 +271,4 @@ def _office(
         public_url=public_url,
         clock=clock,
         entropy=ground.entropy,
-    )
-
-
-def reference() -> Mapping[str, Any]:
-    """The whole API, described from the tables of its doors."""
-    routes = [*gateway_described.described(), *admin_described.described(), *DESCRIBED]
-    return document(__version__, routes, admin_described.shapes())
-
-
-def _desk(
-    ground: Ground,
-    keys: Keys,
-    invites: Invites,
-    throttle: Throttle,
-    catalog: Catalog,
-    gateway_door: ASGIApp,
-    public_url: str | None,
-    print_setup_link: Callable[[], None],
-) -> Desk:
-    """What the console works with."""
-    database, clock = ground.database, ground.clock
-    sessions = Sessions(database, clock, ground.entropy)
-    usage, limit_questions = UsageQuestions(database), LimitQuestions(database, clock)
-    return Desk(
-        reference=reference(),
-        setup=ground.setup,
-        sign_in=SignIn(database, clock, ground.passwords, sessions, throttle),
-        invites=invites,
-        sessions=sessions,
-        keys=keys,
-        key_questions=KeyQuestions(database, clock),
-        inspections=Inspections(database, clock, ground.keyring.pepper),
-        usage_questions=usage,
-        playground=Playground(database, clock, keys),
-        gateway=gateway_door,
-        call_questions=CallQuestions(database, clock),
-        caller_questions=CallerQuestions(database, clock),
-        audit_questions=AuditQuestions(database, ground.keyring.audit),
-        performance_questions=PerformanceQuestions(database),
-        cost_questions=CostQuestions(usage, limit_questions, clock),
-        limits=Limits(database, clock, ground.entropy),
-        limit_questions=limit_questions,
-        limit_pages=LimitPages(database, clock),
-        replays=Replays(database, clock),
-        hygiene=Hygiene(database, clock),
-        project_questions=ProjectQuestions(database),
-        names=Names(database).names,
-        models=lambda: catalog.models,
-        upstream_note=catalog.note,
-        clock=clock,
-        entropy=ground.entropy,
-        public_url=public_url,
-        print_setup_link=print_setup_link,
     )

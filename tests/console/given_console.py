@@ -13,14 +13,18 @@ import httpx
 from sqlalchemy import Connection, delete, update
 
 from given import AUDIT_KEY, FakeClock, a_database, seeded_entropy
-from keyhouse.app import reference
 from keyhouse.console import Desk, build
+from keyhouse.control.assignments import Assignments
+from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
+from keyhouse.control.people import People
 from keyhouse.control.playground import Playground
+from keyhouse.control.roles import Roles
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
+from keyhouse.furniture import reference
 from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
@@ -28,11 +32,13 @@ from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.costs import CostQuestions
+from keyhouse.reporting.groups import GroupQuestions
 from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
+from keyhouse.reporting.member_pages import MemberPages
 from keyhouse.reporting.names import Names
 from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.projects import ProjectQuestions
@@ -148,6 +154,12 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             setup=setup,
             sign_in=SignIn(database, clock, passwords, sessions, Throttle(database, clock)),
             invites=Invites(database, clock, entropy, passwords, Throttle(database, clock), forgotten.append),
+            people=People(database, forgotten.append),
+            roles=Roles(database, entropy, forgotten.append),
+            assignments=Assignments(database, forgotten.append),
+            groups=Groups(database, entropy, forgotten.append),
+            group_questions=GroupQuestions(database),
+            member_pages=MemberPages(database),
             sessions=sessions,
             keys=keys,
             key_questions=KeyQuestions(database, clock),

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from console.given_console import Console
-from keyhouse.app import reference
 from keyhouse.console.reference import kind_of
+from keyhouse.furniture import reference
 
 pytestmark = pytest.mark.asyncio
 

@@ -13,7 +13,7 @@ from control.test_people import bob_joins, death_of
 from control.test_races import at_once
 from given_control import House, refused
 from keyhouse.control.invites import LIFETIME_MS, Invites
-from keyhouse.core.authority import PROJECT_ROLES, Grant
+from keyhouse.core.authority import PROJECT_ROLES, Grant, Task
 from keyhouse.core.errors import Code
 from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.throttle import FAILURES_PER_PERSON, Throttle
@@ -58,6 +58,26 @@ async def test_a_link_that_expired_was_taken_back_or_guessed_lets_nobody_in(hous
     for token, why in ((gone.token, "taken back"), (late.token, "expired"), ("guess", "not the link")):
         assert why in (await refused(invites.accept(token, password=PASSWORD), Code.INVITE_INVALID)).message
     assert await house.everything() == before
+
+
+async def test_a_new_link_ends_the_one_before_and_gives_the_whole_time_again(house: House, invites: Invites) -> None:
+    made = await invites.create(house.owner, "new@example.com", "reader")
+    house.clock.turn(ms=LIFETIME_MS)
+    again = await invites.renew(house.owner, made.invite.id)
+    assert again.invite.expires_at_ms == house.clock.now_ms() + LIFETIME_MS
+    assert again.token not in str(await house.everything())
+    await refused(invites.accept(made.token, password=PASSWORD), Code.INVITE_INVALID)
+    assert await invites.accept(again.token, password=PASSWORD) == "new@example.com"
+    await refused(invites.renew(house.owner, made.invite.id), Code.CONFLICT)
+
+
+async def test_only_who_may_invite_as_much_makes_a_new_link(house: House, invites: Invites) -> None:
+    _, bob = await bob_joins(house)
+    made = await invites.create(house.owner, "new@example.com", "reader")
+    clerk = Actor(bob.type, "org-1", "user-b", bob.email, "member", grants=(Grant(frozenset({Task.INVITES})),))
+    for actor in (bob, clerk):
+        await refused(invites.renew(actor, made.invite.id), Code.NOT_PERMITTED)
+    await refused(invites.renew(house.stranger, made.invite.id), Code.NOT_FOUND)
 
 
 async def test_nobody_invites_to_more_than_they_have_nor_twice(house: House, invites: Invites) -> None:

@@ -34,6 +34,12 @@ PAGES = (
     "/playground",
     "/quickstart",
     "/help",
+    "/members",
+    "/members/invite",
+    "/members/{person}",
+    "/members/{person}/remove",
+    "/members/roles",
+    "/members/roles/new",
 )
 
 
@@ -167,7 +173,7 @@ def test_axe_finds_nothing_and_nothing_is_too_wide_on_any_page(browser: Browser,
         visitor = Visitor(browser, house, state, viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
         page = visitor.page
         for path in PAGES:
-            page.goto(path.format(key=call["key_id"], call=call["id"]))
+            page.goto(path.format(key=call["key_id"], call=call["id"], person=house.established["user_id"]))
             if page.locator(".plot").count():
                 expect(page.locator(".plot svg").first).to_be_visible()
             wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

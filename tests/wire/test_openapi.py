@@ -1,8 +1,8 @@
 """The description of the API as OpenAPI 3.1."""
 
-from keyhouse.app import reference
 from keyhouse.console.policy import POLICY as CONSOLE
 from keyhouse.doors import DESCRIBED
+from keyhouse.furniture import reference
 from keyhouse.gateway.described import described
 from keyhouse.gateway.endpoints import ENDPOINTS
 from keyhouse.gateway.passed import PASSED

@@ -43,7 +43,7 @@ def upgrade(*, data: Data = None, database: Database = None, json: AsJson = Fals
 async def _upgrade(url: str) -> str | None:
     """Upgrade; the revision before."""
     # It brings the whole of Keyhouse along, which looking does not need.
-    from keyhouse.app import SystemClock
+    from keyhouse.ground import SystemClock
 
     found = await look(url, migrations.revision)
     opened = await open_database(url, SystemClock(), os.urandom)

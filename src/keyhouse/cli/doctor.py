@@ -81,9 +81,9 @@ def _examine(data: Path, file: Path | None, model: str) -> list[Finding]:
 
 def _upstreams(settings: config.Settings) -> list[Finding]:
     # It brings the whole of Keyhouse along, which the rest of the command does not need.
-    from keyhouse.app import SystemClock
     from keyhouse.catalog import upstreams_of
     from keyhouse.gateway.upstream import UpstreamClient
+    from keyhouse.ground import SystemClock
 
     async def ask() -> list[Finding]:
         client = UpstreamClient(SystemClock())

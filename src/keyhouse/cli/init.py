@@ -10,10 +10,10 @@ import msgspec
 from cyclopts import Parameter
 
 from keyhouse import config
-from keyhouse.app import open_ground
 from keyhouse.cli.talk import AsJson, Exit, Failure, say, show_fields, show_json
 from keyhouse.control.setup import SetUp
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.ground import open_ground
 from keyhouse.store.engine import CannotOpen
 
 PASSWORD_BYTES_MAX: Final = 10_000

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyhouse.console.inside import Gateway
+from keyhouse.control.assignments import Assignments
+from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
+from keyhouse.control.people import People
 from keyhouse.control.playground import Playground
+from keyhouse.control.roles import Roles
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.core.clock import Clock, Entropy
@@ -17,11 +21,13 @@ from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.costs import CostQuestions
+from keyhouse.reporting.groups import GroupQuestions
 from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
+from keyhouse.reporting.member_pages import MemberPages
 from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.replay import Replays
@@ -44,6 +50,12 @@ class Desk:
     setup: Setup
     sign_in: SignIn
     invites: Invites
+    people: People
+    roles: Roles
+    assignments: Assignments
+    groups: Groups
+    group_questions: GroupQuestions
+    member_pages: MemberPages
     sessions: Sessions
     keys: Keys
     key_questions: KeyQuestions

@@ -43,7 +43,11 @@ MENU: Final = (
         Place("Limits", "/limits", "sliders"),
     ),
     (Place("Playground", "/playground", "message-square-text"), Place("Quickstart", "/quickstart", "terminal")),
-    (Place("Hygiene", "/hygiene", "shield-check"), Place("Audit log", "/audit-log", "scroll-text")),
+    (
+        Place("Members", "/members", "users"),
+        Place("Hygiene", "/hygiene", "shield-check"),
+        Place("Audit log", "/audit-log", "scroll-text"),
+    ),
     (Place("Help", "/help", "circle-question-mark"),),
 )
 """The pages that exist, in groups by use. Nothing stands here that does not answer."""

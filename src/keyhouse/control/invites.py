@@ -83,7 +83,7 @@ class Invites:
         require_known(role, ORGANIZATION_ROLES)
         for each in roles:
             require_known(each.role, PROJECT_ROLES)
-        token = base64.urlsafe_b64encode(self._entropy(32)).rstrip(b"=").decode()
+        token = self._new_token()
         invite_id = identifier("invite-", self._entropy(20))
         named = tuple({each.id: each for each in roles}.values())
 
@@ -105,17 +105,32 @@ class Invites:
 
         return await act(self._database, actor, Task.INVITES, write)
 
+    async def renew(self, actor: Actor, invite_id: str) -> Invited:
+        """A new link for an invite, for its whole time again; the one before works no more.
+
+        Raises Refusal(NOT_PERMITTED, NOT_FOUND, CONFLICT once accepted).
+        """
+        token = self._new_token()
+
+        def write(change: Change) -> Invited:
+            invite = rows.get_invite(change.connection, actor.organization_id, invite_id, for_update=True)
+            _refuse_accepted(invite)
+            _require_covered(change.actor, invite.role, invite.projects)
+            until_ms = change.now_ms + LIFETIME_MS
+            renewed = msgspec.structs.replace(invite, created_by=change.actor.user_id, expires_at_ms=until_ms)
+            rows.update_renewed(change.connection, renewed, _hash(token))
+            details = {"email": invite.email, "role": invite.role, "is_new_link": True, "expires_at_ms": until_ms}
+            change.record(Event.INVITE_SENT, invite.id, details=details)
+            return Invited(renewed, token)
+
+        return await act(self._database, actor, Task.INVITES, write)
+
     async def delete(self, actor: Actor, invite_id: str) -> None:
         """Let an invite's link work no more. Raises Refusal(NOT_PERMITTED, NOT_FOUND, CONFLICT once accepted)."""
 
         def write(change: Change) -> None:
             invite = rows.get_invite(change.connection, actor.organization_id, invite_id, for_update=True)
-            if invite.accepted_at_ms is not None:
-                raise Refusal(
-                    Code.CONFLICT,
-                    f"The invite {invite_id} was accepted and cannot be deleted.",
-                    hint=f"Delete the user {invite.accepted_by} to take them out.",
-                )
+            _refuse_accepted(invite)
             rows.update_deleted(change.connection, invite_id, change.now_ms)
             change.record(Event.INVITE_DELETED, invite_id, details={"email": invite.email})
 
@@ -174,6 +189,18 @@ class Invites:
         for key_id in await self._database.change(actor, write):
             self._on_change(key_id)
         return email
+
+    def _new_token(self) -> str:
+        return base64.urlsafe_b64encode(self._entropy(32)).rstrip(b"=").decode()
+
+
+def _refuse_accepted(invite: Invite) -> None:
+    if invite.accepted_at_ms is not None:
+        raise Refusal(
+            Code.CONFLICT,
+            f"The invite {invite.id} was accepted: there is nothing left to change.",
+            hint=f"Delete the user {invite.accepted_by} to take them out.",
+        )
 
 
 def _offer(connection: Connection, token: str, now_ms: int, *, is_final: bool = False) -> Offer:

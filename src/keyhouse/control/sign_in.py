@@ -48,6 +48,7 @@ class SignIn:
                 raise _wrong()
             if fresh_hash is not None:
                 people.update_password_hash(change.connection, member.user_id, fresh_hash)
+            people.update_last_sign_in(change.connection, member.user_id, change.now_ms)
             self._sessions.insert(
                 change.connection, cookie, member.user_id, member.organization_id, address=address, agent=agent
             )

@@ -53,7 +53,12 @@ def present_member(connection: Connection, organization_id: str, user_id: str) -
     """A user who is here; raises Refusal(NOT_FOUND)."""
     member = people.find_member(connection, organization_id, user_id)
     if member is None or member.gone_at_ms is not None:
-        raise Refusal(
-            Code.NOT_FOUND, f"There is no user {user_id} in this organization.", hint="List the users to see their ids."
-        )
+        raise missing(user_id)
     return member
+
+
+def missing(user_id: str) -> Refusal:
+    """There is no such user in this organization, as far as who asks may know."""
+    return Refusal(
+        Code.NOT_FOUND, f"There is no user {user_id} in this organization.", hint="List the users to see their ids."
+    )

@@ -81,6 +81,15 @@ def update_accepted(connection: Connection, invite_id: str, user_id: str, now_ms
     )
 
 
+def update_renewed(connection: Connection, invite: Invite, token_hash: bytes) -> None:
+    """Another link, by whoever made it and until when: the one before leads nowhere."""
+    connection.execute(
+        update(invites)
+        .where(invites.c.id == invite.id)
+        .values(token_hash=token_hash, created_by=invite.created_by, expires_at_ms=invite.expires_at_ms)
+    )
+
+
 def update_deleted(connection: Connection, invite_id: str, now_ms: int) -> None:
     """From now on it lets nobody in."""
     connection.execute(update(invites).where(invites.c.id == invite_id).values(deleted_at_ms=now_ms))

@@ -178,6 +178,11 @@ def update_password_hash(connection: Connection, user_id: str, password_hash: st
     connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
 
 
+def update_last_sign_in(connection: Connection, user_id: str, now_ms: int) -> None:
+    """This user signs in at this moment."""
+    connection.execute(update(users).where(users.c.id == user_id).values(last_sign_in_at_ms=now_ms))
+
+
 def update_role(connection: Connection, organization_id: str, user_id: str, role: str) -> None:
     """Give a member another role."""
     connection.execute(update(memberships).where(*_is(organization_id, user_id)).values(role=role))

@@ -43,6 +43,7 @@ users = Table(
     Column("password_hash", Text),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("disabled_at_ms", BigInteger),
+    Column("last_sign_in_at_ms", BigInteger),
 )
 
 memberships = Table(

@@ -1,0 +1,83 @@
+"""What the console works with: the verbs of the Admin API's office, and the questions that pages ask."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from keyhouse import __version__
+from keyhouse.admin import described as admin_described
+from keyhouse.admin.office import Office
+from keyhouse.catalog import Catalog
+from keyhouse.console.desk import Desk
+from keyhouse.control.playground import Playground
+from keyhouse.control.sign_in import SignIn
+from keyhouse.doors import DESCRIBED, ASGIApp
+from keyhouse.gateway import described as gateway_described
+from keyhouse.ground import Ground
+from keyhouse.identity.sessions import Sessions
+from keyhouse.identity.throttle import Throttle
+from keyhouse.reporting.costs import CostQuestions
+from keyhouse.reporting.hygiene import Hygiene
+from keyhouse.reporting.inspections import Inspections
+from keyhouse.reporting.keys import KeyQuestions
+from keyhouse.reporting.limit_pages import LimitPages
+from keyhouse.reporting.member_pages import MemberPages
+from keyhouse.reporting.names import Names
+from keyhouse.reporting.performance import PerformanceQuestions
+from keyhouse.reporting.replay import Replays
+from keyhouse.wire.openapi import document
+
+
+def reference() -> Mapping[str, Any]:
+    """The whole API, described from the tables of its doors."""
+    routes = [*gateway_described.described(), *admin_described.described(), *DESCRIBED]
+    return document(__version__, routes, admin_described.shapes())
+
+
+def furnish(
+    ground: Ground,
+    office: Office,
+    throttle: Throttle,
+    catalog: Catalog,
+    gateway_door: ASGIApp,
+    print_setup_link: Callable[[], None],
+) -> Desk:
+    """The desk."""
+    database, clock = ground.database, ground.clock
+    sessions = Sessions(database, clock, ground.entropy)
+    return Desk(
+        reference=reference(),
+        setup=ground.setup,
+        sign_in=SignIn(database, clock, ground.passwords, sessions, throttle),
+        sessions=sessions,
+        keys=office.keys,
+        invites=office.invites,
+        people=office.people,
+        roles=office.roles,
+        assignments=office.assignments,
+        groups=office.groups,
+        group_questions=office.group_questions,
+        limits=office.limits,
+        key_questions=KeyQuestions(database, clock),
+        inspections=Inspections(database, clock, ground.keyring.pepper),
+        usage_questions=office.usage_questions,
+        playground=Playground(database, clock, office.keys),
+        gateway=gateway_door,
+        call_questions=office.call_questions,
+        caller_questions=office.caller_questions,
+        audit_questions=office.audit_questions,
+        performance_questions=PerformanceQuestions(database),
+        cost_questions=CostQuestions(office.usage_questions, office.limit_questions, clock),
+        limit_questions=office.limit_questions,
+        limit_pages=LimitPages(database, clock),
+        member_pages=MemberPages(database),
+        replays=Replays(database, clock),
+        hygiene=Hygiene(database, clock),
+        project_questions=office.project_questions,
+        names=Names(database).names,
+        models=office.models,
+        upstream_note=catalog.note,
+        clock=clock,
+        entropy=ground.entropy,
+        public_url=office.public_url,
+        print_setup_link=print_setup_link,
+    )
