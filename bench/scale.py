@@ -23,8 +23,8 @@ from bench.load import drive
 from bench.processes import CannotRun, free_port
 from bench.servers import body_file, mock
 from bench.target import LOAD_CORE, SERVER_CORE
-from keyhouse.app import SystemClock
 from keyhouse.demo.seed import Plan, seed
+from keyhouse.ground import SystemClock
 from keyhouse.store.master_key import open_keyring
 from keyhouse.store.opening import address_of, open_database
 

@@ -62,10 +62,10 @@ def seed(
 
 async def _seed(data: Path, url: str | None, amounts: tuple[int, int, int, int]) -> dict[str, object]:
     # They bring the whole of Keyhouse along, which `--help` does not need.
-    from keyhouse.app import open_ground
     from keyhouse.demo.names import ORGANIZATION, OWNER, ZONE
     from keyhouse.demo.seed import Plan, refuse_real_calls
     from keyhouse.demo.seed import seed as fill
+    from keyhouse.ground import open_ground
 
     settings = config.load(None, os.environ)
     if url is not None:
