@@ -23,6 +23,14 @@ async def test_who_is_invited_joins_and_is_signed_in(at_home: Console) -> None:
     assert (used.status_code, "used already" in used.text) == (410, True)
 
 
+async def test_who_is_signed_in_already_joins_by_a_link_too(at_home: Console) -> None:
+    made = await at_home.desk.invites.create(await owner_of(at_home), "dana@example.com", "reader")
+    path = f"/invite/{made.token}"
+    answer = await at_home.send(path, form_at=path, name="Dana", password="a long enough passphrase")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/api-keys")
+    assert "dana@example.com" in await at_home.page("/api-keys")
+
+
 async def test_a_link_that_leads_nowhere_says_what_to_do(at_home: Console) -> None:
     answer = await at_home.browser.get("/invite/guess")
     assert answer.status_code == 410

@@ -199,3 +199,35 @@ async def test_before_the_set_up_nobody_signs_in(tmp_path: Path, clock: FakeCloc
     sign_in = SignIn(database, clock, Passwords(ThreadPoolExecutor(1)), sessions, throttle)
     await refused(sign_in.sign_in(EMAIL, PASSWORD, ADDRESS, AGENT), Code.SIGN_IN_WRONG)
     await database.close()
+
+
+async def test_a_confirmed_session_is_another_one_that_was_proven_just_now(door: Door) -> None:
+    old = await door.enter()
+    door.house.clock.turn(minutes=20)
+    await refused(door.sign_in.confirm(old, "not the right one", ADDRESS, AGENT), Code.SIGN_IN_WRONG)
+    fresh = await door.sign_in.confirm(old, PASSWORD, ADDRESS, AGENT)
+    session = await door.sessions.find(fresh)
+    assert session is not None
+    assert (session.user_id, session.authenticated_at_ms) == ("user-1", door.house.clock.now_ms())
+    assert await door.sessions.find(old) is None
+    await refused(door.sign_in.confirm(old, PASSWORD, ADDRESS, AGENT), Code.SESSION_REQUIRED)
+    events = [event for event, _ in await door.house.events()]
+    assert events == ["login.succeeded", "login.failed", "login.succeeded"]
+
+
+async def test_guesses_at_a_confirmation_are_throttled(door: Door) -> None:
+    cookie = await door.enter()
+    for _ in range(FAILURES_PER_PERSON):
+        await refused(door.sign_in.confirm(cookie, "a guess at it", ADDRESS, AGENT), Code.SIGN_IN_WRONG)
+    await refused(door.sign_in.confirm(cookie, PASSWORD, ADDRESS, AGENT), Code.SIGN_IN_THROTTLED)
+
+
+async def test_a_session_that_ended_meanwhile_is_not_confirmed(door: Door) -> None:
+    class Meanwhile(Counting):
+        async def verify(self, password_hash: str | None, password: str) -> bool:
+            await door.sessions.end_all("user-1")
+            return await super().verify(password_hash, password)
+
+    throttle = Throttle(door.house.database, door.house.clock)
+    sign_in = SignIn(door.house.database, door.house.clock, Meanwhile(), door.sessions, throttle)
+    await refused(sign_in.confirm(await door.enter(), PASSWORD, ADDRESS, AGENT), Code.SESSION_REQUIRED)

@@ -23,10 +23,10 @@ from keyhouse.console.doorway import (
     session_cookie,
 )
 from keyhouse.console.pages import pages_of
+from keyhouse.console.policy import HOME
 from keyhouse.console.wording import Times
 from keyhouse.core.errors import Code, Refusal
 
-HOME = "/api-keys"
 _EMAIL_MAX = 254
 
 
@@ -152,7 +152,7 @@ async def show_sign_in(request: Visit) -> Response[Any]:
     """The form for e-mail and password."""
     pages = pages_of(request)
     if is_signed_in(request):
-        return _to(_onward(request.query_params.get("next", "")))
+        return _to(onward_of(request.query_params.get("next", "")))
     if not await pages.desk.setup.is_done():
         return _to("/set-up")
     return _sign_in_page(request, "", "", request.query_params.get("next", ""), HTTPStatus.OK)
@@ -164,7 +164,7 @@ async def sign_in(request: Visit) -> Response[Any]:
     form = await read_form(request)
     email, onward = str(form.get("email", "")).strip(), str(form.get("next", ""))
     try:
-        return await begin(request, email, str(form.get("password", "")), _onward(onward))
+        return await begin(request, email, str(form.get("password", "")), onward_of(onward))
     except Refusal as refusal:
         if refusal.code is Code.SIGN_IN_WRONG:
             fault = "E-mail or password is wrong."
@@ -205,7 +205,7 @@ def _sign_in_page(request: Visit, email: str, fault: str, onward: str, status: i
     )
 
 
-def _onward(path: str) -> str:
+def onward_of(path: str) -> str:
     """Where to after sign-in: a path of these pages, never another host (two slashes, or one and a backslash)."""
     is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_own else HOME

@@ -2,7 +2,8 @@
 
 1. A request that changes something must come from these pages: `Sec-Fetch-Site` and `Origin` say so, and a
    token from the form agrees. GET changes nothing and needs neither.
-2. Where the policy asks for a session, the cookie must lead to a living one.
+2. Where the policy asks for a session, the cookie must lead to a living one; for what is worth it, to one whose person
+   proved who they are a short while ago.
 
 Law: nothing here reads an `Authorization` header, and the path that is judged is the route's own, never one
 rebuilt from `Host`.
@@ -20,7 +21,7 @@ from litestar.datastructures import Cookie, FormMultiDict
 from litestar.handlers.base import BaseRouteHandler
 
 from keyhouse.console.desk import Desk
-from keyhouse.console.policy import POLICY, Who
+from keyhouse.console.policy import POLICY, PROOF_MS_MAX, PROVEN, Who
 from keyhouse.control.authority import Task, require, sight_of
 from keyhouse.core.authority import Sight
 from keyhouse.core.errors import Code, Refusal
@@ -52,10 +53,20 @@ def guard(desk: Desk) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRoute
             raise Refusal(Code.SESSION_REQUIRED, "Sign in to see this page.")
         if isinstance(who, Task):
             require(actor_of(request), who)
+            _require_proof(session_of(request), who, desk.clock.now_ms())
         if method != "GET":
             await _refuse_wrong_token(request, session)
 
     return admit
+
+
+def _require_proof(session: Session, task: Task, now_ms: int) -> None:
+    if task in PROVEN and now_ms - session.authenticated_at_ms >= PROOF_MS_MAX:
+        raise Refusal(
+            Code.PROOF_REQUIRED,
+            f"This takes your password again: you gave it more than {PROOF_MS_MAX // 60_000} minutes ago.",
+            hint="Confirm it, and nothing has been changed until then.",
+        )
 
 
 async def _find_session(request: Visit, desk: Desk) -> Session | None:

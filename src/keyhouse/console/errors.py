@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from keyhouse.console.doorway import Visit
 from keyhouse.console.pages import Pages
+from keyhouse.console.policy import HOME, POLICY
 from keyhouse.core.errors import Code, Refusal
 
 _STATUS: Final[Mapping[Code, int]] = {
@@ -47,6 +48,8 @@ class Errors:
         """The answer to a refusal that no page took for its own."""
         if refusal.code is Code.SESSION_REQUIRED:
             return to_sign_in(request)
+        if refusal.code is Code.PROOF_REQUIRED:
+            return _to_confirm(request)
         status = _STATUS.get(refusal.code, HTTPStatus.INTERNAL_SERVER_ERROR)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR or refusal.internal:
             self._log.warning("console_refusal", code=str(refusal.code), internal=refusal.internal)
@@ -79,9 +82,18 @@ def is_partial(request: Visit) -> bool:
     return "hx-request" in request.headers
 
 
+def _to_confirm(request: Visit) -> Response[Any]:
+    """Lead to where the password is asked for, and from there back to the page, or to the form of what was sent."""
+    is_a_page = request.method == "GET" or ("GET", request.scope["path_template"]) in POLICY
+    target = f"/confirm?next={quote(request.scope['path'] if is_a_page else HOME, safe='/')}"
+    if is_partial(request):
+        return Response("", status_code=HTTPStatus.OK, headers={"hx-redirect": target})
+    return Redirect(target, status_code=HTTP_303_SEE_OTHER)
+
+
 def to_sign_in(request: Visit) -> Response[Any]:
     """Lead to sign-in, and from there back to the page that was asked for."""
-    path = request.scope["path"] if request.method == "GET" else "/api-keys"
+    path = request.scope["path"] if request.method == "GET" else HOME
     target = "/sign-in" if path == "/" else f"/sign-in?next={quote(path, safe='/')}"
     if is_partial(request):
         return Response("", status_code=HTTPStatus.OK, headers={"hx-redirect": "/sign-in"})

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from keyhouse.console.account import HOME, begin
+from keyhouse.console.account import begin
 from keyhouse.console.doorway import Visit, address_of, read_form
 from keyhouse.console.pages import pages_of
+from keyhouse.console.policy import HOME
 from keyhouse.console.wording import Times
 from keyhouse.core.errors import Code, Refusal
 

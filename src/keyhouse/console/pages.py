@@ -17,7 +17,7 @@ import keyhouse
 from keyhouse.console import wording
 from keyhouse.console.assets import Assets
 from keyhouse.console.desk import Desk
-from keyhouse.console.doorway import Visit, door_token, own_origin, session_of
+from keyhouse.console.doorway import Visit, door_token, is_signed_in, own_origin, session_of
 from keyhouse.console.policy import POLICY
 from keyhouse.control.authority import Task, may_at, projects_of
 from keyhouse.identity.sessions import Session
@@ -116,8 +116,12 @@ class Pages:
         cookies: Sequence[Cookie] = (),
         **words: Any,
     ) -> Response[str]:
-        """A page for someone without a session."""
-        token, cookie = door_token(request, self.desk)
+        """A page without a menu, for someone who need not have a session."""
+        cookie = None
+        if is_signed_in(request):
+            token = session_of(request).csrf_token
+        else:
+            token, cookie = door_token(request, self.desk)
         host = own_origin(request, self.desk.public_url).partition("://")[2]
         text = self._environment.get_template(template).render(csrf=token, host=host, **words)
         kept = [*cookies, cookie] if cookie else list(cookies)

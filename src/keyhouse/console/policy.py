@@ -20,6 +20,16 @@ class Who(StrEnum):
     SIGNED_IN = "signed_in"
 
 
+HOME: Final = "/api-keys"
+"""Where people come out who are led nowhere else."""
+
+PROOF_MS_MAX: Final = 10 * 60_000
+"""How long ago, at most, a person must have proved who they are for what is worth it."""
+
+PROVEN: Final = frozenset({Task.ADMIN_KEYS, Task.LIMITS, Task.UPSTREAMS})
+"""What is worth it: a session that was left open, or taken, gives nobody an admin key, an upstream's credential or a
+larger budget. Holds for every route whose policy is one of these tasks."""
+
 POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     # the door
     ("GET", "/"): Who.ANYONE,
@@ -32,6 +42,8 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("GET", "/invite/{token}"): Who.ANYONE,
     ("POST", "/invite/{token}"): Who.ANYONE,
     ("POST", "/sign-out"): Who.SIGNED_IN,
+    ("GET", "/confirm"): Who.SIGNED_IN,
+    ("POST", "/confirm"): Who.SIGNED_IN,
     # files of the pages: the same for everyone, no secret among them
     ("GET", "/static/{path}"): Who.ANYONE,
     ("GET", "/favicon.svg"): Who.ANYONE,

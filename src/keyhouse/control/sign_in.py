@@ -58,6 +58,37 @@ class SignIn:
         await self._throttle.succeeded(attempt)
         return cookie
 
+    async def confirm(self, cookie: str, password: str, address: str, agent: str) -> str:
+        """Prove again who is signed in: the cookie's value of a session that takes the place of this cookie's.
+
+        Raises Refusal(SESSION_REQUIRED, SIGN_IN_WRONG, SIGN_IN_THROTTLED with `retry_after_ms`).
+        """
+        session = await self._sessions.find(cookie)
+        if session is None:
+            raise _no_session()
+        actor = session.actor(address)
+        attempt = await self._throttle.admit(session.email, address)
+        account = await self._database.read(lambda connection: people.find_account(connection, session.email))
+        if not await self._passwords.verify(None if account is None else account.password_hash, password):
+            await self._database.change(actor, lambda change: _record_failure(change, session.user_id))
+            raise Refusal(Code.SIGN_IN_WRONG, "The password is wrong.", hint="It is the one you sign in with.")
+        fresh = self._sessions.new_cookie()
+
+        def replace(change: Change) -> None:
+            connection = change.connection
+            if people.find_account(connection, session.email) != account or not self._sessions.end_in(
+                connection, cookie
+            ):
+                raise _no_session()
+            self._sessions.insert(
+                connection, fresh, session.user_id, session.organization_id, address=address, agent=agent
+            )
+            change.record(Event.LOGIN_SUCCEEDED, session.user_id, details={"confirmed": True})
+
+        await self._database.change(actor, replace)
+        await self._throttle.succeeded(attempt)
+        return fresh
+
     async def sign_out(self, cookie: str, address: str) -> None:
         """End the session of this cookie; nothing happens if there is none."""
         session = await self._sessions.find(cookie)
@@ -90,9 +121,7 @@ class SignIn:
         else:
             return
         reason = "unknown_person" if person is None else "wrong_password"
-        await self._database.change(
-            actor, lambda change: change.record(Event.LOGIN_FAILED, subject, details={"reason": reason})
-        )
+        await self._database.change(actor, lambda change: _record_failure(change, subject, reason))
 
 
 def _find(connection: Connection, email: str) -> tuple[people.SignInRow | None, people.Organization | None]:
@@ -107,6 +136,14 @@ def _find(connection: Connection, email: str) -> tuple[people.SignInRow | None, 
 
 def _actor(member: people.Member, address: str) -> Actor:
     return Actor("session", member.organization_id, member.user_id, member.email, member.role, address=address)
+
+
+def _record_failure(change: Change, user_id: str, reason: str = "wrong_password") -> None:
+    change.record(Event.LOGIN_FAILED, user_id, details={"reason": reason})
+
+
+def _no_session() -> Refusal:
+    return Refusal(Code.SESSION_REQUIRED, "You are not signed in any more.", hint="Sign in again.")
 
 
 def _wrong() -> Refusal:

@@ -26,6 +26,7 @@ class Code(StrEnum):
     KEY_UNKNOWN = "key_unknown"
     KEY_WRONG_KIND = "key_wrong_kind"
     PROJECT_ARCHIVED = "project_archived"
+    PROOF_REQUIRED = "proof_required"
     REPORTS_THROTTLED = "reports_throttled"
     SESSION_REQUIRED = "session_required"
     SIGN_IN_THROTTLED = "sign_in_throttled"
