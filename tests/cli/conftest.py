@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert
 
 from admin.town import NOW, Town, a_town
+from keyhouse.cli.main import main
 from keyhouse.store import schema
 
 Run = Callable[..., "CompletedProcess[str]"]
@@ -39,6 +40,21 @@ def run(town: Town, tmp_path: Path) -> Run:
             given,
             {"KEYHOUSE_URL": town.url, "KEYHOUSE_ADMIN_KEY": town.owner} | dict(environment or {}),
         )
+
+    return start
+
+
+@pytest.fixture
+def run_here(town: Town, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same within this process, which is faster by all that starting one takes."""
+    monkeypatch.setenv("KEYHOUSE_URL", town.url)
+    monkeypatch.setenv("KEYHOUSE_ADMIN_KEY", town.owner)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def start(arguments: list[str]) -> "CompletedProcess[str]":
+        capfd.readouterr()
+        status = main(arguments)
+        return CompletedProcess(arguments, status, *capfd.readouterr())
 
     return start
 

@@ -37,6 +37,8 @@ WITHOUT_MIRROR: Final = frozenset(
     {
         "app.py",  # wiring: every e2e test
         "cli/key_uses.py",  # tests/cli/test_keys.py
+        "cli/model_permissions.py",  # tests/cli/test_rate_limits.py
+        "cli/project_people.py",  # tests/cli/test_groups.py, tests/cli/test_roles.py
         "cli/ledger.py",  # e2e
         "core/call.py",  # names and values only
         "core/children.py",  # tests/gateway/test_children.py

@@ -36,7 +36,10 @@ Json = dict[str, Any]
 
 
 class Client:
-    """Asks the Admin API. Every failure is a `Failure` with its exit code and a sentence."""
+    """Asks the Admin API. Every failure is a `Failure` with its exit code and a sentence.
+
+    A path that is not whole is below `/v1/organization`.
+    """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self.url = _url(environment)
@@ -56,7 +59,7 @@ class Client:
 
     def verify(self, body: object) -> Json:
         """Ask whether a key will do."""
-        return self._ask("POST", "/keys/verify", body=body, root="/v1")
+        return self._ask("POST", "/v1/keys/verify", body=body)
 
     def every(self, path: str, query: Mapping[str, Any] | None = None) -> list[Json]:
         """All objects of a list, page by page."""
@@ -67,17 +70,10 @@ class Client:
             found += page["data"]
             if not page["has_more"] or not page["data"]:
                 return found
-            wanted["after"] = page["last_id"]
+            wanted["after"] = page["next"] if "next" in page else page["last_id"]
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, Any] | None = None,
-        body: object = None,
-        root: str = "/v1/organization",
-    ) -> Json:
+    def _ask(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: object = None) -> Json:
+        root = "" if path.startswith("/v1/") else "/v1/organization"
         headers = {"authorization": f"Bearer {self._key}", "user-agent": f"keyhouse/{__version__}"}
         try:
             answer = httpx.request(

@@ -1,10 +1,12 @@
-"""Finding what a person named: a project by its id or name, a key's project by the key."""
+"""Finding what a person named: a project, group or role by its id or name, a user by theirs or their address, a key's
+project by the key.
+"""
 
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from keyhouse.cli.client import Client, Json, part
+from keyhouse.cli.client import Client, Json, part, require_id
 from keyhouse.cli.talk import Exit, Failure
 
 Key = Annotated[str, Parameter(help="The key, by its id (key_...); never its secret.")]
@@ -12,6 +14,46 @@ Key = Annotated[str, Parameter(help="The key, by its id (key_...); never its sec
 
 ProjectOption = Annotated[str | None, Parameter(name="--project", help="The project, by its id or its name.")]
 """The option that names a project."""
+
+UserName = Annotated[str, Parameter(help="The user, by their id or their e-mail address.")]
+"""The argument that names a user."""
+
+GroupName = Annotated[str, Parameter(help="The group, by its id or its name.")]
+"""The argument that names a group."""
+
+RoleName = Annotated[str, Parameter(help="The role, by its id or its name.")]
+"""The argument that names a role."""
+
+
+def user(client: Client, named: str) -> str:
+    """The id of the user with this id or address."""
+    if "@" not in named:
+        return require_id(named)
+    for each in client.every("/users", {"emails": named}):
+        return str(each["id"])
+    raise Failure(f"there is no user {named!r}. `keyhouse users list` shows them.", Exit.NOT_FOUND)
+
+
+def group(client: Client, named: str) -> str:
+    """The id of the group with this id or name."""
+    for each in client.every("/groups"):
+        if named in (each["id"], each["name"]):
+            return str(each["id"])
+    raise Failure(f"there is no group {named!r}. `keyhouse groups list` shows them.", Exit.NOT_FOUND)
+
+
+def roles_root(project_id: str | None) -> str:
+    """Where the roles of a project, else of the organization, and who holds them, are."""
+    return "" if project_id is None else f"/v1/projects/{part(project_id)}"
+
+
+def role(client: Client, named: str, project_id: str | None) -> str:
+    """The id of the role with this id or name, of the project or of the organization."""
+    for each in client.every(f"{roles_root(project_id)}/roles"):
+        if named in (each["id"], each["name"]):
+            return str(each["id"])
+    where = "" if project_id is None else f" --project {project_id}"
+    raise Failure(f"there is no role {named!r}. `keyhouse roles list{where}` shows them.", Exit.NOT_FOUND)
 
 
 def project(client: Client, named: str | None) -> str:

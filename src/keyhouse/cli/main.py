@@ -88,6 +88,10 @@ app.command("keyhouse.cli.serve:serve", name="serve", help=_SERVE)
 app.command("keyhouse.cli.init:init", name="init", help=_INIT)
 app.command("keyhouse.cli.projects:projects_app", name="projects", help="The organization's projects.")
 app.command("keyhouse.cli.keys:keys_app", name="keys", help="API keys: what applications call models with.")
+app.command("keyhouse.cli.users:users_app", name="users", help="The organization's users.")
+app.command("keyhouse.cli.invites:invites_app", name="invites", help="Links by which people come in.")
+app.command("keyhouse.cli.groups:groups_app", name="groups", help="Users who hold roles together.")
+app.command("keyhouse.cli.roles:roles_app", name="roles", help="Roles, and who holds them.")
 app.command(
     "keyhouse.cli.service_accounts:service_accounts_app",
     name="service-accounts",
@@ -95,6 +99,9 @@ app.command(
 )
 app.command("keyhouse.cli.policies:policies_app", name="policies", help="What the organization wants of its keys.")
 app.command("keyhouse.cli.limits:limits_app", name="limits", help="Budgets and rate limits.")
+app.command("keyhouse.cli.rate_limits:rate_limits_app", name="rate-limits", help="A project's limits on each model.")
+app.command("keyhouse.cli.spending:spend_limits_app", name="spend-limits", help="What may be spent in a month.")
+app.command("keyhouse.cli.spending:spend_alerts_app", name="spend-alerts", help="Amounts a month that are told of.")
 app.command("keyhouse.cli.upstreams:upstreams_app", name="upstreams", help="The servers that models run on.")
 app.command("keyhouse.cli.served_models:models_app", name="models", help="Models, and who serves them.")
 app.command("keyhouse.cli.usage:usage", name="usage", help=_USAGE)

@@ -1,4 +1,4 @@
-"""`keyhouse projects`: list, create, show, update, archive."""
+"""`keyhouse projects`: list, create, show, update, archive; its users and groups are in `project_people`."""
 
 from typing import Annotated, Final
 
@@ -6,9 +6,12 @@ from cyclopts import App, Parameter
 
 from keyhouse.cli import lookup
 from keyhouse.cli.client import Client, Json, part
+from keyhouse.cli.project_people import project_groups_app, project_users_app
 from keyhouse.cli.talk import AsJson, Exit, Failure, moment, show_fields, show_json, show_table
 
 projects_app: Final = App(name="projects", help="The organization's projects.")
+projects_app.command(project_users_app)
+projects_app.command(project_groups_app)
 
 Named = Annotated[str, Parameter(help="The project, by its id or its name.")]
 

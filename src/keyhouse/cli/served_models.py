@@ -1,14 +1,19 @@
 """`keyhouse models`: list, create, update, delete."""
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any, Final
 
+import msgspec
 from cyclopts import App, Parameter
 
 from keyhouse.cli.client import Client, Json, part
+from keyhouse.cli.model_permissions import permissions_app
 from keyhouse.cli.talk import AsJson, Exit, Failure, show_fields, show_json, show_table
 from keyhouse.cli.upstreams import find, source
 
 models_app: Final = App(name="models", help="The models that applications may call, and who serves them.")
+models_app.command(permissions_app)
 
 ModelName = Annotated[str, Parameter(help="The model, by its id or its name.")]
 UpstreamsOption = Annotated[
@@ -26,6 +31,15 @@ CachedOption = Annotated[
 ]
 OutputOption = Annotated[str | None, Parameter(name="--output-usd-per-million", help="USD per million output tokens.")]
 MaxOutputOption = Annotated[int | None, Parameter(name="--max-output-tokens", help="The longest answer.")]
+FieldsOption = Annotated[
+    str | None,
+    Parameter(
+        name="--fields",
+        allow_leading_hyphen=True,
+        help="A file with any of the API's fields as JSON, - for standard input: prices of images, audio and tiers, an "
+        "upstream's own name, rank and prices. What is named by an option wins.",
+    ),
+]
 MaxInputOption = Annotated[int | None, Parameter(name="--max-input-tokens", help="The longest prompt.")]
 
 
@@ -59,6 +73,7 @@ def create(
     output_usd_per_million: OutputOption = None,
     max_output_tokens: MaxOutputOption = None,
     max_input_tokens: MaxInputOption = None,
+    fields: FieldsOption = None,
     json: AsJson = False,
 ) -> None:
     """Add a model. Without prices, those that are known of its name at the upstream are used.
@@ -70,10 +85,13 @@ def create(
         keyhouse models create tiny-1 --upstream local --input-usd-per-million 0.10 --output-usd-per-million 0.40
 
         keyhouse models create gpt-5-mini --upstream azure-se@3 --upstream azure-fr@1 --upstream openai
+
+        keyhouse models create painter-1 --upstream openai --fields prices.json
     """
-    if not upstream:
+    written = _written(fields)
+    if not upstream and "upstreams" not in written:
         raise Failure("name who serves it with --upstream.", Exit.USAGE)
-    body = {"name": name} | _given(
+    body = {**written, "name": name} | _given(
         upstream,
         upstream_model,
         input_usd_per_million,
@@ -97,6 +115,7 @@ def update(
     output_usd_per_million: OutputOption = None,
     max_output_tokens: MaxOutputOption = None,
     max_input_tokens: MaxInputOption = None,
+    fields: FieldsOption = None,
     json: AsJson = False,
 ) -> None:
     """Change a model, for every gateway at once; what is not named stays. Upstreams that are named replace all others.
@@ -106,8 +125,10 @@ def update(
         keyhouse models update gpt-5-mini --upstream openai --upstream azure-se
 
         keyhouse models update tiny-1 --input-usd-per-million 0.20 --output-usd-per-million 0.80
+
+        keyhouse models update painter-1 --fields prices.json
     """
-    body = _given(
+    body = _written(fields) | _given(
         upstream,
         upstream_model,
         input_usd_per_million,
@@ -157,6 +178,17 @@ def _given(
         "max_input_tokens": input_tokens,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _written(path: str | None) -> dict[str, Any]:
+    """The fields that a file, or standard input, names."""
+    if path is None:
+        return {}
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (OSError, ValueError) as error:
+        raise Failure(f"--fields: expected a JSON object in {path}: {error}.", Exit.USAGE) from None
 
 
 def _served(upstreams: list[str]) -> list[str | dict[str, Any]]:

@@ -1,7 +1,7 @@
 """How the command talks: tables and JSON to stdout, everything else to stderr."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Annotated, Any, Final
@@ -63,6 +63,29 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[object]], numbers
             for header, value, width in zip(headers, line, widths, strict=True)
         ]
         print("  ".join(cells).rstrip())
+
+
+def show_one(found: Mapping[str, object], fields: Mapping[str, object], *, as_json: bool) -> None:
+    """One thing of the API: as it is for programs, its fields for people."""
+    if as_json:
+        show_json(found)
+    else:
+        show_fields(fields)
+
+
+def show_list(
+    found: Sequence[Mapping[str, object]],
+    headers: Sequence[str],
+    row: Callable[[Any], Sequence[object]],
+    *,
+    as_json: bool,
+    numbers: Sequence[str] = (),
+) -> None:
+    """A list of the API, all of its pages: as it is for programs, a table for people."""
+    if as_json:
+        show_json({"object": "list", "data": found})
+    else:
+        show_table(headers, [row(each) for each in found], numbers)
 
 
 def text(value: object) -> str:
