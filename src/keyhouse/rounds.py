@@ -13,6 +13,7 @@ from keyhouse.control.notices import NOTICE_SECONDS, Notices
 from keyhouse.control.spend_alerts import SpendWatch
 from keyhouse.core.clock import Clock
 from keyhouse.core.money import NANO_PER_CENT, format_usd
+from keyhouse.ledger.folding import FOLD_SECONDS, Folding
 from keyhouse.ledger.housekeeping import SWEEP_SECONDS, Housekeeping, Kept
 from keyhouse.ledger.rounds import repeat
 from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
@@ -38,6 +39,7 @@ def begin_rounds(
         (admin_keys.write_uses, USES_SECONDS, "last uses were not written"),
         (reread, 0.0, "upstreams and models could not be read"),
         (housekeeping.round, SWEEP_SECONDS, "housekeeping has failed"),
+        (Folding(database, clock).round, FOLD_SECONDS, "days were not added up"),
         (notices.round, NOTICE_SECONDS, "keys were not looked through"),
         (spending.round, SPENDING_SECONDS, "spend alerts could not be looked at"),
         (watch.round, AUDIT_SECONDS, "the books could not be audited"),

@@ -1,8 +1,8 @@
-"""The tables of the usage rollups: what is added up of calls by the hour and by the minute."""
+"""The tables of the usage rollups: what is added up of calls by the hour and by the minute, and of hours by the day."""
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, MetaData, Table, Text
 
 HISTOGRAM_BOUNDS_MS: Final = (10, 25, 50, 100, 200, 400, 800, 1_500, 3_000, 6_000, 12_000, 30_000, 60_000)
 """Upper bounds of the rollups' latency buckets; a last bucket takes the rest."""
@@ -36,26 +36,50 @@ ROLLUP_CAUSES: Final = ("errors_429", "errors_5xx", "answering_ms")
 caller's), and how long answers took from their first byte to their last, added up."""
 
 
+SLOT_GROUPS: Final = ("organization_id", "project_id", "owner_id", "key_id", "model", "upstream", "endpoint")
+"""Whose usage a slot's row is, and of what."""
+
+DAY_GROUPS: Final = ("organization_id", "project_id", "model", "upstream", "endpoint")
+"""The same of a whole day's row, whoever called."""
+
+DAY_KEY_GROUPS: Final = ("organization_id", "project_id", "owner_id", "key_id")
+"""The same of a whole day's row of one key, whatever it called."""
+
+HOUR_SUMS: Final = ROLLUP_SUMS + ROLLUP_HISTOGRAMS + ROLLUP_CAUSES
+
+
 def rollup_tables(metadata: MetaData) -> tuple[Table, Table]:
     """The rollup by the hour, or by a quarter of one, and the one by the minute."""
     return (
-        _rollup("usage_hour", metadata, ROLLUP_SUMS + ROLLUP_HISTOGRAMS + ROLLUP_CAUSES),
-        _rollup("usage_minute", metadata, ROLLUP_SUMS),
+        _rollup("usage_hour", metadata, SLOT_GROUPS, HOUR_SUMS, Index("usage_hour_by_key", "key_id", "starts_at_ms")),
+        _rollup("usage_minute", metadata, SLOT_GROUPS, ROLLUP_SUMS),
     )
 
 
-def _rollup(name: str, metadata: MetaData, sums: tuple[str, ...]) -> Table:
+def day_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
+    """Whole days of an organization's time zone added up, by what was called and by key; and which days those are."""
+    return (
+        _rollup("usage_day", metadata, DAY_GROUPS, HOUR_SUMS),
+        _rollup("usage_day_by_key", metadata, DAY_KEY_GROUPS, HOUR_SUMS, Index("usage_day_of_key", "key_id")),
+        Table(
+            "folded_days",
+            metadata,
+            Column("organization_id", Text, primary_key=True),
+            Column("starts_at_ms", BigInteger, primary_key=True),
+            Column("ends_at_ms", BigInteger, nullable=False),
+            Column("folded_at_ms", BigInteger, nullable=False),
+            sqlite_with_rowid=False,
+        ),
+    )
+
+
+def _rollup(name: str, metadata: MetaData, groups: tuple[str, ...], sums: tuple[str, ...], *indexes: Index) -> Table:
     return Table(
         name,
         metadata,
         Column("starts_at_ms", BigInteger, primary_key=True),
-        Column("organization_id", Text, primary_key=True),
-        Column("project_id", Text, primary_key=True),
-        Column("owner_id", Text, primary_key=True),
-        Column("key_id", Text, primary_key=True),
-        Column("model", Text, primary_key=True),
-        Column("upstream", Text, primary_key=True),
-        Column("endpoint", Text, primary_key=True),
+        *(Column(column, Text, primary_key=True) for column in groups),
         *(Column(column, BigInteger, nullable=False, server_default="0") for column in sums),
+        *indexes,
         sqlite_with_rowid=False,
     )

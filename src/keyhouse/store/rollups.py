@@ -3,7 +3,8 @@
 A rollup row belongs to one slot of time: a minute in `usage_minute`; in `usage_hour` an hour, or a quarter
 of one where the organization's clock is not whole hours from UTC, so that the hours and days of UTC and of
 the organization are exact sums of slots. Every question is a range of slots, which is how both tables
-are ordered on disk, and is refused where its answer would be longer than `ROWS_MAX`.
+are ordered on disk, or days that were folded (`store/folding.py`), and is refused where its answer would be longer than
+`ROWS_MAX`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Table, bindparam, 
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import call_id
+from keyhouse.store.folding import folded_table, list_folded
 from keyhouse.store.ordering import by_bytes
 from keyhouse.store.schema import calls, usage_hour, usage_minute
 
@@ -77,25 +79,66 @@ class Selection(msgspec.Struct, frozen=True):
 def list_spans(
     connection: Connection, selection: Selection, spans: Iterable[tuple[int, int]], rows_max: int = ROWS_MAX
 ) -> list[GroupSums]:
-    """Sums over whole spans of slots, such as days, in their order: one range of `usage_hour` for each.
+    """Sums over whole spans of slots, such as days, in their order.
 
     Raises Refusal(PARAMETER_INVALID) if the answer is longer than `rows_max`.
     """
+    found: list[GroupSums] = []
+    for start_ms, row in span_rows(connection, selection, spans, Sums.__struct_fields__, rows_max):
+        width = len(selection.group_by)
+        found.append(GroupSums(start_ms, row[:width], Sums(*row[width:])))
+    return found
+
+
+def span_rows(
+    connection: Connection,
+    selection: Selection,
+    spans: Iterable[tuple[int, int]],
+    names: Sequence[str],
+    rows_max: int,
+) -> list[tuple[int, tuple[Any, ...]]]:
+    """The start of each span with its groups and the sums of these columns, in order: of a day that was folded from
+    there, else from its hours. Raises Refusal(PARAMETER_INVALID) if they are more than `rows_max`.
+    """
+    wanted = list(spans)
+    table = folded_table({*selection.group_by, *_filters(selection)})
+    days = [] if table is None else list_folded(connection, selection.organization_id, wanted)
+    folded: dict[int, list[tuple[Any, ...]]] = {}
+    count = 0
+    if table is not None and days:
+        groups = [table.c[name] for name in selection.group_by]
+        statement = (
+            select(table.c.starts_at_ms, *groups, *_sums(table, names))
+            .where(table.c.starts_at_ms.in_([start_ms for start_ms, _ in days]), *_belonging(table, selection))
+            .group_by(table.c.starts_at_ms, *groups)
+            .having(func.count() > 0)
+            .order_by(table.c.starts_at_ms, *map(by_bytes, groups))
+            .limit(rows_max + 1)
+        )
+        for row in connection.execute(statement):
+            folded.setdefault(row[0], []).append(tuple(row[1:]))
+            count += 1
+    is_folded = set(days)
     groups = [usage_hour.c[name] for name in selection.group_by]
     statement = (
-        select(*groups, *_sums(usage_hour))
+        select(*groups, *_sums(usage_hour, names))
         .where(*chosen(usage_hour, selection))
         .group_by(*groups)
         .having(func.count() > 0)
         .order_by(*map(by_bytes, groups))
         .limit(bindparam("rows_max"))
     )
-    found: list[GroupSums] = []
-    for start_ms, end_ms in spans:
-        bounds = {"starts_ms": start_ms, "ends_ms": end_ms, "rows_max": rows_max - len(found) + 1}
-        width = len(groups)
-        found += [GroupSums(start_ms, row[:width], Sums(*row[width:])) for row in connection.execute(statement, bounds)]
-        require_short(found, rows_max)
+    found: list[tuple[int, tuple[Any, ...]]] = []
+    for span in wanted:
+        if span in is_folded:
+            found += [(span[0], row) for row in folded.get(span[0], ())]
+        else:
+            bounds = {"starts_ms": span[0], "ends_ms": span[1], "rows_max": max(0, rows_max - count) + 1}
+            rows = [(span[0], tuple(row)) for row in connection.execute(statement, bounds)]
+            count += len(rows)
+            found += rows
+        if count > rows_max:
+            raise _too_long(rows_max)
     return found
 
 
@@ -139,7 +182,7 @@ def _by_slot(
 ) -> list[GroupSums]:
     groups = [table.c[name] for name in selection.group_by]
     statement = (
-        select(table.c.starts_at_ms, *groups, *_sums(table))
+        select(table.c.starts_at_ms, *groups, *_sums(table, Sums.__struct_fields__))
         .where(*chosen(table, selection))
         .group_by(table.c.starts_at_ms, *groups)
         .order_by(table.c.starts_at_ms, *map(by_bytes, groups))
@@ -152,18 +195,26 @@ def _by_slot(
     return found
 
 
-def _sums(table: Table) -> list[ColumnElement[Any]]:
+def _sums(table: Table, names: Sequence[str]) -> list[ColumnElement[Any]]:
     # PostgreSQL's sum of bigint is numeric; what is asked for here is always within 64 bits.
-    return [cast(func.sum(table.c[name]), BigInteger) for name in Sums.__struct_fields__]
+    return [cast(func.sum(table.c[name]), BigInteger) for name in names]
 
 
 def chosen(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
     """The conditions of a question; it takes the parameters `starts_ms` and `ends_ms`."""
-    conditions = [
+    return [
         table.c.starts_at_ms >= bindparam("starts_ms"),
         table.c.starts_at_ms < bindparam("ends_ms"),
-        table.c.organization_id == selection.organization_id,
+        *_belonging(table, selection),
     ]
+
+
+def _belonging(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
+    of_organization = table.c.organization_id == selection.organization_id
+    return [of_organization, *(table.c[name].in_(values) for name, values in _filters(selection).items())]
+
+
+def _filters(selection: Selection) -> dict[str, tuple[str, ...]]:
     wanted = {
         "project_id": selection.project_ids,
         "owner_id": selection.owner_ids,
@@ -172,15 +223,19 @@ def chosen(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
         "endpoint": selection.endpoints,
         "upstream": selection.upstreams,
     }
-    return conditions + [table.c[name].in_(values) for name, values in wanted.items() if values]
+    return {name: values for name, values in wanted.items() if values}
 
 
 def require_short(found: Sequence[object], rows_max: int) -> None:
     """Raise Refusal(PARAMETER_INVALID) if an answer is longer than this."""
     if len(found) > rows_max:
-        raise Refusal(
-            Code.PARAMETER_INVALID,
-            f"The answer has more than {rows_max} rows.",
-            hint="Ask for less time at once, wider buckets, or fewer groups.",
-            param="group_by",
-        )
+        raise _too_long(rows_max)
+
+
+def _too_long(rows_max: int) -> Refusal:
+    return Refusal(
+        Code.PARAMETER_INVALID,
+        f"The answer has more than {rows_max} rows.",
+        hint="Ask for less time at once, wider buckets, or fewer groups.",
+        param="group_by",
+    )

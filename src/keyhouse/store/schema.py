@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from keyhouse.store.metadata import METADATA
-from keyhouse.store.rollup_tables import rollup_tables
+from keyhouse.store.rollup_tables import day_tables, rollup_tables
 from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, models, spend_alerts, upstreams
 from keyhouse.store.schema_keys import key_notices, key_secrets, policies, repeats
 from keyhouse.store.schema_people import (
@@ -284,3 +284,4 @@ objects = Table(
 """What an upstream keeps for a project, by the id that the upstream gave it. Whose it is never changes."""
 
 usage_hour, usage_minute = rollup_tables(METADATA)
+usage_day, usage_day_by_key, folded_days = day_tables(METADATA)

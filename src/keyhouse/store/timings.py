@@ -4,12 +4,10 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select
+from sqlalchemy import Connection
 
-from keyhouse.store.ordering import by_bytes
 from keyhouse.store.rollup_tables import HISTOGRAM_BOUNDS_MS
-from keyhouse.store.rollups import ROWS_MAX, Selection, chosen, require_short
-from keyhouse.store.schema import usage_hour
+from keyhouse.store.rollups import ROWS_MAX, Selection, span_rows
 
 _PLACES: Final = len(HISTOGRAM_BOUNDS_MS) + 1
 _PLAIN: Final = ("requests", "errors", "errors_429", "errors_5xx", "output_tokens", "answering_ms")
@@ -54,29 +52,15 @@ class GroupTimings(msgspec.Struct, frozen=True):
 def list_timings(
     connection: Connection, selection: Selection, spans: Iterable[tuple[int, int]], rows_max: int = ROWS_MAX
 ) -> list[GroupTimings]:
-    """Timings over whole spans of slots, such as days or hours, in their order: one range of `usage_hour` for each.
+    """Timings over whole spans of slots, such as days or hours, in their order.
 
     Raises Refusal(PARAMETER_INVALID) if the answer is longer than `rows_max`.
     """
     names = [*_PLAIN, *(f"duration_{n}" for n in range(_PLACES)), *(f"first_byte_{n}" for n in range(_PLACES))]
-    groups = [usage_hour.c[name] for name in selection.group_by]
-    statement = (
-        # PostgreSQL's sum of bigint is numeric; what is asked for here is always within 64 bits.
-        select(*groups, *(cast(func.sum(usage_hour.c[name]), BigInteger) for name in names))
-        .where(*chosen(usage_hour, selection))
-        .group_by(*groups)
-        .having(func.count() > 0)
-        .order_by(*map(by_bytes, groups))
-        .limit(bindparam("rows_max"))
-    )
-    width, plain = len(groups), len(groups) + len(_PLAIN)
+    width, plain = len(selection.group_by), len(selection.group_by) + len(_PLAIN)
     found: list[GroupTimings] = []
-    for start_ms, end_ms in spans:
-        bounds = {"starts_ms": start_ms, "ends_ms": end_ms, "rows_max": rows_max - len(found) + 1}
-        for row in connection.execute(statement, bounds):
-            durations, first_bytes = tuple(row[plain : plain + _PLACES]), tuple(row[plain + _PLACES :])
-            sums = dict(zip(_PLAIN, row[width:plain], strict=True))
-            timings = Timings(**sums, durations=durations, first_bytes=first_bytes)
-            found.append(GroupTimings(start_ms, row[:width], timings))
-        require_short(found, rows_max)
+    for start_ms, row in span_rows(connection, selection, spans, names, rows_max):
+        durations, first_bytes = row[plain : plain + _PLACES], row[plain + _PLACES :]
+        sums = dict(zip(_PLAIN, row[width:plain], strict=True))
+        found.append(GroupTimings(start_ms, row[:width], Timings(**sums, durations=durations, first_bytes=first_bytes)))
     return found

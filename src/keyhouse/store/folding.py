@@ -1,0 +1,125 @@
+"""Whole days added up once and for all, so that a page of a month reads thirty days and not every key's hours.
+
+A day is the organization's, in its time zone, and is folded when it can change no more: it is over, and no call that
+began in it still runs. A late settle changes it all the same; then its hours are read until it is folded again. Whoever
+asks reads a folded day only if its bounds are those of the day that is asked for: a change of the time zone makes other
+days.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sqlalchemy import BigInteger, Connection, Table, cast, delete, exists, func, insert, literal, select
+
+from keyhouse.core.call import State
+from keyhouse.core.identifiers import call_id
+from keyhouse.store.rollup_tables import DAY_GROUPS, DAY_KEY_GROUPS, HOUR_SUMS
+from keyhouse.store.schema import (
+    adjustments,
+    calls,
+    folded_days,
+    organizations,
+    usage_day,
+    usage_day_by_key,
+    usage_hour,
+)
+from keyhouse.store.turns import Turn, try_turn
+
+Day = tuple[int, int]
+"""The first millisecond of a day, and the first after it."""
+
+LATE_MS: Final = 60_000
+"""How long a transaction may take that gives back what a late settle did not use."""
+
+_NO_RANDOM: Final = bytes(10)
+_TABLES: Final = ((usage_day, DAY_GROUPS), (usage_day_by_key, DAY_KEY_GROUPS))
+
+
+def folded_table(groups: Iterable[str]) -> Table | None:
+    """The table of folded days that knows these groups, None if only the hours do."""
+    wanted = set(groups)
+    return next((table for table, known in _TABLES if wanted <= set(known)), None)
+
+
+def list_organizations(connection: Connection) -> list[tuple[str, str]]:
+    """The organizations and their time zones."""
+    rows = connection.execute(select(organizations.c.id, organizations.c.time_zone).order_by(organizations.c.id))
+    return [(row[0], row[1]) for row in rows]
+
+
+def find_first_slot(connection: Connection, organization_id: str) -> int | None:
+    """When the organization's first slot of usage begins."""
+    statement = select(usage_hour.c.starts_at_ms).where(usage_hour.c.organization_id == organization_id)
+    return connection.execute(statement.order_by(usage_hour.c.starts_at_ms).limit(1)).scalar_one_or_none()
+
+
+def list_folded(connection: Connection, organization_id: str, days: Sequence[Day]) -> list[Day]:
+    """Those of these days that are folded and have not changed since, in their order."""
+    if not days:
+        return []
+    rows = connection.execute(
+        select(folded_days.c.starts_at_ms, folded_days.c.ends_at_ms).where(
+            folded_days.c.organization_id == organization_id,
+            folded_days.c.starts_at_ms >= days[0][0],
+            folded_days.c.starts_at_ms < days[-1][1],
+        )
+    )
+    known = {(row[0], row[1]) for row in rows} - _late(connection, organization_id)
+    return [day for day in days if day in known]
+
+
+def _late(connection: Connection, organization_id: str) -> set[Day]:
+    """The folded days that a late settle has changed, or may have while they were folded. There are few late settles:
+    each is of a call whose gateway was lost.
+    """
+    statement = (
+        select(folded_days.c.starts_at_ms, folded_days.c.ends_at_ms)
+        .select_from(adjustments)
+        .join(calls, calls.c.id == adjustments.c.call_id)
+        .join(
+            folded_days,
+            (folded_days.c.organization_id == calls.c.organization_id)
+            & (folded_days.c.starts_at_ms <= calls.c.rollup_at_ms)
+            & (folded_days.c.ends_at_ms > calls.c.rollup_at_ms),
+        )
+        .where(calls.c.organization_id == organization_id, adjustments.c.at_ms >= folded_days.c.folded_at_ms - LATE_MS)
+        .distinct()
+    )
+    return {(row[0], row[1]) for row in connection.execute(statement)}
+
+
+def insert_day(connection: Connection, organization_id: str, day: Day, now_ms: int) -> bool:
+    """Fold a day that is over, again if it was; whether it could be: not while a call that began in it runs."""
+    starts_ms, ends_ms = day
+    if not try_turn(connection, Turn.HOUSEKEEPING):
+        return False
+    runs = exists().where(calls.c.state == State.HELD, calls.c.id < call_id(ends_ms, _NO_RANDOM))
+    if connection.execute(select(runs)).scalar_one():
+        return False
+    for table, groups in _TABLES:
+        connection.execute(
+            delete(table).where(table.c.organization_id == organization_id, table.c.starts_at_ms == starts_ms)
+        )
+        columns = [usage_hour.c[name] for name in groups]
+        # PostgreSQL's sum of bigint is numeric.
+        sums = [cast(func.sum(usage_hour.c[name]), BigInteger) for name in HOUR_SUMS]
+        connection.execute(
+            insert(table).from_select(
+                ["starts_at_ms", *groups, *HOUR_SUMS],
+                select(literal(starts_ms, BigInteger), *columns, *sums)
+                .where(
+                    usage_hour.c.starts_at_ms >= starts_ms,
+                    usage_hour.c.starts_at_ms < ends_ms,
+                    usage_hour.c.organization_id == organization_id,
+                )
+                .group_by(*columns),
+            )
+        )
+    connection.execute(
+        delete(folded_days).where(
+            folded_days.c.organization_id == organization_id, folded_days.c.starts_at_ms == starts_ms
+        )
+    )
+    row = {"organization_id": organization_id, "starts_at_ms": starts_ms, "ends_at_ms": ends_ms, "folded_at_ms": now_ms}
+    connection.execute(insert(folded_days).values(row))
+    return True
