@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
+from core.test_leak_signatures import published
 from keyhouse.config import BadConfiguration, Settings, load, read_secret
 
 UPSTREAM = '[[upstreams]]\nname = "local"\nbase_url = "http://127.0.0.1:1/v1"\nallow_private = true\n'
@@ -89,6 +91,18 @@ def test_a_secret_can_be_in_the_environment_or_a_file_and_is_never_empty(tmp_pat
     file.write_text("\n")
     with pytest.raises(BadConfiguration, match="A_KEY_FILE"):
         read_secret("A_KEY", {"A_KEY_FILE": str(file)})
+
+
+def test_githubs_keys_are_read_from_their_file_or_named_as_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    assert loaded(tmp_path, "").leaks.signatures() is None
+    settings = loaded(tmp_path, "", {"KEYHOUSE_LEAKS__GITHUB_PUBLIC_KEYS_FILE": str(file)})
+    file.write_text(published(a=generate_private_key(SECP256R1())))
+    assert settings.leaks.signatures() is not None
+    for text in ("", "{}"):
+        file.write_text(text)
+        with pytest.raises(BadConfiguration, match=r"leaks\.github_public_keys_file"):
+            settings.leaks.signatures()
 
 
 def an_empty_file(folder: Path) -> Path:

@@ -131,7 +131,7 @@ async def open_house(
 
     authenticator = Authenticator(database, ground.keyring.pepper, clock)
     database.listen(catalog.hearing(authenticator.forget), catalog.hearing_all(authenticator.forget_all))
-    lobby = _lobby(ground, authenticator, catalog.routing, ledger, client, settings.leaks.action, write_line)
+    lobby = _lobby(ground, authenticator, catalog.routing, ledger, client, settings.leaks, write_line)
     keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
     throttle = Throttle(database, clock)
     invites = Invites(database, clock, entropy, ground.passwords, throttle, authenticator.forget)
@@ -158,7 +158,7 @@ def _lobby(
     routing: Routing,
     ledger: Ledger,
     client: UpstreamClient,
-    leak_action: str,
+    leak_settings: config.Leaks,
     write_line: Callable[[bytes], None],
 ) -> ASGIApp:
     """The gateway."""
@@ -172,7 +172,8 @@ def _lobby(
         entropy=entropy,
         objects=Objects(database, clock),
         database=database,
-        leaks=Leaks(database, pepper, leak_action, authenticator.forget),
+        leaks=Leaks(database, pepper, leak_settings.action, authenticator.forget),
+        signatures=leak_settings.signatures(),
         reports=ReportThrottle(clock),
         children=Children(database, entropy, pepper, authenticator.forget),
     )

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from keyhouse.core.leak_signatures import Signatures, read_signatures
 from keyhouse.core.price_list import BadField
 from keyhouse.core.written import WrittenModel, WrittenUpstream
 
@@ -73,9 +74,23 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Leaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is done with a key that somebody reports as leaked: `disable`, which an owner can undo, or `revoke`."""
+    """What is done with a key that somebody reports as leaked: `disable`, which an owner can undo, or `revoke`.
+
+    With `github_public_keys_file`, the keys that GitHub publishes, only reports that it signed are taken.
+    """
 
     action: Literal["disable", "revoke"] = "disable"
+    github_public_keys_file: str | None = None
+
+    def signatures(self) -> Signatures | None:
+        """How signatures of reports are told; None where they are not looked at. Raises BadConfiguration."""
+        field, path = "leaks.github_public_keys_file", self.github_public_keys_file
+        if path is None:
+            return None
+        try:
+            return read_signatures(read_secret_file(path, field))
+        except ValueError as error:
+            raise BadConfiguration(f"{field}: {path}: {error}.") from None
 
 
 class Upstream(WrittenUpstream, frozen=True, forbid_unknown_fields=True):

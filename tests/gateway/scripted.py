@@ -19,6 +19,7 @@ from given import FakeClock, a_database, a_limit, seeded_entropy, some_people
 from keyhouse.control.children import Children
 from keyhouse.control.leaks import Leaks
 from keyhouse.core.bound import Ceilings
+from keyhouse.core.leak_signatures import Signatures
 from keyhouse.core.money import Price, Rate
 from keyhouse.core.secret import Kind, digest, mint
 from keyhouse.gateway import asgi, demo
@@ -243,11 +244,17 @@ def _models(local: Upstream, beside: Sequence[asyncio.Server]) -> dict[str, Mode
 
 @asynccontextmanager
 async def a_street(
-    folder: Path, script: Script, *seeds: Seed, beside: Sequence[Script] = (), **upstream: Any
+    folder: Path,
+    script: Script,
+    *seeds: Seed,
+    beside: Sequence[Script] = (),
+    signatures: Signatures | None = None,
+    **upstream: Any,
 ) -> AsyncIterator[Street]:
     """Everything up; at the end the auditor must agree with the books, and our own credential be nowhere.
 
     `beside` are the upstreams that tiny-1 falls back to, dearer ones; `upstream` changes the first.
+    Reports of leaks must have one of `signatures`.
     """
     clock = FakeClock()
     database = a_database(folder, clock)
@@ -270,7 +277,7 @@ async def a_street(
     house = House(
         authenticator, routing, ledger, client, clock, seeded_entropy(3),
         Objects(database, clock), database, Children(database, seeded_entropy(4), PEPPER, authenticator.forget),
-        Leaks(database, PEPPER, "disable", authenticator.forget), ReportThrottle(clock),
+        Leaks(database, PEPPER, "disable", authenticator.forget), ReportThrottle(clock), signatures,
         body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
         upload_bytes_max=1_000_000, upload_seconds_max=0.5,
     )  # fmt: skip

@@ -6,12 +6,15 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from sqlalchemy import select, update
 
+from core.test_leak_signatures import published, signed
 from gateway.scripted import SECRET, Street, Wire, a_street
 from given import seeded_entropy
 from keyhouse.control.leaks import Leaks
 from keyhouse.core.errors import Code
+from keyhouse.core.leak_signatures import read_signatures
 from keyhouse.core.secret import Kind, mint
 from keyhouse.gateway.report_throttle import REQUESTS_OF_ONE_MAX
 from keyhouse.store import schema
@@ -95,3 +98,24 @@ async def test_a_body_that_is_no_list_of_reports_is_400_and_too_many_reports_are
         street.clock.turn(minutes=1)
         assert (await report(street, FOUND)).status_code == 204
         assert (await street.ask()).status_code == 401
+
+
+@pytest.mark.asyncio
+async def test_where_githubs_keys_are_known_only_what_it_signed_is_taken(tmp_path: Path) -> None:
+    own, other = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
+    async with a_street(tmp_path, answer, signatures=read_signatures(published(one=own))) as street:
+        body = msgspec.json.encode([FOUND])
+        right = {"github-public-key-identifier": "one", "github-public-key-signature": signed(own, body)}
+        for wrong in (
+            {},
+            {"github-public-key-identifier": "one"},
+            right | {"github-public-key-identifier": "two"},
+            right | {"github-public-key-signature": signed(other, body)},
+            right | {"github-public-key-signature": signed(own, body + b" ")},
+            right | {"github-public-key-signature": "not base64"},
+        ):
+            told = await street.http.post("/v1/leaks", content=body, headers=wrong)
+            assert (told.status_code, told.json()["error"]["reason"]) == (401, Code.SIGNATURE_WRONG), wrong
+        assert (await street.ask()).status_code == 200
+        assert (await street.http.post("/v1/leaks", content=body, headers=right)).status_code == 204
+        assert (await street.ask()).json()["error"]["reason"] == Code.KEY_DISABLED

@@ -29,6 +29,7 @@ class Code(StrEnum):
     PROOF_REQUIRED = "proof_required"
     REPORTS_THROTTLED = "reports_throttled"
     SESSION_REQUIRED = "session_required"
+    SIGNATURE_WRONG = "signature_wrong"
     SIGN_IN_THROTTLED = "sign_in_throttled"
     SIGN_IN_WRONG = "sign_in_wrong"
     CROSS_SITE = "cross_site"

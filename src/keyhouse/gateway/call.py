@@ -20,6 +20,7 @@ from keyhouse.core.call import Opening
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.identifiers import call_id
 from keyhouse.core.key import Credential
+from keyhouse.core.leak_signatures import Signatures
 from keyhouse.core.permissions import Access
 from keyhouse.core.secret import Kind
 from keyhouse.gateway.answer import Answer, Unanswered, Unsent
@@ -63,6 +64,7 @@ class House:
     children: ChildKeys
     leaks: Leaks
     reports: ReportThrottle
+    signatures: Signatures | None = None
     body_bytes_max: int = BODY_BYTES_MAX
     body_seconds_max: float = BODY_SECONDS_MAX
     upload_bytes_max: int = UPLOAD_BYTES_MAX

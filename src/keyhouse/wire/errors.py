@@ -28,7 +28,13 @@ class Form(msgspec.Struct, frozen=True):
 def form(refusal: Refusal) -> Form:  # noqa: C901, PLR0912  one table, which the type checker holds complete
     """The form of a refusal, for every code there is."""
     match refusal.code:
-        case Code.CREDENTIAL_MISSING | Code.PROOF_REQUIRED | Code.SESSION_REQUIRED | Code.SIGN_IN_WRONG:
+        case (
+            Code.CREDENTIAL_MISSING
+            | Code.PROOF_REQUIRED
+            | Code.SESSION_REQUIRED
+            | Code.SIGN_IN_WRONG
+            | Code.SIGNATURE_WRONG
+        ):
             return Form(401)
         case (
             Code.KEY_DISABLED
