@@ -33,6 +33,10 @@ DESCRIBED: Final = (
 """What is answered to machines and to who reads about them, as it is described."""
 
 _OF_THE_ADMIN_API: Final = ("/v1/organization/", "/v1/projects/")
+
+SWITCHED: Final = 101
+"""The status of an answer that has become a WebSocket."""
+
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
 
 
@@ -71,9 +75,8 @@ class Doors:
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
-        if scope["type"] != "http":
-            # A refused WebSocket handshake is answered with 403 by the server (ASGI, Websocket).
-            await send({"type": "websocket.close"})
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
             return
         path: str = scope["path"]
         try:
@@ -99,6 +102,23 @@ class Doors:
             await _say(send, 200, await asyncio.to_thread(self._metrics))
         else:
             await self._console(scope, self._hurrying(receive), self._counting("console", send))
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request for a WebSocket to the gateway, which alone takes any."""
+        path: str = scope["path"]
+        is_taken = path.startswith("/v1/")
+        try:
+            require_plain_head(scope["headers"], len(path) + len(scope["query_string"]), scope["http_version"])
+        except Refusal:
+            is_taken = False
+        if not is_taken:
+            # The server answers 403 then (ASGI, WebSocket).
+            await receive()
+            await send({"type": "websocket.close"})
+            return
+        if self._trusted:
+            _believe(scope, self._trusted)
+        await self._gateway(scope, receive, self._counting("gateway", send))
 
     async def _turn_away(self, refusal: Refusal, send: Send) -> None:
         """Refuse a request that cannot be told apart from what follows it on its connection, and close that."""
@@ -131,8 +151,8 @@ class Doors:
         statuses = self._statuses
 
         def counting(message: MutableMapping[str, Any]) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                answer = (door, message["status"] // 100)
+            if message["type"].endswith((".start", ".accept")):
+                answer = (door, message.get("status", SWITCHED) // 100)
                 statuses[answer] = statuses.get(answer, 0) + 1
             return send(message)
 

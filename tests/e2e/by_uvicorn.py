@@ -7,7 +7,9 @@ from keyhouse.cli import main, serve
 
 
 async def _run(house: House, host: str, port: int, url: str) -> None:
-    settings = uvicorn.Config(house.doors, host=host, port=port, lifespan="off", log_config=None, ws="none")
+    settings = uvicorn.Config(
+        house.doors, host=host, port=port, lifespan="off", log_config=None, ws="websockets-sansio"
+    )
     await uvicorn.Server(settings).serve()
 
 

@@ -24,7 +24,7 @@ from keyhouse.core.money import Price, Rate
 from keyhouse.core.secret import Kind, digest, mint
 from keyhouse.gateway import asgi, demo
 from keyhouse.gateway.authenticate import Authenticator
-from keyhouse.gateway.call import House
+from keyhouse.gateway.call import House, SocketLimits
 from keyhouse.gateway.cool_down import CoolDowns
 from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.report_throttle import ReportThrottle
@@ -48,6 +48,9 @@ DEARER: Final = Price(2, (Rate(10_000, 5_000, 10_000, 20_000),))
 
 BY_PIECE: Final = Price(3, (Rate(0, 0, 0, 0),), image=40_000, audio_second=1_000, character=15_000)
 """Tokens for nothing; forty nano-USD for an image, one for a second heard, fifteen for a character spoken."""
+
+VOICE: Final = Price(4, (Rate(1_000, 500, 1_000, 2_000, 10_000, 20_000),))
+"""As the first, and ten times as much for a token that is heard or spoken."""
 
 ASKING = {"model": "tiny-1", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
@@ -215,7 +218,7 @@ async def _listen(script: Script, seen: list[Wire], reader: asyncio.StreamReader
 def _seed(connection: Connection, seeds: tuple[Seed, ...]) -> None:
     some_people(connection)
     connection.execute(update(schema.key_secrets).values(digest=digest(SECRET, PEPPER)))
-    for price, upstream in ((PRICE, "local"), (DEARER, "beside-2"), (BY_PIECE, "by-piece")):
+    for price, upstream in ((PRICE, "local"), (DEARER, "beside-2"), (BY_PIECE, "by-piece"), (VOICE, "voice")):
         values = {"figures": msgspec.json.encode(price).decode(), "source": "test", "created_at_ms": 0}
         connection.execute(insert(schema.prices).values(id=price.id, model="tiny-1", upstream=upstream, **values))
     for seed in seeds:
@@ -237,6 +240,7 @@ def _models(local: Upstream, beside: Sequence[asyncio.Server]) -> dict[str, Mode
         "same-name": (msgspec.structs.replace(tiny, upstream_model="same-name"),),
         "by-piece-open": (Deployment(local, "tiny-1-upstream", BY_PIECE),),
         "unpriced": (Deployment(local, "unpriced"),),
+        "voice-1": (Deployment(local, "voice-1-upstream", VOICE, Ceilings(100, input_tokens=4_096)),),
         demo.MODEL: (Deployment(demo.UPSTREAM, demo.MODEL, PRICE, Ceilings(512)),),
     }
     return {name: Model(name, those) for name, those in deployments.items()}
@@ -249,6 +253,7 @@ async def a_street(
     *seeds: Seed,
     beside: Sequence[Script] = (),
     signatures: Signatures | None = None,
+    sockets: SocketLimits = SocketLimits(tick_seconds=0.05),  # noqa: B008  it is frozen
     **upstream: Any,
 ) -> AsyncIterator[Street]:
     """Everything up; at the end the auditor must agree with the books, and our own credential be nowhere.
@@ -272,16 +277,16 @@ async def a_street(
     local = msgspec.structs.replace(_at("local", listening[0]), **upstream)
     authenticator = Authenticator(database, PEPPER, clock)
     client = UpstreamClient(clock)
-    ledger = Ledger(commit, clock, {1: PRICE, 2: DEARER, 3: BY_PIECE})
+    ledger = Ledger(commit, clock, {1: PRICE, 2: DEARER, 3: BY_PIECE, 4: VOICE})
     routing = Routing(_models(local, listening[1:]), CoolDowns(clock))
     house = House(
         authenticator, routing, ledger, client, clock, seeded_entropy(3),
         Objects(database, clock), database, Children(database, seeded_entropy(4), PEPPER, authenticator.forget),
         Leaks(database, PEPPER, "disable", authenticator.forget), ReportThrottle(clock), signatures,
         body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
-        upload_bytes_max=1_000_000, upload_seconds_max=0.5,
+        upload_bytes_max=1_000_000, upload_seconds_max=0.5, sockets=sockets,
     )  # fmt: skip
-    config = uvicorn.Config(asgi.build(house, log), port=0, lifespan="off", log_config=None, ws="none")
+    config = uvicorn.Config(asgi.build(house, log), port=0, lifespan="off", log_config=None, ws="websockets-sansio")
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[config.bind_socket()]))
     await server.has_started.wait()

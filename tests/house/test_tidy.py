@@ -88,6 +88,11 @@ WITHOUT_MIRROR: Final = frozenset(
         "core/key.py",  # tests/core/test_decide.py, tests/control/test_keys.py
         "core/keyring.py",  # tests/store/test_master_key.py
         "core/permissions.py",  # tests/control, tests/admin
+        "gateway/client_socket.py",  # tests/gateway/test_realtime.py, tests/gateway/test_bridge.py
+        "gateway/opening.py",  # tests/gateway/test_realtime.py, tests/gateway/test_responses_socket.py
+        "gateway/sockets.py",  # tests/gateway/test_realtime.py
+        "gateway/turns.py",  # tests/gateway/test_bridge.py
+        "gateway/upstream_socket.py",  # tests/gateway/test_bridge.py
         "gateway/answer.py",  # tests/gateway/test_upstream.py
         "gateway/asgi.py",  # e2e and faults
         "wire/leaks.py",  # tests/gateway/test_leaks.py

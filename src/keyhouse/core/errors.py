@@ -47,6 +47,7 @@ class Code(StrEnum):
     PARAMETER_INVALID = "parameter_invalid"
     PARAMETER_MISSING = "parameter_missing"
     PARAMETER_UNKNOWN = "parameter_unknown"
+    SESSION_EXPIRED = "session_expired"
 
     # may it
     ENDPOINT_NOT_ALLOWED = "endpoint_not_allowed"

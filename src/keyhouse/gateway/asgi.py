@@ -12,7 +12,9 @@ from keyhouse.core.clock import Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.gateway import endpoints
 from keyhouse.gateway.call import House
+from keyhouse.gateway.client_socket import ClientSocket
 from keyhouse.gateway.request import ClientLeft, Receive, Request, Scope, Send
+from keyhouse.gateway.sockets import find_socket
 from keyhouse.wire import errors
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -53,12 +55,14 @@ def build(house: House, log: Log, write_line: Callable[[bytes], None] | None = N
     entropy = _Supply(house.entropy)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        request = Request(scope, receive, send, house.clock, entropy)
+        kind = Request if scope["type"] == "http" else ClientSocket
+        request = kind(scope, receive, send, house.clock, entropy)
         try:
-            raw_path = scope.get("raw_path") or scope["path"].encode("latin-1", "replace")
-            await endpoints.find(raw_path.partition(b"?")[0], request)(request, house)
+            raw_path = (scope.get("raw_path") or scope["path"].encode("latin-1", "replace")).partition(b"?")[0]
+            if isinstance(request, ClientSocket):
+                await find_socket(raw_path)(request, house)
+            else:
+                await endpoints.find(raw_path, request)(request, house)
         except Refusal as refusal:
             await _refuse(request, refusal, log)
         except ClientLeft:

@@ -50,6 +50,16 @@ from keyhouse.wire.form import FormReader, FormRequest, Upload, not_a_form
 
 
 @dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """How long an open socket may be: in all, silent, and unread; and how often it is looked after. In seconds."""
+
+    session_seconds: float = 3_600.0
+    idle_seconds: float = 600.0
+    read_seconds: float = 120.0
+    tick_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """What a call needs of the house."""
 
@@ -70,6 +80,7 @@ class House:
     upload_bytes_max: int = UPLOAD_BYTES_MAX
     upload_seconds_max: float = UPLOAD_SECONDS_MAX
     poll_seconds: float = POLL_SECONDS
+    sockets: SocketLimits = SocketLimits()
 
     def forward(
         self, upstream: Upstream, path: str, body: bytes | Upload, call_id: str, headers: Sequence[tuple[str, str]] = ()

@@ -104,7 +104,8 @@ NOT_SERVED: Final = {
     "evals": "Evals: their runs call models that no key's permissions and no budget would reach",
     "fine_tuning": "Fine-tuning: what a job costs is known only when it is over",
     "live": "Live sessions: they call models past Keyhouse",
-    "realtime": "Realtime: its sessions call models past Keyhouse",
+    "realtime": "Realtime is a WebSocket at /v1/realtime?model=...; by WebRTC, by SIP and with client secrets "
+    "its sessions would call models past Keyhouse",
     "skills": "Skills: they run in containers that nobody can bound",
     "threads": "Threads: OpenAI has ended them; use responses and conversations",
     "videos": "Videos: what one costs is known only when it is made",

@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import certifi
 import msgspec
@@ -24,9 +24,11 @@ from keyhouse.gateway.address import Forbidden, Place, vet
 from keyhouse.gateway.answer import Answer, Unanswered, Unsent, compressed
 from keyhouse.gateway.http1 import Broken, Connection, Silent
 from keyhouse.gateway.routing import Auth, Upstream
+from keyhouse.gateway.upstream_socket import UpstreamSocket, a_connection, shake_hands
 from keyhouse.wire.form import Upload
 from keyhouse.wire.headers import ANTHROPIC_VERSION, UPWARDS
 
+P = TypeVar("P", bound=asyncio.Protocol)
 Resolve = Callable[[str], Awaitable[list[str]]]
 """All addresses of a name, as text."""
 
@@ -80,6 +82,10 @@ class UpstreamClient:
     def ask(self, upstream: Upstream, method: str, target: str, request_id: str) -> Answer:
         """A `method` without a body on `target`, a vetted path and perhaps a query, below the upstream's base."""
         return _HttpAnswer(self._line_to(upstream), method, upstream.target(target), (), request_id, ())
+
+    async def open_socket(self, upstream: Upstream, target: str, headers: Sequence[tuple[str, str]]) -> UpstreamSocket:
+        """A WebSocket at `target` below the upstream's base. Raises Unsent, Unanswered, or Refusal for a plain no."""
+        return await self._line_to(upstream).open_socket(target, headers)
 
     def _line_to(self, upstream: Upstream) -> "_Line":
         line = self._lines.get(upstream.name)
@@ -147,16 +153,33 @@ class _Line:
 
     async def take(self) -> Connection:
         """A connection to an address that was vetted lately. Raises Unsent."""
-        if self._clock.monotonic_ms() >= self._resolved_until_ms:
-            async with self._resolving:
-                if self._clock.monotonic_ms() >= self._resolved_until_ms:
-                    await self._renew()
+        await self._vetted()
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open and (connection.idle_seconds < LOOK_SECONDS or connection.is_quiet):
                 return connection
             connection.abort()
-        return await self._connect()
+        loop, patience = asyncio.get_running_loop(), self.upstream.first_byte_timeout_ms / 1000
+        return await self._dial(lambda address: Connection(loop, address, patience))
+
+    async def _vetted(self) -> None:
+        """Have addresses that were resolved and vetted lately. Raises Unsent."""
+        if self._clock.monotonic_ms() >= self._resolved_until_ms:
+            async with self._resolving:
+                if self._clock.monotonic_ms() >= self._resolved_until_ms:
+                    await self._renew()
+
+    async def open_socket(self, target: str, headers: Sequence[tuple[str, str]]) -> UpstreamSocket:
+        """A WebSocket to an address that was vetted lately. Raises Unsent, Unanswered or Refusal."""
+        upstream = self.upstream
+        all_headers = {**{name: self._headers[name] for name in self._headers.keys() - UPWARDS.keys()}, **dict(headers)}
+        try:
+            self._place.head("GET", target, all_headers)
+        except Forbidden as error:
+            raise _unsafe(upstream, str(error)) from None
+        await self._vetted()
+        url = f"ws{upstream.base_url.removeprefix('http')}{target}"
+        return await shake_hands(upstream, await self._dial(lambda _: a_connection(url)), all_headers)
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next request if it is good for one, and close it if not."""
@@ -203,8 +226,8 @@ class _Line:
                         connection.abort()
         self._resolved_until_ms = self._clock.monotonic_ms() + RESOLVED_MS
 
-    async def _connect(self) -> Connection:
-        """A new connection, to the first of the addresses that takes one. Raises Unsent."""
+    async def _dial(self, make: Callable[[str], P]) -> P:
+        """A new connection with its own protocol, to the first of the addresses that takes one. Raises Unsent."""
         upstream, place = self.upstream, self._place
         loop = asyncio.get_running_loop()
         if place.is_tls and self._tls is None:
@@ -214,7 +237,7 @@ class _Line:
             try:
                 async with asyncio.timeout(upstream.connect_timeout_ms / 1000):
                     _, connection = await loop.create_connection(
-                        partial(Connection, loop, address, upstream.first_byte_timeout_ms / 1000),
+                        partial(make, address),
                         address,
                         place.port,
                         ssl=self._tls,

@@ -83,6 +83,8 @@ def form(refusal: Refusal) -> Form:  # noqa: C901, PLR0912  one table, which the
             return Form(405, code="method_not_allowed")
         case Code.BODY_TIMEOUT:
             return Form(408)
+        case Code.SESSION_EXPIRED:
+            return Form(408, code="session_expired")
         case Code.CONFLICT | Code.SETUP_DONE:
             return Form(409, code=str(refusal.code), should_retry=False)
         case Code.BODY_TOO_LARGE:
@@ -109,8 +111,8 @@ def form(refusal: Refusal) -> Form:  # noqa: C901, PLR0912  one table, which the
             return Form(504, "upstream_error", "upstream_timeout")
 
 
-def body(refusal: Refusal) -> bytes:
-    """The refusal as OpenAI's error object, in JSON. Its facts follow as `details`, where it has any."""
+def error_object(refusal: Refusal) -> dict[str, object]:
+    """The refusal as OpenAI's error object. Its facts follow as `details`, where it has any."""
     shape = form(refusal)
     error: dict[str, object] = {
         "message": refusal.text,
@@ -121,7 +123,12 @@ def body(refusal: Refusal) -> bytes:
     }
     if refusal.facts:
         error["details"] = dict(refusal.facts)
-    return msgspec.json.encode({"error": error})
+    return error
+
+
+def body(refusal: Refusal) -> bytes:
+    """The error object in JSON, as it is answered."""
+    return msgspec.json.encode({"error": error_object(refusal)})
 
 
 class Dialect(msgspec.Struct, frozen=True):

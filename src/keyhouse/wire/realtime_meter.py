@@ -1,0 +1,127 @@
+"""What an upstream's events say of a realtime session: what is made, how much of it has come, what it used. Pure."""
+
+from typing import Any, Final
+
+import msgspec
+
+from keyhouse.core.money import Counts
+from keyhouse.wire.body import ABSENT
+from keyhouse.wire.events import UNREADABLE
+from keyhouse.wire.usage import SINGULAR, Reading, counted, in_reason, output_tokens_in, read_usage
+
+AUDIO_BYTES_PER_TOKEN: Final = 500
+"""For counting sound without usage: OpenAI makes a token of 50 ms (Realtime, costs), which are 533 bytes of G.711 in
+base64 and six times as many of PCM. This errs upwards."""
+
+
+class ServerEvent(msgspec.Struct, gc=False):
+    """An upstream's event, as far as it is read."""
+
+    type: str
+    response: msgspec.Raw = ABSENT
+    response_id: Any = None
+    item_id: Any = None
+    delta: Any = None
+    session: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+
+
+class _Response(msgspec.Struct, gc=False):
+    id: Any = None
+    usage: msgspec.Raw = ABSENT
+
+
+class _Error(msgspec.Struct, gc=False):
+    event_id: Any = None
+
+
+class _Cached(msgspec.Struct, gc=False):
+    audio_tokens: Any = None
+
+
+class _Details(msgspec.Struct, gc=False):
+    audio_tokens: Any = None
+    cached_tokens_details: _Cached | None = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    input_token_details: _Details | None = None
+
+
+_EVENT: Final = msgspec.json.Decoder(ServerEvent)
+_RESPONSE: Final = msgspec.json.Decoder(_Response)
+_ERROR: Final = msgspec.json.Decoder(_Error)
+_USAGE: Final = msgspec.json.Decoder(_Usage)
+
+
+def read_server_event(message: bytes) -> ServerEvent | None:
+    """An upstream's event; None if it is none."""
+    try:
+        return _EVENT.decode(message)
+    except UNREADABLE:
+        return None
+
+
+def response_of(event: ServerEvent) -> tuple[str | None, msgspec.Raw]:
+    """The id of the response that an event shows, and its usage."""
+    try:
+        response = _RESPONSE.decode(event.response)
+    except UNREADABLE:
+        return None, ABSENT
+    return (response.id if isinstance(response.id, str) else None), response.usage
+
+
+def cause_of(event: ServerEvent) -> str | None:
+    """The id of the client's event that an `error` is about."""
+    try:
+        cause = _ERROR.decode(event.error).event_id
+    except UNREADABLE:
+        return None
+    return cause if isinstance(cause, str) else None
+
+
+def read_realtime_usage(usage: msgspec.Raw) -> Reading | None:
+    """The usage of a response. Audio that was cached costs what is cached, so it counts there alone."""
+    reading = read_usage(usage, None, SINGULAR)
+    if reading is None or reading.is_clamped:
+        return reading
+    try:
+        details = _USAGE.decode(usage).input_token_details
+    except UNREADABLE:
+        return reading
+    if details is None or details.cached_tokens_details is None:
+        return reading
+    heard = in_reason(details.audio_tokens, reading.counts.input)
+    fresh = max(0, heard - in_reason(details.cached_tokens_details.audio_tokens, heard))
+    if fresh >= reading.counts.audio_input:
+        return reading
+    return Reading(msgspec.structs.replace(reading.counts, audio_input=fresh), tier=reading.tier)
+
+
+class SpokenMeter:
+    """Counts what has come of one response, until its usage has. `most` is as in `StreamMeter`."""
+
+    __slots__ = ("_audio_bytes", "_events", "_most", "_text_bytes", "reading")
+
+    def __init__(self, most: Counts) -> None:
+        self._most = most
+        self._events = self._text_bytes = self._audio_bytes = 0
+        self.reading: Reading | None = None
+
+    def count(self, event: ServerEvent) -> None:
+        """Count an event of this response."""
+        if not isinstance(event.delta, str):
+            return
+        if event.type.endswith("audio.delta"):
+            self._audio_bytes += len(event.delta)
+        else:
+            self._events += 1
+            self._text_bytes += len(event.delta.encode())
+
+    @property
+    def counts(self) -> Counts:
+        """The best knowledge so far of what was used."""
+        spoken = -(-self._audio_bytes // AUDIO_BYTES_PER_TOKEN)
+        output = output_tokens_in(self._text_bytes, self._events) + spoken
+        counts = counted(self.reading, self._most, output)
+        return msgspec.structs.replace(counts, audio_output=min(max(counts.audio_output, spoken), counts.output))

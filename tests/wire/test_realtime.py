@@ -1,0 +1,135 @@
+"""What a session's events ask for: what goes up, what it may cost, and what is not served."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.wire.events import Event, read_event
+from keyhouse.wire.realtime import Session, answers_by_itself
+
+
+def event(kind: str, **fields: Any) -> Event:
+    return read_event(json.dumps({"type": kind, **fields}).encode())
+
+
+def updated(session: Session, **fields: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(session.updated(event("session.update", session=fields)))["session"]
+    return found
+
+
+def test_turn_detection_goes_up_without_a_response_of_its_own_wherever_it_stands() -> None:
+    session = Session("public", "own")
+    assert updated(session, turn_detection={"type": "server_vad"})["turn_detection"] == {
+        "type": "server_vad",
+        "create_response": False,
+    }
+    assert session.answers_turns
+    heard = {"input": {"turn_detection": {"type": "semantic_vad", "create_response": False}, "format": {"rate": 24000}}}
+    assert updated(session, audio=heard)["audio"] == heard
+    assert not session.answers_turns
+    assert updated(session, audio={"input": {"turn_detection": None}})["audio"] == {"input": {"turn_detection": None}}
+
+
+def test_a_name_given_twice_within_a_session_goes_up_once() -> None:
+    raw = (
+        b'{"type":"session.update","session":{"audio":{"input":{"turn_detection":{"create_response":true,'
+        b'"create_response":true}},"input":{"turn_detection":{"create_response":true}}}}}'
+    )
+    up = Session("public", "own").updated(read_event(raw))
+    assert up.count(b"turn_detection") == 1
+    assert up.count(b"create_response") == 1
+    assert b'"create_response":false' in up
+
+
+def test_the_model_of_a_session_is_its_own_and_goes_up_under_the_upstreams_name() -> None:
+    session = Session("public", "own")
+    assert updated(session, model="public")["model"] == "own"
+    with pytest.raises(Refusal) as found:
+        updated(session, model="own")
+    assert found.value.param == "session.model"
+
+
+def test_a_new_session_that_would_answer_is_told_not_to_in_its_own_form() -> None:
+    session = Session("public", "own")
+    detection = {"type": "server_vad", "idle_timeout_ms": None, "create_response": True}
+    new = msgspec.Raw(json.dumps({"audio": {"input": {"turn_detection": detection}}}).encode())
+    up = json.loads(session.quieted(new, "id") or b"")
+    assert up["session"] == {
+        "type": "realtime",
+        "audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False}}},
+    }
+    old = msgspec.Raw(json.dumps({"turn_detection": {"type": "server_vad"}}).encode())
+    up = json.loads(session.quieted(old, "id") or b"")
+    assert up["session"] == {"turn_detection": {"type": "server_vad", "create_response": False}}
+    assert session.is_old
+    for quiet in (b"{}", b'{"turn_detection":null}', b'{"turn_detection":{"create_response":false}}'):
+        assert session.quieted(msgspec.Raw(quiet), "id") is None
+        assert not answers_by_itself(msgspec.Raw(quiet))
+    assert answers_by_itself(new)
+    assert answers_by_itself(msgspec.Raw(b'{"audio":{"input":{"transcription":{"model":"w"}}}}'))
+
+
+def test_the_maximum_is_the_responses_own_or_the_sessions() -> None:
+    session = Session("public", "own")
+    assert session.ask_of(event("response.create"), None).output_tokens_max is None
+    updated(session, max_output_tokens=70)
+    assert session.ask_of(event("response.create"), None).output_tokens_max == 70
+    ask = session.ask_of(event("response.create", response={"max_output_tokens": 20}), None)
+    assert ask.output_tokens_max == 20
+    assert (
+        session.ask_of(event("response.create", response={"max_output_tokens": "inf"}), None).output_tokens_max is None
+    )
+    for bad in (0, -1, 1.5, "many", 10**9):
+        with pytest.raises(Refusal):
+            session.ask_of(event("response.create", response={"max_output_tokens": bad}), None)
+
+
+def test_a_shorter_maximum_takes_the_place_of_the_clients() -> None:
+    session = Session("public", "own")
+    create = event("response.create", response={"max_output_tokens": 50, "x": 1})
+    assert json.loads(session.created(create, "id", 16)) == {
+        "type": "response.create",
+        "event_id": "id",
+        "response": {"x": 1, "max_output_tokens": 16},
+    }
+    session.is_old = True
+    up = json.loads(session.created(event("response.create"), "id", 16))
+    assert up["response"] == {"max_response_output_tokens": 16}
+    assert "response" not in json.loads(session.created(event("response.create"), "id", None))
+
+
+def test_all_that_came_is_read_and_the_longest_prompt_bounds_it() -> None:
+    session = Session("public", "own")
+    for size in (100, 2_000):
+        session.note(event("conversation.item.create", item={"content": []}), size)
+    assert session.ask_of(event("response.create"), None).input_bytes == 2_100
+    assert session.ask_of(event("response.create"), 1_000).input_bytes == 1_000
+
+
+def test_an_image_is_bounded_by_nothing_but_the_longest_prompt() -> None:
+    session = Session("public", "own")
+    item = {"type": "message", "content": [{"type": "input_image", "image_url": "data:,x"}]}
+    session.note(event("conversation.item.create", item=item), 50)
+    assert session.ask_of(event("response.create"), 1_000).unseen_input == "input_image"
+
+
+def test_speech_is_expected_unless_only_text_is_asked_for() -> None:
+    session = Session("public", "own")
+    assert session.ask_of(event("response.create"), None).speaks
+    assert not session.ask_of(event("response.create", response={"output_modalities": ["text"]}), None).speaks
+    updated(session, modalities=["text"])
+    assert not session.ask_of(event("response.create"), None).speaks
+    assert session.ask_of(event("response.create", response={"modalities": ["audio", "text"]}), None).speaks
+
+
+@pytest.mark.parametrize(
+    "response",
+    [{"tools": [{"type": "mcp"}]}, {"tools": 1}, {"prompt": {"id": "p"}}, {"model": "x"}, {"Max_Output_Tokens": 1}, []],
+)
+def test_a_response_that_nothing_bounds_is_refused(response: Any) -> None:
+    with pytest.raises(Refusal) as found:
+        Session("public", "own").ask_of(event("response.create", response=response), None)
+    assert found.value.code in (Code.PARAMETER_INVALID, Code.PARAMETER_UNKNOWN)

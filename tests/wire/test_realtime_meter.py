@@ -1,0 +1,58 @@
+"""What a realtime session used: the upstream's word where it makes sense, and what was counted where not."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from keyhouse.core.money import Counts
+from keyhouse.wire.realtime_meter import SpokenMeter, cause_of, read_realtime_usage, read_server_event, response_of
+
+
+def usage(**changes: Any) -> msgspec.Raw:
+    said = {"input_tokens": 100, "output_tokens": 60, "total_tokens": 160} | changes
+    return msgspec.Raw(json.dumps(said).encode())
+
+
+def test_cached_sound_counts_as_cached_and_not_as_sound() -> None:
+    details = {"audio_tokens": 60, "cached_tokens": 50, "cached_tokens_details": {"audio_tokens": 40}}
+    reading = read_realtime_usage(usage(input_token_details=details, output_token_details={"audio_tokens": 50}))
+    assert reading is not None
+    assert reading.counts == Counts(100, 50, 0, 60, 0, 20, 50)
+
+
+def test_without_its_details_sound_is_cached_last() -> None:
+    for more in ({}, {"cached_tokens_details": None}, {"cached_tokens_details": {"audio_tokens": -4}}):
+        reading = read_realtime_usage(usage(input_token_details={"audio_tokens": 60, "cached_tokens": 50} | more))
+        assert reading is not None
+        assert reading.counts.audio_input == 50
+
+
+def test_usage_that_is_absent_or_absurd_is_not_believed() -> None:
+    assert read_realtime_usage(msgspec.Raw(b"null")) is None
+    for odd in (usage(input_tokens=-1), usage(output_tokens="many"), msgspec.Raw(b"7")):
+        reading = read_realtime_usage(odd)
+        assert reading is not None
+        assert reading.is_clamped
+
+
+def test_what_came_is_counted_as_text_and_as_sound() -> None:
+    meter = SpokenMeter(Counts(input=9))
+    for kind, delta in (
+        ("response.output_text.delta", "hello"),
+        ("response.output_audio.delta", "A" * 1_001),
+        ("response.audio.delta", "A" * 499),
+        ("response.output_text.done", None),
+    ):
+        event = read_server_event(json.dumps({"type": kind, "response_id": "r", "delta": delta}).encode())
+        assert event is not None
+        meter.count(event)
+    assert (meter.counts.input, meter.counts.output, meter.counts.audio_output) == (9, 2 + 3, 3)
+
+
+def test_events_that_cannot_be_read_name_nothing() -> None:
+    assert read_server_event(b"{") is None
+    assert read_server_event(b"[]") is None
+    event = read_server_event(b'{"type":"error","error":{"event_id":7},"response":[]}')
+    assert event is not None
+    assert (cause_of(event), response_of(event)[0]) == (None, None)
