@@ -26,10 +26,11 @@ def test_turn_detection_goes_up_without_a_response_of_its_own_wherever_it_stands
         "type": "server_vad",
         "create_response": False,
     }
-    assert session.answers_turns
+    answers = [session.answers_turns]
     heard = {"input": {"turn_detection": {"type": "semantic_vad", "create_response": False}, "format": {"rate": 24000}}}
     assert updated(session, audio=heard)["audio"] == heard
-    assert not session.answers_turns
+    answers.append(session.answers_turns)
+    assert answers == [True, False]
     assert updated(session, audio={"input": {"turn_detection": None}})["audio"] == {"input": {"turn_detection": None}}
 
 

@@ -63,6 +63,10 @@ class Bridge(ABC):
 
     async def run(self) -> None:
         """Carry events until one side ends it. Raises nothing that is not a fault of ours."""
+        with self.house.open_sockets.one_more():
+            await self._carry()
+
+    async def _carry(self) -> None:
         ways = [asyncio.create_task(way()) for way in (self._upwards, self._downwards, self._watch, self._until_cut)]
         code, reason = CloseCode.NORMAL, None
         try:
@@ -152,9 +156,9 @@ class Bridge(ABC):
             if reason is not None and not self.socket.client_has_left:
                 await self._say_last(self.said(reason, None))
         finally:
+            await self.socket.close(code, "" if reason is None else reason.message)
             if self.upstream is not None:
                 await self.upstream.close()
-            await self.socket.close(code, "" if reason is None else reason.message)
 
     async def _say_last(self, message: bytes) -> None:
         """Last words: whoever does not read them now never will."""

@@ -12,7 +12,7 @@ The laws of this file:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from keyhouse.core.bound import worst_case
@@ -30,6 +30,7 @@ from keyhouse.gateway.cool_down import Failure
 from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.objects import Objects
+from keyhouse.gateway.open_sockets import OpenSockets
 from keyhouse.gateway.ports import ChildKeys, Leaks
 from keyhouse.gateway.relay import Relay
 from keyhouse.gateway.report_throttle import ReportThrottle
@@ -81,6 +82,7 @@ class House:
     upload_seconds_max: float = UPLOAD_SECONDS_MAX
     poll_seconds: float = POLL_SECONDS
     sockets: SocketLimits = SocketLimits()
+    open_sockets: OpenSockets = field(default_factory=OpenSockets)
 
     def forward(
         self, upstream: Upstream, path: str, body: bytes | Upload, call_id: str, headers: Sequence[tuple[str, str]] = ()
