@@ -3,7 +3,9 @@
 Every answer is validated against the client's types, strictly.
 """
 
+import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ from openai import AuthenticationError, OpenAI, PermissionDeniedError, RateLimit
 from e2e.admin import Admin
 from e2e.processes import House
 from given_schema import ask_everything
+from keyhouse.admin.policy import PROJECT_ROOT, ROOT
 
 MONTH = {"currency": "USD", "interval": "month"}
 CHANNEL = {"type": "email", "recipients": ["ada@example.com"]}
@@ -36,6 +39,118 @@ def call(house: House, secret: str, model: str = "tiny-1", words: str = "Say hel
     """A real call by OpenAI's client."""
     with OpenAI(api_key=secret, base_url=f"{house.url}/v1", max_retries=0) as client:
         return client.chat.completions.create(model=model, max_tokens=5, messages=[{"role": "user", "content": words}])
+
+
+def joins(house: House, link: str, name: str) -> httpx.Client:
+    """A browser of somebody who joins by an invite's link, and is signed in then. Close it."""
+    browser = httpx.Client(base_url=house.url, headers={"sec-fetch-site": "same-origin"}, timeout=30)
+    page = browser.get(httpx.URL(link).path).raise_for_status().text
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found is not None
+    form = {"csrf": found[1], "name": name, "password": "an apple falls far from here"}
+    assert browser.post(httpx.URL(link).path, data=form).status_code == 303
+    return browser
+
+
+class Staff:
+    """Three people who came in by invites, groups and roles for them, in the organization and in a project."""
+
+    def __init__(self, house: House, client: Any, project_id: str) -> None:
+        self.organization = client.admin.organization
+        self.projects, self.groups = self.organization.projects, self.organization.groups
+        self.project_id = project_id
+        self.invites = [
+            self.organization.invites.create(
+                email=f"{name}@example.com", role=role, projects=[{"id": project_id, "role": "member"}]
+            )
+            for name, role in (("bob", "reader"), ("eve", "reader"), ("lin", "reader"))
+        ]
+        self.late = self.organization.invites.create(email="late@example.com", role="reader")
+        self.browsers = [joins(house, invite.model_extra["url"], invite.email) for invite in self.invites]
+        emails = [invite.email for invite in self.invites]
+        by_email = {user.email: user for user in self.organization.users.list(emails=emails, limit=1)}
+        self.users = [by_email[email] for email in emails]
+        self.bob, self.eve, self.lin = self.users
+        for user in self.users:
+            self.organization.users.update(user.id, role="member")
+        self.projects.users.update(self.eve.id, project_id=project_id, role="viewer")
+        self.clerk = self.organization.roles.create(role_name="clerk", permissions=["api.organization.audit_logs.read"])
+        self.watcher = self.projects.roles.create(
+            project_id, role_name="watcher", permissions=["api.organization.projects.usage.read"]
+        )
+        self.crew, self.guests = (self.groups.create(name=name) for name in ("crew", "guests"))
+        for user in (self.bob, self.eve):
+            self.groups.users.create(self.crew.id, user_id=user.id)
+        self.groups.roles.create(self.crew.id, role_id=self.clerk.id)
+        self.organization.users.roles.create(self.lin.id, role_id=self.clerk.id)
+        for group, role in ((self.crew, "member"), (self.guests, self.watcher.id)):
+            self.projects.groups.create(project_id, group_id=group.id, role=role)
+        self.projects.groups.roles.create(self.crew.id, project_id=project_id, role_id=self.watcher.id)
+        self.projects.users.roles.create(self.lin.id, project_id=project_id, role_id=self.watcher.id)
+
+    def require_every_list_one_item_a_page(self) -> None:
+        """Each list, in both orders where it has two, and its end."""
+        organization, projects, project_id = self.organization, self.projects, self.project_id
+        users = {user.id for user in self.users}
+        assert {user.id for user in organization.users.list(limit=1)} > users
+        invites = [each.status for each in organization.invites.list(limit=1)]
+        assert sorted(invites) == ["accepted", "accepted", "accepted", "pending"]
+        assert {user.id: user.role for user in projects.users.list(project_id, limit=1) if user.id in users} == {
+            self.bob.id: "member",
+            self.eve.id: "viewer",
+            self.lin.id: "member",
+        }
+        for listed, names in (
+            (organization.roles.list, ["owner", "reader", "member", "clerk"]),
+            (partial(projects.roles.list, project_id), ["owner", "member", "viewer", "watcher"]),
+            (organization.groups.list, ["crew", "guests"]),
+            (partial(self.groups.users.list, self.crew.id), [self.bob.name, self.eve.name]),
+            (partial(self.groups.roles.list, self.crew.id), ["clerk"]),
+            (partial(projects.groups.roles.list, self.crew.id, project_id=project_id), ["member", "watcher"]),
+            (partial(organization.users.roles.list, self.lin.id), ["member", "clerk"]),
+            (partial(projects.users.roles.list, self.lin.id, project_id=project_id), ["member", "watcher"]),
+            (partial(projects.users.roles.list, self.bob.id, project_id=project_id), ["member", "watcher"]),
+        ):
+            # Of two that were made in the same millisecond either may be the first.
+            assert sorted(each.name for each in listed(limit=1)) == sorted(names)
+            assert [each.name for each in listed(limit=1, order="desc")] == [each.name for each in listed(limit=1)][
+                ::-1
+            ]
+            assert list(listed(after="nobody")) == list(listed(limit=0)) == []
+        groups = [each.group_name for each in projects.groups.list(project_id, limit=1)]
+        assert sorted(groups) == ["crew", "guests"]
+
+    def require_roles_to_hold(self) -> None:
+        """What a group's role shows to who is in it, at once, and no longer."""
+        browser = self.browsers[0]
+        assert browser.get("/audit-log").status_code == 200
+        self.groups.users.delete(self.bob.id, group_id=self.crew.id)
+        assert browser.get("/audit-log").status_code == 403
+        sources = self.projects.users.roles.retrieve(
+            "role-project-member", project_id=self.project_id, user_id=self.eve.id
+        ).assignment_sources
+        assert [(each.principal_type, each.principal_id) for each in sources] == [("group", self.crew.id)]
+
+    def tear_down(self, client: Any) -> None:
+        """Take it all away again; who leaves the organization is signed out."""
+        theirs = client.admin.organization
+        kept = {"project_id": self.project_id}
+        assert theirs.projects.users.roles.delete(self.watcher.id, user_id=self.lin.id, **kept).deleted
+        assert theirs.projects.groups.roles.delete(self.watcher.id, group_id=self.crew.id, **kept).deleted
+        assert theirs.projects.groups.delete(self.guests.id, **kept).deleted
+        assert theirs.projects.users.delete(self.eve.id, **kept).deleted
+        assert theirs.projects.roles.delete(self.watcher.id, **kept).deleted
+        assert theirs.users.roles.delete(self.clerk.id, user_id=self.lin.id).deleted
+        assert theirs.groups.roles.delete(self.clerk.id, group_id=self.crew.id).deleted
+        assert theirs.roles.delete(self.clerk.id).deleted
+        for group in (self.crew, self.guests):
+            assert theirs.groups.delete(group.id).deleted
+        for user, browser in zip(self.users, self.browsers, strict=True):
+            assert theirs.users.delete(user.id).deleted
+            assert browser.get("/api-keys").headers["location"].startswith("/sign-in")
+            browser.close()
+        assert theirs.invites.delete(self.late.id).deleted
+        assert list(theirs.groups.list(limit=1)) == []
 
 
 class Enterprise:
@@ -106,6 +221,7 @@ def require_usage_and_history(built: Enterprise) -> None:
     assert (money.line_item, money.quantity) == ("tiny-1", tokens.input_tokens + tokens.output_tokens)
     assert money.amount.value > 0
     entries = list(built.organization.audit_logs.list(limit=1, project_ids=[built.research.id]))
+    assert {"role.created", "role.assignment.created"} <= {each.type for each in entries}
     assert [each.type for each in entries][-2:] == ["project.updated", "project.created"]
     assert entries[-1].effective_at >= since
 
@@ -128,10 +244,14 @@ def test_an_organization_is_built_used_read_back_and_torn_down(
     scripted_house: House, scripted_admin: Admin, strict: OpenAI
 ) -> None:
     built = Enterprise(strict)
+    staff = Staff(scripted_house, strict, built.research.id)
     require_every_list_one_item_a_page(built)
+    staff.require_every_list_one_item_a_page()
+    staff.require_roles_to_hold()
     require_what_was_set_to_hold(scripted_house, built)
     require_usage_and_history(built)
     with administrator(scripted_house, built.deputy.value) as second:
+        staff.tear_down(second)
         tear_down(built, second)
     assert not {each.id for each in built.projects.list(limit=1)} & {each.id for each in built.made}
     with pytest.raises(AuthenticationError):
@@ -146,7 +266,7 @@ def test_what_is_described_is_served_by_every_door_and_nothing_else_is_answered(
     described = httpx.get(f"{scripted_house.url}/openapi.json").raise_for_status().json()
     # The secrets in its answers must not end this house's own key.
     key = scripted_admin.create_key(name="reader of what is described")["value"]
-    paths = {path: methods for path, methods in described["paths"].items() if "/organization" not in path}
+    paths = {path: methods for path, methods in described["paths"].items() if not path.startswith((ROOT, PROJECT_ROOT))}
     seen = ask_everything(described | {"paths": paths}, scripted_house.url, {"key": key}, 2)
     assert {200, 400} <= seen
     page = httpx.get(f"{scripted_house.url}/docs")
