@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -16,6 +17,7 @@ from keyhouse.console import app as console
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.assignments import Assignments
 from keyhouse.control.children import Children
+from keyhouse.control.grantors import naming_owners
 from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
@@ -255,6 +257,7 @@ def _office(
         role_questions=RoleQuestions(database),
         assignments=Assignments(database, on_change),
         groups=Groups(database, ground.entropy, on_change),
+        naming_owners=partial(naming_owners, database),
         group_questions=GroupQuestions(database),
         upstreams=Upstreams(database, ground.entropy, ground.keyring.sealing, catalog.configured, catalog.reload),
         served_models=Models(database, ground.entropy, catalog.configured, catalog.reload),

@@ -73,6 +73,7 @@ def furnish(
         replays=Replays(database, clock),
         hygiene=Hygiene(database, clock),
         project_questions=office.project_questions,
+        naming_owners=office.naming_owners,
         names=Names(database).names,
         models=office.models,
         upstream_note=catalog.note,

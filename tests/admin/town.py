@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from keyhouse.admin.policy import ROOT
 from keyhouse.catalog import Catalog, Given, upstream_of
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.assignments import Assignments
+from keyhouse.control.grantors import naming_owners
 from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import KeyDraft, Keys
@@ -101,6 +103,7 @@ class Town:
             role_questions=RoleQuestions(database),
             assignments=Assignments(database, self.changed.append),
             groups=Groups(database, self.entropy, self.changed.append),
+            naming_owners=partial(naming_owners, database),
             group_questions=GroupQuestions(database),
             projects=Projects(database, clock, self.entropy, self.changed.append),
             service_accounts=ServiceAccounts(database, clock, self.entropy, PEPPER, self.changed.append),

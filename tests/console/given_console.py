@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, delete, update
 from given import AUDIT_KEY, FakeClock, a_database, seeded_entropy
 from keyhouse.console import Desk, build
 from keyhouse.control.assignments import Assignments
+from keyhouse.control.grantors import naming_owners
 from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
@@ -178,6 +180,7 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             replays=Replays(database, clock),
             hygiene=Hygiene(database, clock),
             project_questions=ProjectQuestions(database),
+            naming_owners=partial(naming_owners, database),
             names=Names(database).names,
             models=lambda: ["keyhouse-demo", "tiny-1"],
             upstream_note="The built-in demo model answers.",

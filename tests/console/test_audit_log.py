@@ -1,7 +1,7 @@
 """The audit log's page."""
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, insert, select, update
 
 from console.given_console import EMAIL, Console
 from keyhouse.store import schema
@@ -50,10 +50,20 @@ async def test_the_check_finds_what_was_changed_past_keyhouse(at_home: Console) 
 async def test_whoever_may_not_read_it_is_told_who_can_show_it(at_home: Console) -> None:
     await at_home.create("support-triage")
     await at_home.become("member")
+
+    def another_owner(connection: Connection) -> None:
+        organization_id = connection.execute(select(schema.organizations.c.id)).scalar_one()
+        user = {"id": "user_lena", "email": "lena@example.com", "name": "Lena <b>", "created_at_ms": 1}
+        connection.execute(insert(schema.users).values(user))
+        row = {"organization_id": organization_id, "user_id": "user_lena", "role": "owner", "added_at_ms": 1}
+        connection.execute(insert(schema.memberships).values(row))
+
+    await at_home.database.write(another_owner)
     for path in ("/audit-log", "/audit-log/check"):
         answer = await at_home.browser.get(path)
         assert answer.status_code == 403
         assert "api.organization.audit_logs.read" in answer.text
-        assert "An owner of the organization can give you a role that has it." in answer.text
+        told = "An owner of the organization can give you a role that has it: Lena &lt;b&gt; (lena@example.com)."
+        assert told in answer.text
         assert "API key created" not in answer.text
     assert "/audit-log" not in await at_home.page("/api-keys")

@@ -10,7 +10,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.routes import HTTPRoute
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Guard
 
 from keyhouse.admin import (
     admin_keys,
@@ -41,6 +41,7 @@ from keyhouse.admin.door import Door, Visit, actor_of, broken, request_id_of
 from keyhouse.admin.office import Office, TheOffice
 from keyhouse.admin.policy import authorize, refuse_other_routes
 from keyhouse.admin.shapes import Json
+from keyhouse.control.grantors import Lacking
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.wire.errors import answer
 
@@ -144,7 +145,7 @@ def build(office: Office, routes: tuple[Any, ...] = ROUTES) -> ASGIApp:
     inner = Litestar(
         route_handlers=list(routes),
         dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
-        guards=[_admit],
+        guards=[_guard(office)],
         exception_handlers={Refusal: _refused, HTTPException: _wrong_request, Exception: _failed},
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=None,
@@ -163,10 +164,18 @@ def build(office: Office, routes: tuple[Any, ...] = ROUTES) -> ASGIApp:
     return Door(office, inner)
 
 
-async def _admit(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    request = cast("Visit", connection)
-    project_id = request.path_params.get("project_id")
-    authorize(actor_of(request), request.method, request.scope["path_template"], project_id)
+def _guard(office: Office) -> Guard:
+    """The guard of every route; it can only raise."""
+
+    async def admit(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        request = cast("Visit", connection)
+        project_id = request.path_params.get("project_id")
+        try:
+            authorize(actor_of(request), request.method, request.scope["path_template"], project_id)
+        except Lacking as lacking:
+            raise await office.naming_owners(lacking) from None
+
+    return admit
 
 
 def _refused(request: Visit, refusal: Refusal) -> Response[bytes]:

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 
 from keyhouse.control.admin_keys import AdminKeys
 from keyhouse.control.assignments import Assignments
+from keyhouse.control.grantors import Lacking
 from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
@@ -23,6 +24,7 @@ from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.spend_alerts import SpendAlerts
 from keyhouse.control.upstreams import Upstreams
 from keyhouse.core.clock import Clock, Entropy
+from keyhouse.core.errors import Refusal
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
@@ -40,7 +42,10 @@ from keyhouse.reporting.usage import UsageQuestions
 
 @dataclass(frozen=True)
 class Office:
-    """The verbs and questions that the Admin API offers."""
+    """The verbs and questions that the Admin API offers.
+
+    `naming_owners` adds to a refusal who can grant what is lacking.
+    """
 
     admin_keys: AdminKeys
     keys: Keys
@@ -71,6 +76,7 @@ class Office:
     upstreams: Upstreams
     served_models: Models
     catalog_questions: CatalogQuestions
+    naming_owners: Callable[[Lacking], Awaitable[Refusal]]
     test_upstream: Callable[[str, str | None], Awaitable[list[dict[str, Any]]]]
     models: Callable[[], Sequence[str]]
     public_url: str | None

@@ -6,6 +6,7 @@ from typing import Any
 
 from keyhouse.console.inside import Gateway
 from keyhouse.control.assignments import Assignments
+from keyhouse.control.grantors import Lacking
 from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
@@ -16,6 +17,7 @@ from keyhouse.control.roles import Roles
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.core.clock import Clock, Entropy
+from keyhouse.core.errors import Refusal
 from keyhouse.identity.sessions import Sessions
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
@@ -41,6 +43,7 @@ class Desk:
     `names` gives names of ids (keys, people, projects) of one organization. `models` are the public names of
     the models that answer here. `upstream_note` is one sentence about them for the set-up page.
     `public_url` is the address people use, if it is known; without it the request's own is taken.
+    `naming_owners` adds to a refusal who can grant what is lacking.
     `reference` is the description of the whole API in OpenAPI.
     `gateway` is the data plane's own door, for what the playground asks.
     `print_setup_link` makes a new one-time link and prints it where the server runs.
@@ -74,6 +77,7 @@ class Desk:
     limit_pages: LimitPages
     replays: Replays
     project_questions: ProjectQuestions
+    naming_owners: Callable[[Lacking], Awaitable[Refusal]]
     names: Callable[[str, Iterable[str]], Awaitable[dict[str, str]]]
     models: Callable[[], Sequence[str]]
     upstream_note: str

@@ -23,6 +23,7 @@ from litestar.handlers.base import BaseRouteHandler
 from keyhouse.console.desk import Desk
 from keyhouse.console.policy import POLICY, PROOF_MS_MAX, PROVEN, Who
 from keyhouse.control.authority import Task, require, sight_of
+from keyhouse.control.grantors import Lacking
 from keyhouse.core.authority import Sight
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.identity.sessions import Session
@@ -52,7 +53,10 @@ def guard(desk: Desk) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRoute
         if who is not Who.ANYONE and session is None:
             raise Refusal(Code.SESSION_REQUIRED, "Sign in to see this page.")
         if isinstance(who, Task):
-            require(actor_of(request), who)
+            try:
+                require(actor_of(request), who)
+            except Lacking as lacking:
+                raise await desk.naming_owners(lacking) from None
             _require_proof(session_of(request), who, desk.clock.now_ms())
         if method != "GET":
             await _refuse_wrong_token(request, session)

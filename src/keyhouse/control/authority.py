@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from keyhouse.control.grantors import Lacking, naming_owners
 from keyhouse.core.authority import OWN, OWNER, Sight, Task, Tasks, may, projects_with, tasks_in
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, Standing, dead_key, died_at_ms, why_dead
@@ -27,6 +28,7 @@ __all__ = [
     "Task",
     "Where",
     "act",
+    "admit",
     "may_at",
     "owned_by",
     "projects_of",
@@ -90,6 +92,14 @@ def require(actor: Actor, task: Task, place: Place = ORGANIZATION) -> None:
         raise _refusal(actor, task, place)
 
 
+async def admit(database: Database, actor: Actor, task: Task, place: Place = ORGANIZATION) -> None:
+    """The same, and who lacks the permission is told who can grant it."""
+    try:
+        require(actor, task, place)
+    except Lacking as lacking:
+        raise await naming_owners(database, lacking) from None
+
+
 def require_somewhere(actor: Actor, task: Task) -> None:
     """Go on only if there is a place where this actor may do this; raises Refusal(NOT_PERMITTED)."""
     places = projects_of(actor, task, is_own=True)
@@ -104,10 +114,11 @@ def require_covered(actor: Actor, tasks: Tasks, project_id: str | None = None) -
     """
     held = tasks_in(actor.role, actor.grants, project_id)
     if actor.type != "system" and not tasks <= held:
-        raise Refusal(
-            Code.NOT_PERMITTED,
+        raise Lacking(
+            actor,
             f"You may not give or take a role that can do more than you: {min(tasks - held)} is not among yours.",
-            hint="An owner can do it.",
+            "An owner can do it.",
+            project_id=project_id,
         )
 
 
@@ -123,12 +134,9 @@ async def act(
     """Run `step` as one change by `actor` at a place, and `then` with its result once it is durable.
 
     A caller that is cancelled stops waiting, but what was begun is finished and told all the same: otherwise
-    a change could be committed whose key the gateway still remembers as it was.
+    a change could be committed whose key the gateway still remembers as it was. Who lacks a permission is told who
+    can grant it.
     """
-    if isinstance(where, Place):
-        require(actor, task, where)
-    else:
-        require_somewhere(actor, task)
 
     def authorized(change: Change) -> T:
         change.actor = require_still(change.connection, actor, change.now_ms, task, where, is_final=True)
@@ -140,7 +148,14 @@ async def act(
             then(result)
         return result
 
-    return await asyncio.shield(commit())
+    try:
+        if isinstance(where, Place):
+            require(actor, task, where)
+        else:
+            require_somewhere(actor, task)
+        return await asyncio.shield(commit())
+    except Lacking as lacking:
+        raise await naming_owners(database, lacking) from None
 
 
 def require_still(
@@ -183,19 +198,21 @@ def _require_living(key: ApiKey, now_ms: int) -> None:
         raise dead_key(dead, redacted(key.kind, key.id, key.current.last_four), died_at_ms(standing, dead))
 
 
-def _refusal(actor: Actor, task: Task, place: Place) -> Refusal:
+def _refusal(actor: Actor, task: Task, place: Place) -> Lacking:
     project_id = place.project_id
     held = tasks_in(actor.role, actor.grants, project_id)
     if project_id is not None and not held:
-        return Refusal(
-            Code.NOT_FOUND,
+        return Lacking(
+            actor,
             f"There is no {place.named or f'project {project_id}'} here that you can see.",
-            hint="If there is one, an owner of its project or of the organization can make you a member there.",
+            "If there is one, an owner of the organization can make you a member of its project.",
+            code=Code.NOT_FOUND,
         )
     where = "in this organization" if project_id is None else f"in the project {project_id}"
     needed = OWN.get(task, task) if place.owner_id == actor.user_id else task
-    return Refusal(
-        Code.NOT_PERMITTED,
+    return Lacking(
+        actor,
         f"You may not do this {where}: it takes the permission {needed}, which your roles do not give.",
-        hint=f"An owner of the {'organization' if project_id is None else 'project'} can give you a role that has it.",
+        f"An owner of the {'organization' if project_id is None else 'project'} can give you a role that has it.",
+        project_id=project_id,
     )

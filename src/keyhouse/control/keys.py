@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from keyhouse.control.authority import ORGANIZATION, Place, Task, Where, act, owned_by, require, require_still
+from keyhouse.control.authority import ORGANIZATION, Place, Task, Where, act, admit, owned_by, require, require_still
 from keyhouse.control.fields import read_endpoints, read_expiry, read_models, read_name, read_networks
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key, issue_secret
 from keyhouse.control.key_rules import (
@@ -93,7 +93,7 @@ class Keys:
         Raises Refusal(PARAMETER_INVALID, NOT_FOUND for the project, CONFLICT if that is archived).
         """
         place = owned_by(actor, draft.project_id)
-        require(actor, Task.API_KEYS, place)
+        await admit(self._database, actor, Task.API_KEYS, place)
         new = NewKey(
             kind=Kind.USER,
             organization_id=actor.organization_id,
@@ -238,7 +238,7 @@ class Keys:
 
         Raises Refusal(PARAMETER_INVALID).
         """
-        require(actor, Task.ADMIN_KEYS)
+        await admit(self._database, actor, Task.ADMIN_KEYS)
         new = NewKey(
             kind=Kind.ADMIN,
             organization_id=actor.organization_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from keyhouse.control.authority import Place, Task, act, require
+from keyhouse.control.authority import Place, Task, act, admit
 from keyhouse.control.fields import read_models
 from keyhouse.control.limits import require_active_project
 from keyhouse.core.errors import Code, Refusal
@@ -25,7 +25,7 @@ class ModelPermissions:
         An empty list of those it may use allows none. Raises Refusal(NOT_FOUND, CONFLICT if the project was archived,
         PARAMETER_INVALID, NOT_PERMITTED).
         """
-        require(actor, Task.MODEL_PERMISSIONS, Place(project_id))
+        await admit(self._database, actor, Task.MODEL_PERMISSIONS, Place(project_id))
         if mode not in (ALLOW_LIST, DENY_LIST):
             raise Refusal(
                 Code.PARAMETER_INVALID,

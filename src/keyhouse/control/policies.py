@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from keyhouse.control.authority import OWNER, Task, act, require
+from keyhouse.control.authority import OWNER, Task, act, admit
 from keyhouse.control.fields import read_models
 from keyhouse.control.issuing import NewKey
 from keyhouse.control.limits import describe_draft, read_drafts
@@ -42,7 +42,7 @@ class Policies:
 
     async def update(self, actor: Actor, change: PolicyChange) -> Policy:
         """Change the policy. Keys that break it live on, and are shown to. Raises Refusal(PARAMETER_INVALID)."""
-        require(actor, Task.POLICIES)
+        await admit(self._database, actor, Task.POLICIES)
         given = {name: getattr(change, name) for name in change.__struct_fields__}
         wanted = {name: value for name, value in given.items() if value is not UNSET}
         for name in ("key_days_max", "key_days_default", "rotation_days"):

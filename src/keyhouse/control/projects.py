@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from keyhouse.control.authority import OWNER, Place, Task, act, require
+from keyhouse.control.authority import OWNER, Place, Task, act, admit
 from keyhouse.control.fields import read_external_key, read_name
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
@@ -29,7 +29,7 @@ class Projects:
 
     async def create(self, actor: Actor, name: str, external_key_id: str | None = None) -> Project:
         """A new project, of which its maker is an owner. Raises Refusal(PARAMETER_INVALID, NOT_PERMITTED)."""
-        require(actor, Task.PROJECTS)
+        await admit(self._database, actor, Task.PROJECTS)
         name, external_key_id = read_name(name), read_external_key(external_key_id)
 
         def write(change: Change) -> Project:
@@ -61,7 +61,7 @@ class Projects:
 
         Raises Refusal(NOT_FOUND, CONFLICT if it is archived, PARAMETER_INVALID, NOT_PERMITTED).
         """
-        require(actor, Task.PROJECTS, Place(project_id))
+        await admit(self._database, actor, Task.PROJECTS, Place(project_id))
         wanted: dict[str, str | None] = {}
         if name is not UNSET:
             wanted["name"] = read_name(name)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from keyhouse.control.authority import Place, Task, act, require
+from keyhouse.control.authority import Place, Task, act, admit
 from keyhouse.control.fields import read_model
 from keyhouse.control.limits import LimitDraft, new_limit, put_limit, read_draft, require_active_project
 from keyhouse.core.clock import Entropy
@@ -37,7 +37,7 @@ class RateLimits:
 
         Raises Refusal(NOT_FOUND, CONFLICT if the project was archived, PARAMETER_INVALID, NOT_PERMITTED).
         """
-        require(actor, Task.LIMITS, Place(project_id))
+        await admit(self._database, actor, Task.LIMITS, Place(project_id))
         model = read_model(model)
         drafts = {
             name: read_draft(LimitDraft(*RATES[name], amount or 0, model=model), name)

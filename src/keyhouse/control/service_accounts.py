@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from keyhouse.control.authority import Place, Task, act, require
+from keyhouse.control.authority import Place, Task, act, admit, require
 from keyhouse.control.fields import read_name
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key
 from keyhouse.control.limits import insert_limits
@@ -62,7 +62,7 @@ class ServiceAccounts:
 
     async def create(self, actor: Actor, project_id: str, name: str, *, with_key: bool = True) -> IssuedAccount:
         """A new service account and, in the same change, its first key. Raises Refusal(PARAMETER_INVALID, CONFLICT)."""
-        require(actor, Task.SERVICE_ACCOUNTS, Place(project_id))
+        await admit(self._database, actor, Task.SERVICE_ACCOUNTS, Place(project_id))
         name = read_name(name)
 
         def write(change: Change) -> IssuedAccount:
@@ -93,7 +93,7 @@ class ServiceAccounts:
         permissions: Permissions = ALL,
     ) -> IssuedKey:
         """One more key of a service account. Raises Refusal(PARAMETER_INVALID, CONFLICT)."""
-        require(actor, Task.SERVICE_ACCOUNTS, Place(project_id))
+        await admit(self._database, actor, Task.SERVICE_ACCOUNTS, Place(project_id))
         name = KEY_NAME if name is None else read_name(name)
 
         def write(change: Change) -> IssuedKey:
@@ -113,7 +113,7 @@ class ServiceAccounts:
         role: str | UnsetType = UNSET,
     ) -> ServiceAccount:
         """Rename one or change its role; what is left unset stays. Raises Refusal(PARAMETER_INVALID)."""
-        require(actor, Task.SERVICE_ACCOUNTS, Place(project_id))
+        await admit(self._database, actor, Task.SERVICE_ACCOUNTS, Place(project_id))
         wanted: dict[str, Any] = {}
         if name is not UNSET:
             wanted["name"] = read_name(name)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from keyhouse.control.authority import OWNER, Place, Task, act, require
+from keyhouse.control.authority import OWNER, Place, Task, act, admit
 from keyhouse.control.fields import LIST_LENGTH_MAX, read_email, read_name
 from keyhouse.control.limits import require_active_project
 from keyhouse.core.clock import Clock, Entropy
@@ -44,7 +44,7 @@ class SpendAlerts:
         """A new alert. Raises Refusal(NOT_FOUND, CONFLICT if the project was archived, PARAMETER_INVALID,
         NOT_PERMITTED).
         """
-        require(actor, Task.SPEND_ALERTS, Place(project_id))
+        await admit(self._database, actor, Task.SPEND_ALERTS, Place(project_id))
         draft = _read(draft)
 
         def write(change: Change) -> SpendAlert:
@@ -66,7 +66,7 @@ class SpendAlerts:
 
     async def update(self, actor: Actor, project_id: str | None, alert_id: str, draft: AlertDraft) -> SpendAlert:
         """Change an alert as a whole; it may be crossed anew. Raises Refusal like `create`."""
-        require(actor, Task.SPEND_ALERTS, Place(project_id))
+        await admit(self._database, actor, Task.SPEND_ALERTS, Place(project_id))
         draft = _read(draft)
 
         def write(change: Change) -> SpendAlert:

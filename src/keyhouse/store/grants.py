@@ -6,9 +6,10 @@ from typing import Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Text, delete, false, literal, or_, select, true, union, update
 
-from keyhouse.core.authority import ORGANIZATION_ROLES, PROJECT_ROLES, Grant, Sight, Tasks, implied, read_tasks
+from keyhouse.core.authority import ORGANIZATION_ROLES, OWNER, PROJECT_ROLES, Grant, Sight, Tasks, implied, read_tasks
 from keyhouse.core.secret import Kind
 from keyhouse.store import assignments
+from keyhouse.store.people import Member, select_present
 from keyhouse.store.schema import group_members, groups, keys, memberships, project_members, role_assignments, roles
 
 IN_ORGANIZATION: Final = "role-organization-"
@@ -58,6 +59,27 @@ def list_holders(connection: Connection, organization_id: str, principal_ids: Co
         .order_by(memberships.c.user_id)
     )
     return tuple(rows.scalars())
+
+
+def list_owners(connection: Connection, organization_id: str, project_id: str | None, limit: int) -> tuple[Member, ...]:
+    """At most so many owners: those of a project of the organization, if one is named, then the organization's; each
+    in the order in which they came.
+    """
+    of_organization = select_present(organization_id).where(memberships.c.role == OWNER)
+    of_project = (
+        select_present(organization_id)
+        .join(project_members, project_members.c.user_id == memberships.c.user_id)
+        .where(
+            project_members.c.organization_id == organization_id,
+            project_members.c.project_id == project_id,
+            project_members.c.role == OWNER,
+        )
+    )
+    found: dict[str, Member] = {}
+    for owners in (of_project, of_organization) if project_id is not None else (of_organization,):
+        rows = connection.execute(owners.order_by(memberships.c.added_at_ms, memberships.c.user_id).limit(limit))
+        found |= {row["user_id"]: Member(**row) for row in rows.mappings() if row["user_id"] not in found}
+    return tuple(found.values())[:limit]
 
 
 def delete_of_user(connection: Connection, organization_id: str, user_id: str) -> None:
