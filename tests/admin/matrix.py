@@ -1,9 +1,7 @@
 """The matrix of `matrix.txt` read, two organizations full of things to name, and everyone who asks for them."""
 
 import asyncio
-import re
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -14,17 +12,14 @@ from sqlalchemy import insert, update
 from admin.town import Town, run
 from given import NOON
 from given_calls import a_call
+from given_matrix import Line, Role, Rows, lines
 from keyhouse.admin.app import build
 from keyhouse.admin.policy import PROJECT_ROOT, ROOT
-from keyhouse.core.authority import ORGANIZATION_ROLES, PROJECT_ROLES, Grant, Task, Tasks, implied, may, tasks_in
 from keyhouse.core.secret import Kind
 from keyhouse.store import schema
 from keyhouse.store.engine import Actor
 
-_LINE: Final = re.compile(r"(?P<method>GET|POST|DELETE) +(?P<path>\S+) +(?P<takes>[^{]*[^{ ])(?: +(?P<body>\{.*))?")
-_EVERYTHING: Final = {name: str(table.select()) for name, table in schema.METADATA.tables.items()}
-_ID: Final = re.compile(r"\{(\w+)\}")
-
+LINES: Final = lines(Path(__file__).parent / "matrix.txt", "/v1")
 
 _PROJECT: Final = f"{ROOT}/projects/{{project_id}}"
 _IN_PROJECT: Final = f"{PROJECT_ROOT}/{{project_id}}"
@@ -58,74 +53,6 @@ _GIVEN: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     (f"{_PROJECT}/model_permissions", {}),
 )
 """What is given to whom and set where; the names of bodies stand for what is there."""
-
-
-class Line(msgspec.Struct, frozen=True):
-    """A route: what it takes, and a body that it takes, with the places of ids in it."""
-
-    method: str
-    path: str
-    query: str
-    takes: str
-    body: str | None
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether every member may ask, and is shown what they may see."""
-        return self.takes.startswith("~")
-
-    @property
-    def tasks(self) -> list[Task]:
-        """The permissions that it takes by their names."""
-        named = [each.partition(" ")[0] for each in self.takes.lstrip("@~").split(", ") if not each.startswith("as ")]
-        return [Task(f"api.{name}" if f"api.{name}" in set(Task) else f"api.organization.{name}") for name in named]
-
-    def allows(self, role: str, grants: Sequence[Grant], project_id: str, *, is_own: bool = False) -> bool:
-        """Whether someone with these roles may ask it of a thing of this project."""
-        place = project_id if "{project_id}" in self.path or self.takes.startswith(("@", "~")) else None
-        is_own = is_own or " own" in self.takes
-        covered = [PROJECT_ROLES[name] for name in re.findall(r"as (\w+)", self.takes)]
-        held = tasks_in(role, grants, project_id)
-        return all(tasks <= held for tasks in covered) and all(
-            may(role, grants, task, place, is_own=is_own) for task in self.tasks
-        )
-
-    def refusal(self, role: str, grants: Sequence[Grant], project_id: str) -> int:
-        """The status for someone who may not: who sees nothing of a project learns nothing of what is in it."""
-        is_hidden = "{project_id}" in self.path and not tasks_in(role, grants, project_id)
-        return 404 if is_hidden or (self.takes.startswith("@") and self.method == "GET") else 403
-
-    def address(self, ids: Mapping[str, str]) -> str:
-        """The path and query with these ids in it."""
-        return filled(self.path, ids) + self.query
-
-    def written(self, ids: Mapping[str, str]) -> Any:
-        """The body with these ids in it; None where there is none."""
-        return None if self.body is None else msgspec.json.decode(filled(self.body, ids))
-
-
-def lines() -> dict[tuple[str, str], Line]:
-    """Every line of the table by its route, as the policy names it."""
-    found: dict[tuple[str, str], Line] = {}
-    for text in (Path(__file__).parent / "matrix.txt").read_text().splitlines():
-        if text and not text.startswith("#"):
-            row = _LINE.fullmatch(text)
-            assert row is not None, text
-            path, mark, query = row["path"].partition("?")
-            line = Line(row["method"], f"/v1{path}", mark + query, row["takes"], row["body"])
-            assert (line.method, line.path) not in found, text
-            found[line.method, line.path] = line
-    return found
-
-
-def filled(text: str, ids: Mapping[str, str]) -> str:
-    """The text with ids in their places."""
-    return _ID.sub(lambda name: ids[name[1]], text)
-
-
-def places(text: str) -> list[str]:
-    """The names of the places of ids in a text, each once."""
-    return list(dict.fromkeys(_ID.findall(text)))
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -187,45 +114,14 @@ class Inside:
         return Answer(came[0]["status"], b"".join(each.get("body", b"") for each in came[1:]).decode())
 
 
-class Role(msgspec.Struct, frozen=True):
-    """Someone of the organization, by what their roles give."""
-
-    name: str
-    organization: str = "member"
-    project: str | None = None
-    own: Tasks = frozenset()
-
-    def grants(self, project_id: str) -> tuple[Grant, ...]:
-        """What they have beside the role in the organization."""
-        project = (Grant(PROJECT_ROLES[self.project], project_id),) if self.project else ()
-        return (*project, Grant(implied(self.own))) if self.own else project
-
-
-ROLES: Final = (
-    *(Role(f"organization {name}", organization=name) for name in ORGANIZATION_ROLES),
-    *(Role(f"project {name}", project=name) for name in PROJECT_ROLES),
-)
-"""The roles that are always there."""
-
-
-def only(task: Task) -> Role:
-    """Someone who has a role of the organization's own, with this permission and no other."""
-    return Role(f"only {task}", own=frozenset({task}))
-
-
-def all_but(task: Task) -> Role:
-    """The same with every permission that does not bring this one with it."""
-    return Role(f"all but {task}", own=frozenset(each for each in Task if task not in implied({each})))
-
-
 class Matrix:
     """A town with things of both organizations that every route can name, and its Admin API asked from inside."""
 
     def __init__(self, town: Town, file: Path) -> None:
         self.town = town
-        self.lines = lines()
+        self.lines = LINES
         self.inside = Inside(cast("Any", build(town.office)))
-        self._file = file
+        self.rows = Rows(file)
         town.execute(lambda connection: connection.execute(update(schema.projects).values(is_default=0)).rowcount)
         self.asker, self.asks_with = self.newcomer("asker")
         self.ids = {suffix: self._things(suffix) for suffix in ("1", "2")}
@@ -273,27 +169,16 @@ class Matrix:
             role_id = msgspec.json.decode(made.text)["id"]
             self.inside.ask("POST", f"{ROOT}/users/{user_id}/roles", self.town.owner, {"role_id": role_id})
 
-    def everything(self) -> dict[str, list[Any]]:
-        """All rows of all tables, but for when keys were last used."""
-        with _opened(self._file) as file:
-            return {name: file.execute(statement).fetchall() for name, statement in _EVERYTHING.items()}
-
     @contextmanager
     def kept(self) -> Iterator[Callable[[], None]]:
         """How to put everything back to what it is now."""
-        now = sqlite3.connect(":memory:")
-        with _opened(self._file) as file:
-            file.backup(now)
+        with self.rows.kept() as put_rows_back:
 
-        def put_back() -> None:
-            with _opened(self._file) as file:
-                now.backup(file)
-            run(self.town.catalog.reload())
+            def put_back() -> None:
+                put_rows_back()
+                run(self.town.catalog.reload())
 
-        try:
             yield put_back
-        finally:
-            now.close()
 
     def _things(self, suffix: str) -> dict[str, str]:
         town, actor = self.town, self.town.actor(suffix)
@@ -326,16 +211,6 @@ class Matrix:
 
         self.town.execute(write)
         return str(user["id"])
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(file)
-    try:
-        connection.execute("PRAGMA synchronous = OFF")
-        yield connection
-    finally:
-        connection.close()
 
 
 def key_values(town: Town) -> dict[Kind, str]:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from admin.matrix import ROLES, Matrix, key_values, only
+from admin.matrix import Matrix, key_values
 from admin.town import Town
+from given_matrix import ROLES, only
 from given_schema import ask_everything
 from keyhouse.admin.app import ROUTES
 from keyhouse.admin.described import described, shapes

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 from litestar import get
 
-from admin.matrix import ROLES, Answer, Inside, Line, Matrix, Role, all_but, key_values, lines, only, places
+from admin.matrix import LINES, Answer, Inside, Matrix, key_values
 from admin.town import Town, a_town, refusal, run
 from given import NOON
 from given_calls import id_at
+from given_matrix import ROLES, Line, Role, all_but, only, places
 from keyhouse.admin.app import ROUTES, build
 from keyhouse.admin.described import described, shapes
 from keyhouse.admin.policy import POLICY, ROOT, authorize
@@ -35,10 +36,9 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
 
 
 def test_every_route_has_its_place_in_the_matrix_and_takes_what_the_policy_says() -> None:
-    table = lines()
-    assert set(table) == set(POLICY)
+    assert set(LINES) == set(POLICY)
     for route, policy in POLICY.items():
-        assert (policy if isinstance(policy, Task) else policy.task) is table[route].tasks[0], route
+        assert (policy if isinstance(policy, Task) else policy.task) is LINES[route].tasks[0], route
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
@@ -59,7 +59,7 @@ def walk(matrix: Matrix, role: Role, routes: list[Line]) -> None:
     allowed = [line for line in routes if line.allows(held, grants, "proj_1")]
     with matrix.kept() as put_back:
         matrix.take(role)
-        before = matrix.everything()
+        before = matrix.rows.everything()
         for line in routes:
             if line in allowed:
                 continue
@@ -71,13 +71,13 @@ def walk(matrix: Matrix, role: Role, routes: list[Line]) -> None:
                 expected = line.refusal(held, grants, "proj_1")
                 code = Code.NOT_FOUND if expected == 404 else Code.NOT_PERMITTED
                 assert (answer.status, answer.reason) == (expected, code), (line, answer)
-        assert matrix.everything() == before
+        assert matrix.rows.everything() == before
         with matrix.kept() as put_this_back:
             for line in allowed:
                 answer = matrix.ask(line, matrix.asks_with)
                 assert answer.status == 200, (line, answer)
                 if line.method != "GET" and not line.path.endswith("/test"):
-                    assert len(matrix.everything()["audit_events"]) > len(before["audit_events"]), line
+                    assert len(matrix.rows.everything()["audit_events"]) > len(before["audit_events"]), line
                     put_this_back()
         put_back()
 
@@ -116,12 +116,12 @@ def test_nobody_gets_in_without_a_living_admin_key(matrix: Matrix) -> None:
             "x' OR 1=1 --": Code.KEY_MALFORMED,
         }
         wrong |= dict.fromkeys(key_values(town).values(), Code.KEY_WRONG_KIND)
-        before = matrix.everything()
+        before = matrix.rows.everything()
         for line in matrix.lines.values():
             for key, code in wrong.items():
                 answer = matrix.ask(line, key)
                 assert (answer.status, answer.reason) == (401, code), (line, answer)
-        assert matrix.everything() == before
+        assert matrix.rows.everything() == before
         put_back()
 
 
@@ -160,7 +160,7 @@ def questions(line: Line) -> Iterator[tuple[str, str]]:
             yield query, OTHERS[name]
 
 
-LISTED = [line for line in lines().values() if line.path.endswith("}")]
+LISTED = [line for line in LINES.values() if line.path.endswith("}")]
 QUERIES = {(route.method, route.path): route.query for route in described()}
 NOBODYS = {"call_id": id_at(NOON)}
 """Ids that nobody has, where they must have a form."""
@@ -170,7 +170,7 @@ NO_IDS = {"n", "soon", "rate_limit_id"}
 
 def test_another_organizations_id_is_no_different_from_one_that_nobody_has(matrix: Matrix) -> None:
     """In each place of a path and of a body, and in each filter; what is asked is otherwise the asker's own."""
-    before, asked = matrix.everything(), 0
+    before, asked = matrix.rows.everything(), 0
     with matrix.kept() as put_back:
         for line in matrix.lines.values():
             own, theirs = matrix.ids_of(line, "2"), matrix.ids_of(line)
@@ -194,7 +194,7 @@ def test_another_organizations_id_is_no_different_from_one_that_nobody_has(matri
                 assert found.status == missing.status < 500, (line, query, found)
                 assert found.text.replace(theirs[name], nobodys) == missing.text, (line, query)
                 asked += 1
-        assert matrix.everything() == before
+        assert matrix.rows.everything() == before
         put_back()
     assert asked > 150
 
@@ -211,7 +211,7 @@ def test_no_name_of_a_column_is_stored_by_being_sent(matrix: Matrix) -> None:
             answer = matrix.inside.ask(line.method, line.address(ids), matrix.town.owner, sent)
             if answer.status != 200:
                 assert (answer.status, answer.reason) == (400, Code.PARAMETER_UNKNOWN), (line, answer)
-            assert MARK not in str(matrix.everything()), line
+            assert MARK not in str(matrix.rows.everything()), line
             assert MARK not in answer.text, line
             put_back()
 
@@ -248,14 +248,14 @@ def test_a_host_that_is_odd_reaches_no_route(matrix: Matrix) -> None:
         statuses={},
         entropy=matrix.town.entropy,
     )
-    outside, before = Inside(doors), matrix.everything()
+    outside, before = Inside(doors), matrix.rows.everything()
     for line in matrix.lines.values():
         ids = matrix.ids_of(line)
         for host in (b"a/v1/organization/projects?", b"a@b", b"a b", b"a#", b"a,b", b"\xff", b"a:80:80", b""):
             answer = outside.ask(line.method, line.address(ids), matrix.town.owner, line.written(ids), host)
             assert answer.status == 400, (line, host, answer)
     outside.close()
-    assert matrix.everything() == before
+    assert matrix.rows.everything() == before
 
 
 def test_another_organizations_things_are_in_no_list(matrix: Matrix) -> None:

@@ -17,9 +17,10 @@ from litestar.response import Stream
 
 from keyhouse.console import inside
 from keyhouse.console.call_view import single_money
-from keyhouse.console.doorway import Visit, address_of, base_url, read_form, session_of
+from keyhouse.console.doorway import Visit, actor_of, address_of, base_url, read_form, session_of
 from keyhouse.console.inside import Answer
 from keyhouse.console.pages import pages_of
+from keyhouse.control.authority import Task, sight_of
 from keyhouse.core.call import State
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import format_usd
@@ -161,7 +162,8 @@ async def _page(
     request: Visit, typed: Typed, answer: str, fault: str, status: int, *, call_id: str = ""
 ) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
-    projects = await pages.desk.project_questions.list(session.organization_id)
+    sight = sight_of(actor_of(request), Task.MODEL_REQUEST)
+    projects = await pages.desk.project_questions.list(session.organization_id, sight=sight)
     return pages.signed_in(
         request,
         "playground/playground.html",

@@ -5,9 +5,10 @@ from typing import Any
 from litestar import Response, get
 
 from keyhouse.console.call_view import call_line
-from keyhouse.console.doorway import Visit, base_url, session_of
+from keyhouse.console.doorway import Visit, actor_of, base_url, session_of
 from keyhouse.console.pages import pages_of
 from keyhouse.console.wording import HOUR_MS
+from keyhouse.control.authority import Task, sight_of
 from keyhouse.store.calls import CallSelection
 
 
@@ -18,7 +19,9 @@ async def show_quickstart(request: Visit) -> Response[Any]:
     times = pages.times(session)
     asked = str(request.query_params.get("since", ""))
     since_ms = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 16 else times.now_ms
-    selection = CallSelection(max(since_ms, times.now_ms - HOUR_MS))
+    sight = sight_of(actor_of(request), Task.USAGE_READ)
+    seen = () if sight is None else sight.narrow(())
+    selection = CallSelection(max(since_ms, times.now_ms - HOUR_MS), project_ids=seen)
     found = await pages.desk.call_questions.list(session.organization_id, selection, after=None, limit=1)
     names = await pages.desk.names(session.organization_id, {call.key_id for call in found.calls})
     models = pages.desk.models()
