@@ -22,6 +22,7 @@ from keyhouse.core.decide import Admitted, Decision, Operation, Reserve, Reserve
 from keyhouse.ledger.book import Hold
 from keyhouse.ledger.commit import GroupCommit
 from keyhouse.store.books_sqlite import SqliteBooks
+from keyhouse.store.statements import ROW
 
 COMMIT_SECONDS: Final = 0.02
 ADMITTED: Final = Admitted(Reserved(10**9, 10**6, 10**6, ()), None, is_shortened=False, remaining=())
@@ -55,6 +56,9 @@ def _without(statement: str) -> None:
 
     async def begin(self: SqliteBooks) -> int:
         question = "SELECT ?1, ?2" if "?2" in self._sql[statement] else "SELECT ?1"
+        if ROW in self._sql[statement]:
+            row = self._sql[statement].partition(ROW)[2].partition("\n")[0]
+            question = "SELECT 1 FROM (VALUES" + ROW + row + "\n)"  # noqa: S608  placeholders of our own
         self._sql = self._sql | {statement: question}
         return await _begin(self)
 

@@ -67,7 +67,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/assignments.py",  # tests/control/test_assignments.py, on both engines
         "store/groups.py",  # tests/control/test_groups.py, on both engines
         "store/roles.py",  # tests/control/test_roles.py, on both engines
-        "store/statements.py",
         "store/migrations/env.py",
         "admin/audit_shapes.py",  # tests/admin/test_audit.py
         "admin/buckets.py",  # tests/admin/test_usage.py

@@ -98,12 +98,12 @@ class Wanted:
             for organization_id, zone in zones.items()
             for window in Window
         }
-        self.standings = _text(list({(opening.key_id, opening.secret_version) for opening in openings}))
-        self.scopes = _text(list({scope for opening in openings for scope in scopes_of(opening)}))
-        self.periods = _text(
+        self.standings = text_of(list({(opening.key_id, opening.secret_version) for opening in openings}))
+        self.scopes = text_of(list({scope for opening in openings for scope in scopes_of(opening)}))
+        self.periods = text_of(
             [[organization_id, window, span.key] for (organization_id, window), span in self.spans.items()]
         )
-        self.calls = _text([operation.call_id for operation in batch if isinstance(operation, Closing)])
+        self.calls = text_of([operation.call_id for operation in batch if isinstance(operation, Closing)])
 
     def missing(self, in_force: str) -> str | None:
         """The rows of `insert_periods` for limits that have none for the present yet; None if all have one."""
@@ -112,7 +112,7 @@ class Wanted:
             if row[9] is None:
                 span = self.spans[row[1], Window(row[5])]
                 fresh.append([row[0], span.key, span.starts_at_ms, span.ends_at_ms])
-        return _text(sorted(fresh)) if fresh else None
+        return text_of(sorted(fresh)) if fresh else None
 
 
 def read_rows(standings: str, in_force: str, calls: str, closing: str) -> Rows:
@@ -131,7 +131,10 @@ def read_rows(standings: str, in_force: str, calls: str, closing: str) -> Rows:
 
 
 class Written:
-    """What a decision writes, as the statements take it; an empty text where there is nothing of a kind."""
+    """What a decision writes, as the statements take it: JSON arrays, `EMPTY` where there is nothing of a kind, and the
+    calls that are opened and closed as rows, in the order of the statements' columns without the last ones, which
+    are the same for all of them.
+    """
 
     __slots__ = ("adjusted", "adjusted_ids", "closed", "closed_ids", "counters", "keys", "opened")
 
@@ -147,13 +150,13 @@ class Written:
             elif isinstance(verdict, Adjusted) and isinstance(operation, Closing):
                 adjusted.append([operation.call_id, *msgspec.structs.astuple(verdict), "settled late"])
         counters = [[p.id, p.settled, p.reserved, p.overrun, p.peak] for p in decision.changed]
-        self.opened = _text(opened)
-        self.keys = _text(sorted({str(row[7]) for row in opened}))
-        self.closed = _text(closed)
-        self.closed_ids = _text([row[0] for row in closed])
-        self.adjusted = _text(adjusted)
-        self.adjusted_ids = _text([row[0] for row in adjusted])
-        self.counters = _text(counters)
+        self.opened = opened
+        self.keys = text_of(sorted({str(row[7]) for row in opened}))
+        self.closed = closed
+        self.closed_ids = text_of([row[0] for row in closed])
+        self.adjusted = text_of(adjusted)
+        self.adjusted_ids = text_of([row[0] for row in adjusted])
+        self.counters = text_of(counters)
 
 
 def held_by_the_dead(after: str, most: int) -> Select[str]:
@@ -175,7 +178,8 @@ EMPTY: Final = "[]"
 """What `Written` has where there is nothing to write."""
 
 
-def _text(rows: Iterable[object]) -> str:
+def text_of(rows: Iterable[object]) -> str:
+    """The JSON array of these rows."""
     return _encode(rows).decode()
 
 
@@ -218,7 +222,7 @@ def _opened(operation: Reserve, verdict: Admitted, now_ms: int) -> list[object]:
         opening.agent,
         opening.price_id,
         _slot(now_ms // 60_000, opening.time_zone),
-        _text(reserved.period_ids),
+        text_of(reserved.period_ids),
         reserved.nano_usd,
         reserved.tokens,
         reserved.tokens_estimate,
@@ -237,8 +241,8 @@ def _closed(closing: Closing, call: HeldCall) -> list[object]:
     counts = closing.counts
     return [
         closing.call_id,
-        closing.state,
-        closing.basis,
+        str(closing.state),
+        None if closing.basis is None else str(closing.basis),
         charged,
         counts.input,
         counts.cached_input,

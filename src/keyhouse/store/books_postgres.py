@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, cast, extract, fun
 
 from keyhouse.core.clock import Clock
 from keyhouse.core.decide import Decision, Operation, Rows, decide
-from keyhouse.store.books import EMPTY, Calendar, Wanted, Written, held_by_the_dead, read_rows
+from keyhouse.store.books import EMPTY, Calendar, Wanted, Written, held_by_the_dead, read_rows, text_of
 from keyhouse.store.engine import Unavailable
 from keyhouse.store.failures import FAILURES, Kind, kind_of, translated
 from keyhouse.store.postgres import PostgresDatabase
@@ -169,11 +169,9 @@ class PostgresBooks:
         return rows
 
     async def _save(self, connection: asyncpg.Connection, written: Written, now_ms: int, me: int) -> None:
-        if (written.opened, written.closed, written.counters) != (EMPTY, EMPTY, EMPTY):
-            await connection.execute(
-                self._sql["write"],
-                *(written.opened, written.keys, written.closed, written.counters, now_ms, me),
-            )
+        if written.opened or written.closed or written.counters != EMPTY:
+            opened, closed = text_of(written.opened), text_of(written.closed)
+            await connection.execute(self._sql["write"], opened, written.keys, closed, written.counters, now_ms, me)
         if written.adjusted != EMPTY:
             await connection.execute(self._sql["insert_adjustments"], written.adjusted, now_ms)
             await connection.execute(self._sql["adjust_hours"], written.adjusted_ids)

@@ -1,7 +1,8 @@
 """The books in SQLite: one batch is one transaction on the writer's thread."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from sqlalchemy import Connection, insert, update
 
@@ -11,7 +12,10 @@ from keyhouse.store.books import EMPTY, Calendar, Wanted, Written, held_by_the_d
 from keyhouse.store.engine import Unavailable
 from keyhouse.store.schema import instances
 from keyhouse.store.sqlite import SqliteDatabase, is_transient
-from keyhouse.store.statements import load_statements
+from keyhouse.store.statements import for_rows, load_statements
+
+ROWS_AT_ONCE: Final = (256, 64, 16, 4, 1)
+"""How many rows a statement is prepared for: few sizes, so that the driver keeps them all."""
 
 
 class SqliteBooks:
@@ -92,11 +96,11 @@ class SqliteBooks:
 
     def _save(self, cursor: sqlite3.Cursor, written: Written, now_ms: int) -> None:
         sql = self._sql
-        if written.opened != EMPTY:
-            cursor.execute(sql["insert_calls"], (written.opened, now_ms, self._instance_id))
+        if written.opened:
+            _by_rows(cursor, sql["insert_calls"], written.opened, (now_ms, self._instance_id))
             cursor.execute(sql["touch_keys"], (written.keys, now_ms))
-        if written.closed != EMPTY:
-            cursor.execute(sql["close_calls"], (written.closed, now_ms))
+        if written.closed:
+            _by_rows(cursor, sql["close_calls"], written.closed, (now_ms,))
             cursor.execute(sql["roll_up_hours"], (written.closed_ids,))
             cursor.execute(sql["roll_up_minutes"], (written.closed_ids,))
         if written.adjusted != EMPTY:
@@ -105,3 +109,15 @@ class SqliteBooks:
             cursor.execute(sql["adjust_minutes"], (written.adjusted_ids,))
         if written.counters != EMPTY:
             cursor.execute(sql["update_periods"], (written.counters,))
+
+
+def _by_rows(
+    cursor: sqlite3.Cursor, statement: str, rows: Sequence[Iterable[object]], last: tuple[object, ...]
+) -> None:
+    """Run a statement on all rows, each with these last columns, in as few steps as its sizes allow."""
+    done = 0
+    for size in ROWS_AT_ONCE:
+        while len(rows) - done >= size:
+            values = [value for row in rows[done : done + size] for value in (*row, *last)]
+            cursor.execute(for_rows(statement, size), values)
+            done += size

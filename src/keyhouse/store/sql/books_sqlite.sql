@@ -1,5 +1,5 @@
--- The ledger's statements on SQLite. Each takes a whole batch as JSON and is one step, because every step of
--- the driver gives up Python's lock and has to wait for it again. The writer holds the only write lock
+-- The ledger's statements on SQLite. Each takes a whole batch, or a good part of it, in one step, because every step
+-- of the driver gives up Python's lock and has to wait for it again. The writer holds the only write lock
 -- (BEGIN IMMEDIATE), so no row needs a lock of its own.
 
 -- load --
@@ -46,26 +46,29 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHE
 ON CONFLICT DO NOTHING;
 
 -- insert_calls --
--- ?1 [[one array for each call, in the order of the columns]]  ?2 now  ?3 instance
+-- The line of placeholders is there once for each call. Bound values take less than half of the time of JSON's.
 INSERT INTO calls (id, request_id, attempt, organization_id, project_id, owner_type, owner_id, key_id,
   secret_version, model, upstream, endpoint, address, agent, price_id, rollup_at_ms, period_ids, reserved_nano_usd,
   reserved_tokens, reserved_tokens_estimate, reserved_images, reserved_audio_seconds, reserved_characters,
   output_tokens_max, created_at_ms, instance_id, state)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-  value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
-  value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
-  ?2, ?3, 'held'
-FROM json_each(?1);
+VALUES
+(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held');
 
 -- close_calls --
--- ?1 [[one array for each call, in the order of the columns]]  ?2 now
-UPDATE calls SET state = w.value ->> 1, basis = w.value ->> 2, charged_nano_usd = w.value ->> 3,
-  input_tokens = w.value ->> 4, cached_input_tokens = w.value ->> 5, cache_write_tokens = w.value ->> 6,
-  output_tokens = w.value ->> 7, reasoning_tokens = w.value ->> 8, audio_input_tokens = w.value ->> 9,
-  audio_output_tokens = w.value ->> 10, images = w.value ->> 11, audio_seconds = w.value ->> 12,
-  characters = w.value ->> 13, tier = w.value ->> 14, status = w.value ->> 15, first_byte_ms = w.value ->> 16,
-  duration_ms = w.value ->> 17, flags = w.value ->> 18, closed_at_ms = ?2
-FROM json_each(?1) AS w WHERE calls.id = w.value ->> 0 AND calls.state = 'held';
+-- The line of placeholders is there once for each call.
+WITH closed (id, state, basis, charged_nano_usd, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
+  reasoning_tokens, audio_input_tokens, audio_output_tokens, images, audio_seconds, characters, tier, status,
+  first_byte_ms, duration_ms, flags, closed_at_ms) AS (VALUES
+(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+)
+UPDATE calls SET state = closed.state, basis = closed.basis, charged_nano_usd = closed.charged_nano_usd,
+  input_tokens = closed.input_tokens, cached_input_tokens = closed.cached_input_tokens,
+  cache_write_tokens = closed.cache_write_tokens, output_tokens = closed.output_tokens,
+  reasoning_tokens = closed.reasoning_tokens, audio_input_tokens = closed.audio_input_tokens,
+  audio_output_tokens = closed.audio_output_tokens, images = closed.images, audio_seconds = closed.audio_seconds,
+  characters = closed.characters, tier = closed.tier, status = closed.status, first_byte_ms = closed.first_byte_ms,
+  duration_ms = closed.duration_ms, flags = closed.flags, closed_at_ms = closed.closed_at_ms
+FROM closed WHERE calls.id = closed.id AND calls.state = 'held';
 
 -- update_periods --
 -- ?1 [[period id, settled, reserved, overrun, peak]]
