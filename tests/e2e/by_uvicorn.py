@@ -1,4 +1,4 @@
-"""Runs `keyhouse` behind uvicorn instead of granian: python by_uvicorn.py serve ..."""
+"""Runs `keyhouse` behind uvicorn instead of its own server: python by_uvicorn.py serve ..."""
 
 import uvicorn
 

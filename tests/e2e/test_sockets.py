@@ -95,7 +95,7 @@ def opened(house: House, key: Any, path: str = "/v1/realtime?model=voice-1") -> 
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("command", [KEYHOUSE, BY_UVICORN], ids=["granian", "uvicorn"])
+@pytest.mark.parametrize("command", [KEYHOUSE, BY_UVICORN], ids=["own", "uvicorn"])
 async def test_openais_sdk_speaks_realtime_and_responses_through_either_server(
     tmp_path: Path, command: Sequence[str]
 ) -> None:

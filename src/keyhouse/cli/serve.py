@@ -12,23 +12,19 @@ from typing import Annotated, Final
 
 import uvloop
 from cyclopts import Parameter
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
 
 from keyhouse import __version__, config
 from keyhouse.app import House, open_house
 from keyhouse.cli.talk import Exit
 from keyhouse.log import Lines, open_log
+from keyhouse.server.listening import Listening
 from keyhouse.store.engine import CannotOpen, Unavailable
 
-BACKLOG: Final = 2_048
 CONNECTIONS_MAX: Final = 50_000
 OTHER_FILES: Final = 256
 """How many files besides connections are kept room for: the database's, logs, the server's own."""
 
-HEADER_BYTES_MAX: Final = 32_768
-HEADER_TIMEOUT_MS: Final = 10_000
+HEAD_SECONDS: Final = 10.0
 DRAIN_SECONDS: Final = 30
 SERVER_STOP_SECONDS: Final = 5
 GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
@@ -71,38 +67,27 @@ async def _serve(settings: config.Settings, data: Path, host: str, port: int, li
 
 
 async def _run(house: House, host: str, port: int, url: str) -> None:
-    server = Server(
+    server = Listening(
         house.doors,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=True,
-        backlog=BACKLOG,
-        backpressure=connections_max(raise_file_limit()),
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES_MAX),
-        log_enabled=False,
+        house.ground.clock,
+        connections_max=connections_max(raise_file_limit()),
+        head_seconds=HEAD_SECONDS,
     )
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    serving = asyncio.create_task(server.serve())
-    _say(f"Keyhouse {__version__} is at {url}")
     await house.announce()
-    waiting = asyncio.create_task(stopping.wait())
-    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        serving.result()
-        return
+    await server.start(host, port)
+    _say(f"Keyhouse {__version__} is at {url}")
+    await stopping.wait()
     _say(f"Stopping: running calls have {DRAIN_SECONDS} seconds to end; press Ctrl+C again to stop at once.")
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(number)
     # Still listening meanwhile: who asks is told that this gateway stops, and a balancer sees that it is not ready.
     await house.ledger.drain(DRAIN_SECONDS)
     await house.sockets.ended(SERVER_STOP_SECONDS)
-    server.stop()  # type: ignore[no-untyped-call]
-    await asyncio.wait({serving}, timeout=SERVER_STOP_SECONDS)
+    await server.stop(SERVER_STOP_SECONDS)
 
 
 def raise_file_limit() -> int:

@@ -215,7 +215,7 @@ class Pump:
                 hint="Try again.",
             )
         except ConnectionError:
-            # ASGI lets `send` say so, too; granian and uvicorn do not.
+            # `send` may say so before `receive` does (ASGI 2.4); uvicorn's does not.
             request.client_has_left = True
         except Refusal as refusal:
             return refusal

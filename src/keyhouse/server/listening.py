@@ -1,0 +1,108 @@
+"""Listening on an address: every client's connection, how long each is waited for, and the end of it all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from email.utils import formatdate
+from typing import Any, Final
+
+from keyhouse.core.clock import Clock
+from keyhouse.server.connection import Connection
+from keyhouse.server.exchange import ClientGone, Exchange, Message
+from keyhouse.server.socket import Socket
+
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+LOOK_SECONDS: Final = 1.0
+"""How often it is looked whose time is up."""
+
+BACKLOG: Final = 2_048
+
+
+class Listening:
+    """A server of `app` on one address. At most `connections_max` clients at once; others are told to come again.
+
+    `head_seconds` is how long the head of a request may take.
+    """
+
+    def __init__(self, app: ASGIApp, clock: Clock, *, connections_max: int, head_seconds: float) -> None:
+        self._app = app
+        self._clock = clock
+        self._connections_max = connections_max
+        self.connections: set[Connection] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._nobody = asyncio.Event()
+        self._nobody.set()
+        self._look: asyncio.TimerHandle | None = None
+        self._server: asyncio.Server | None = None
+        self.head_seconds = head_seconds
+        self.loop = asyncio.get_running_loop()
+        self.is_stopping = False
+        self.date = b""
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. Raises OSError if the address cannot be had."""
+        self._look_around()
+        self._server = await self.loop.create_server(lambda: Connection(self), host, port, backlog=BACKLOG)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        if self._server is None:
+            raise RuntimeError("it does not listen yet")
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self, seconds: float) -> None:
+        """Take no more clients, let what runs end for so long, and close what is left."""
+        self.is_stopping = True
+        if self._server is not None:
+            self._server.close()
+        for connection in tuple(self.connections):
+            if connection.is_idle:
+                connection.end()
+        try:
+            await asyncio.wait_for(self._nobody.wait(), seconds)
+        except TimeoutError:
+            for connection in tuple(self.connections):
+                connection.abort()
+        if self._look is not None:
+            self._look.cancel()
+
+    # What connections ask for.
+
+    def opened(self, connection: Connection) -> bool:
+        """Count it in; False if there is no room for it."""
+        self.connections.add(connection)
+        self._nobody.clear()
+        return len(self.connections) <= self._connections_max
+
+    def closed(self, connection: Connection) -> None:
+        """Count it out."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._nobody.set()
+
+    def run(self, exchange: Exchange | Socket, connection: Connection) -> None:
+        """Let the application answer."""
+        task = self.loop.create_task(self._run(exchange, connection))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _run(self, exchange: Exchange | Socket, connection: Connection) -> None:
+        try:
+            with suppress(ClientGone):
+                await self._app(exchange.scope, exchange.receive, exchange.send)
+        finally:
+            if not exchange.is_answered:
+                connection.abort()
+
+    def _look_around(self) -> None:
+        """Once a second: the date moves on, and who has taken too long goes."""
+        self.date = f"date: {formatdate(self._clock.now_ms() / 1000, usegmt=True)}\r\n".encode("ascii")
+        now = self.loop.time()
+        for connection in tuple(self.connections):
+            if connection.until < now:
+                connection.run_out()
+        self._look = self.loop.call_later(LOOK_SECONDS, self._look_around)

@@ -1,0 +1,216 @@
+"""The requests in what a client sends. The parser is llhttp in its strict form; what it refuses ends the connection.
+
+Nobody can say where the next request begins after one that is not HTTP/1.1, too large, or framed in a doubtful way.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import unquote
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from keyhouse.server.exchange import Exchange, Wire
+
+HEADERS_MAX: Final = 100
+
+HEAD_BYTES_MAX: Final = 64 * 1024
+"""What a head may weigh to be looked at. The application may want less, and can say so more kindly."""
+
+BARE: Final = b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_BAD: Final = BARE % b"400 Bad Request"
+_TOO_LARGE: Final = BARE % b"431 Request Header Fields Too Large"
+
+_ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
+
+Address = tuple[str, int] | None
+
+
+class Refused(Exception):  # noqa: N818  it is news of the other side, not a fault of ours
+    """No more can be read. `answer` is what to say, to who has not been answered yet."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class Switched(Exception):  # noqa: N818  the same
+    """The latest request asked to leave HTTP. `rest` is what came after it."""
+
+    def __init__(self, rest: bytes) -> None:
+        super().__init__()
+        self.rest = rest
+
+
+class Reader:
+    """Reads one client's requests. `begun` is told of each whose head is whole, `ended` of each that is whole.
+
+    `latest` is the request that is being read; `undecided_bytes` is what came since a head or a piece of a body was
+    last complete.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_client",
+        "_ended",
+        "_has_decided",
+        "_headers",
+        "_loop",
+        "_parser",
+        "_refusal",
+        "_server",
+        "_target",
+        "_wire",
+        "latest",
+        "undecided_bytes",
+    )
+
+    def __init__(
+        self,
+        wire: Wire,
+        loop: asyncio.AbstractEventLoop,
+        client: Address,
+        server: Address,
+        begun: Callable[[Exchange], None],
+        ended: Callable[[Exchange], None],
+    ) -> None:
+        self._parser = HttpRequestParser(self)
+        self._wire = wire
+        self._loop = loop
+        self._client = client
+        self._server = server
+        self._begun = begun
+        self._ended = ended
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._refusal: bytes | None = None
+        self._has_decided = False
+        self.latest: Exchange | None = None
+        self.undecided_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """Read what has come. Raises Refused or Switched; then nothing more may be fed."""
+        self._has_decided = False
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            if self._refusal is None:
+                raise Switched(data[upgrade.args[0] :]) from None
+        except HttpParserError:
+            self._refuse(_BAD)
+        if self._has_decided:
+            self.undecided_bytes = 0
+        else:
+            self.undecided_bytes += len(data)
+            if self.undecided_bytes > HEAD_BYTES_MAX:
+                self._refuse(_TOO_LARGE)
+        if self._refusal is not None:
+            raise Refused(self._refusal)
+
+    # What the parser says. Nothing is raised in here: it would come out as another error.
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._target = b""
+        self._headers = []
+        self.latest = None
+
+    def on_url(self, piece: bytes) -> None:
+        """A piece of the request's target."""
+        self._target += piece
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or after the body a trailer, which is not wanted."""
+        if self.latest is None:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        if self._refusal is not None:
+            return
+        self._has_decided = True
+        version = self._parser.get_http_version()
+        scope = self._scope(version)
+        if len(self._headers) > HEADERS_MAX:
+            self._refuse(_TOO_LARGE)
+        elif scope is None:
+            self._refuse(_BAD)
+        else:
+            self.latest = Exchange(
+                self._wire,
+                self._loop,
+                scope,
+                is_kept_alive=version == "1.1" and (self._parser.should_keep_alive() or scope["type"] == "websocket"),
+                expects_continue=version == "1.1" and (b"expect", b"100-continue") in self._headers,
+            )
+            self._begun(self.latest)
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of the body."""
+        self._has_decided = True
+        if self.latest is not None:
+            self.latest.take(piece)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._has_decided = True
+        if self.latest is not None:
+            self.latest.whole()
+            self._ended(self.latest)
+
+    def _refuse(self, answer: bytes) -> None:
+        if self._refusal is None:
+            self._refusal = answer
+
+    def _scope(self, version: str) -> dict[str, Any] | None:
+        """The request as ASGI has it; None if its target is none, or its version not spoken here."""
+        target = self._target
+        if target[:1] != b"/":
+            target = _origin_form(target)
+        path, _, query = target.partition(b"?")
+        if not path or not path.isascii() or version not in _VERSIONS:
+            return None
+        # HTTP/1.0 has no chunks: whoever says so there has framed it wrongly (RFC 9112, 6.1).
+        if version == "1.0" and any(name == b"transfer-encoding" for name, _ in self._headers):
+            return None
+        text = path.decode("ascii")
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": self._parser.get_method().decode("ascii"),
+            "scheme": "http",
+            "path": unquote(text) if "%" in text else text,
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": self._headers,
+            "client": self._client,
+            "server": self._server,
+        }
+        if self._parser.should_upgrade() and _asks_for_socket(scope):
+            asked = (value.decode("latin-1") for name, value in self._headers if name == b"sec-websocket-protocol")
+            scope |= {
+                "type": "websocket",
+                "scheme": "ws",
+                "subprotocols": [one.strip() for value in asked for one in value.split(",")],
+                "extensions": {"websocket.http.response": {}},
+            }
+        return scope
+
+
+def _origin_form(target: bytes) -> bytes:
+    """A target in absolute form without its scheme and host (RFC 9112, 3.2.2); empty if it is neither."""
+    _, colon, rest = target.partition(b"://")
+    host, mark, path = rest.partition(b"/")
+    if not colon or not host or b"?" in host:
+        return b""
+    return b"/" + path if mark else b"/"
+
+
+def _asks_for_socket(scope: dict[str, Any]) -> bool:
+    """Whether a request that asks to leave HTTP asks for a WebSocket (RFC 6455, 4.1)."""
+    if scope["method"] != "GET" or scope["http_version"] != "1.1":
+        return False
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in scope["headers"])

@@ -1,0 +1,165 @@
+"""One connection: requests in order, and patience that ends."""
+
+import asyncio
+
+import pytest
+
+from keyhouse.server.exchange import Message
+from keyhouse.server.listening import Listening, Receive, Send
+from server.given_server import GET, a_client, a_server, answer, body_of, echo
+
+pytestmark = pytest.mark.asyncio
+
+
+def hurry(listening: Listening) -> None:
+    """Whatever is waited for is too late now."""
+    for connection in tuple(listening.connections):
+        if connection.until != float("inf"):
+            connection.until = 0.0
+
+
+async def test_requests_behind_one_another_are_answered_in_order_one_at_a_time() -> None:
+    running = 0
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        nonlocal running
+        running += 1
+        assert running == 1
+        await asyncio.sleep(0.01)
+        running -= 1
+        await echo(scope, receive, send)
+
+    asked = b"".join(b"POST /%d HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx" % number for number in range(20))
+    async with a_server(app) as listening, a_client(listening) as client:
+        client.writer.write(asked)
+        assert [(await client.answer())[2] for _ in range(20)] == [b"POST /%d x" % number for number in range(20)]
+
+
+async def test_what_came_before_rubbish_is_answered_and_nothing_after_it() -> None:
+    async with a_server(echo) as listening, a_client(listening) as client:
+        client.writer.write(GET + GET + b"rubbish\r\n\r\n" + GET)
+        assert [(await client.answer())[0] for _ in range(2)] == [200, 200]
+        assert await client.rest() == b""
+
+
+async def test_a_body_that_turns_into_rubbish_is_one_whose_client_left() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        with pytest.raises(ConnectionError):
+            await body_of(receive)
+        await answer(send, b"broken", 400)
+
+    async with a_server(app) as listening, a_client(listening) as client:
+        asked = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\nzz\r\n"
+        assert (await client.ask(asked))[::2] == (400, b"broken")
+        assert await client.rest() == b""
+
+
+async def test_the_application_hears_that_its_client_left() -> None:
+    left = asyncio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await body_of(receive)
+        assert (await receive())["type"] == "http.disconnect"
+        with pytest.raises(ConnectionResetError):
+            await answer(send, b"to nobody")
+        left.set()
+
+    async with a_server(app) as listening:
+        async with a_client(listening) as client:
+            client.writer.write(GET)
+            await asyncio.sleep(0.1)
+        await asyncio.wait_for(left.wait(), 10)
+
+
+async def test_who_refuses_a_body_is_heard_and_the_next_request_served() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            await answer(send, b"no", 403)
+        else:
+            await echo(scope, receive, send)
+
+    size = 1_000_000
+    async with a_server(app) as listening, a_client(listening) as client:
+        client.writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % size)
+        assert (await client.answer())[0] == 403
+        client.writer.write(b"x" * size)
+        assert (await client.ask(GET))[0] == 200
+
+
+async def test_but_it_is_not_read_for_ever() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await answer(send, b"no", 403)
+
+    async with a_server(app) as listening, a_client(listening) as client:
+        assert (await client.ask(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nx"))[0] == 403
+        hurry(listening)
+        assert await client.rest() == b""
+
+
+async def test_an_answer_that_breaks_off_ends_the_connection_without_an_end() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+
+    async with a_server(app) as listening, a_client(listening) as client:
+        client.writer.write(GET)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError, ValueError)):
+            await client.answer()
+
+
+async def test_a_slow_head_is_told_so_and_closed() -> None:
+    async with a_server(echo) as listening, a_client(listening) as client:
+        assert (await client.ask(GET))[0] == 200
+        (connection,) = listening.connections
+        idle = connection.until
+        client.writer.write(b"GET / HTTP/1.1\r\n")
+        await _until(lambda: connection.until < idle)
+        ends = connection.until
+        for _ in range(3):
+            client.writer.write(b"a: b\r\n")
+            await asyncio.sleep(0.05)
+        assert connection.until == ends
+        hurry(listening)
+        assert (await client.answer())[0] == 408
+        assert await client.rest() == b""
+
+
+async def test_who_asks_nothing_is_closed_in_the_end() -> None:
+    async with a_server(echo) as listening, a_client(listening) as client:
+        await _until(lambda: len(listening.connections) == 1)
+        hurry(listening)
+        assert await client.rest() == b""
+    async with a_server(echo) as listening, a_client(listening) as client:
+        assert (await client.ask(GET))[0] == 200
+        hurry(listening)
+        assert await client.rest() == b""
+
+
+async def test_who_takes_nothing_of_an_answer_is_cut_off() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+
+    async with a_server(app) as listening, a_client(listening) as client:
+        client.writer.write(GET)
+        await asyncio.sleep(0.3)
+        assert len(listening.connections) == 1
+        hurry(listening)
+        await _until(lambda: not listening.connections)
+
+
+async def test_another_protocol_is_not_spoken_but_what_is_asked_is_answered() -> None:
+    async with a_server(echo) as listening, a_client(listening) as client:
+        status, headers, _ = await client.ask(
+            b"GET / HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n"
+        )
+        assert (status, headers["connection"]) == (200, "close")
+        assert await client.rest() == b""
+
+
+async def _until(holds: object) -> None:
+    assert callable(holds)
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110  nothing tells when
+            await asyncio.sleep(0.02)
