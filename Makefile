@@ -8,6 +8,9 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
+# Where the environment forbids Python to keep what it compiled, every process of the tests would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help serve test check soak bench lock format wheel clean
 
 help: ## list the targets

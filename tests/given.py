@@ -3,15 +3,18 @@
 import random
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from argon2 import PasswordHasher
 from sqlalchemy import Connection, insert
 
 from keyhouse.core.bound import Need
 from keyhouse.core.call import Opening
 from keyhouse.core.limit import Unit, Window
+from keyhouse.identity.passwords import Passwords
 from keyhouse.store import schema
 from keyhouse.store.audit import insert_head
 from keyhouse.store.sqlite import SqliteDatabase, open_sqlite
@@ -44,6 +47,15 @@ class FakeClock:
 def seeded_entropy(seed: int = 1) -> Callable[[int], bytes]:
     """Random bytes that are the same in every run."""
     return random.Random(seed).randbytes
+
+
+QUICK_HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""The least that Argon2 can cost, for tests that are not about what guessing a password would cost."""
+
+
+def quick_passwords(executor: Executor | None = None) -> Passwords:
+    """Real passwords, hashed in no time."""
+    return Passwords(executor or ThreadPoolExecutor(1), QUICK_HASHER)
 
 
 def a_database(folder: Path, clock: FakeClock | None = None, seed: int = 1) -> SqliteDatabase:

@@ -1,21 +1,22 @@
 """Two organizations and the real Admin API over them: a real database, a real socket, a clock that tests turn."""
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import uvicorn
+from litestar.types import ASGIApp
 from openai import OpenAI
 from sqlalchemy import Connection, insert
 
-from given import AUDIT_KEY, NOON, FakeClock, a_database, seeded_entropy, some_people
+from given import AUDIT_KEY, NOON, FakeClock, a_database, quick_passwords, seeded_entropy, some_people
 from keyhouse.admin.app import build
 from keyhouse.admin.office import Office
 from keyhouse.admin.policy import ROOT
@@ -42,7 +43,6 @@ from keyhouse.core.sealing import SealingKey
 from keyhouse.core.written import Configured, WrittenModel, WrittenUpstream
 from keyhouse.gateway.probing import Probe
 from keyhouse.gateway.upstream import UpstreamClient
-from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.throttle import Throttle
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
@@ -64,7 +64,7 @@ from keyhouse.store.sqlite import SqliteDatabase
 T = TypeVar("T")
 
 PEPPER = b"p" * 32
-PASSWORDS = Passwords(ThreadPoolExecutor(1))
+PASSWORDS = quick_passwords()
 NOW = NOON // 1000
 """What the town's clock shows, in Unix seconds, until it is turned."""
 
@@ -133,7 +133,8 @@ class Town:
         self.reader, self.member = (self._admin_key_of(role) for role in ("reader", "member"))
         self.stranger = self.admin_key("2")
         self.url = ""
-        self.client = httpx.Client(timeout=30)
+        # Loading roots of trust would take longer than all else here, and nobody asks for TLS.
+        self.client = httpx.Client(timeout=30, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
     def execute(self, step: Callable[[Connection], T]) -> T:
         """Write to the database as another process of the product would."""
@@ -231,16 +232,28 @@ def a_town(folder: Path) -> Iterator[Town]:
     database = a_database(folder, clock)
     try:
         town = Town(database, clock)
-        with _served(town.office) as url, town.client:
+        office, app = _premises()
+        vars(office).update(vars(town.office))
+        with _served(app) as url, town.client:
             town.url = url
             yield town
     finally:
         database.close_now()
 
 
+@cache
+def _premises() -> tuple[Office, ASGIApp]:
+    """An office that each town moves into in its turn, and the API over it: building one takes longer than most tests.
+
+    The API keeps nothing between requests but its office.
+    """
+    office = object.__new__(Office)
+    return office, build(office)
+
+
 @contextmanager
-def _served(office: Office) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(build(office), port=0, lifespan="off", log_config=None, access_log=False))
+def _served(app: ASGIApp) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -1,9 +1,8 @@
 """A town and the command, as a process of its own, in front of it."""
 
-import os
-import subprocess
-import sys
+import atexit
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -11,13 +10,21 @@ import pytest
 from sqlalchemy import insert
 
 from admin.town import NOW, Town, a_town
-from keyhouse.cli.main import main
+from cli.forked import Starter
+from e2e.processes import clean_environment
 from keyhouse.store import schema
 
 Run = Callable[..., "CompletedProcess[str]"]
 
 SCRIPTS = Path(__file__).parent / "scripts"
-COMMAND = (sys.executable, "-m", "keyhouse.cli.main")
+
+
+@cache
+def starter() -> Starter:
+    """Where commands come from."""
+    made = Starter()
+    atexit.register(made.end)
+    return made
 
 
 @pytest.fixture
@@ -44,37 +51,12 @@ def run(town: Town, tmp_path: Path) -> Run:
     return start
 
 
-@pytest.fixture
-def run_here(town: Town, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The same within this process, which is faster by all that starting one takes."""
-    monkeypatch.setenv("KEYHOUSE_URL", town.url)
-    monkeypatch.setenv("KEYHOUSE_ADMIN_KEY", town.owner)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def start(arguments: list[str]) -> "CompletedProcess[str]":
-        capfd.readouterr()
-        status = main(arguments)
-        return CompletedProcess(arguments, status, *capfd.readouterr())
-
-    return start
-
-
 def command(
     arguments: list[str], folder: Path, given: str = "", environment: Mapping[str, str | None] | None = None
 ) -> "CompletedProcess[str]":
     """Run `keyhouse ARGUMENTS` in a folder, with nothing of Keyhouse's in its environment but what is given."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEYHOUSE_")}
-    wanted = inherited | {"COLUMNS": "200"} | dict(environment or {})
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        input=given,
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={name: value for name, value in wanted.items() if value is not None},
-        timeout=60,
-        check=False,
-    )
+    wanted = clean_environment() | {"COLUMNS": "200"} | dict(environment or {})
+    return starter().run(arguments, folder, given, {name: value for name, value in wanted.items() if value is not None})
 
 
 def used(town: Town) -> None:

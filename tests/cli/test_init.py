@@ -1,6 +1,8 @@
 """`keyhouse init`, on a database of its own."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,9 @@ def test_init_makes_the_first_organization_and_an_admin_key_once(tmp_path: Path)
     made = json.loads(first.stdout)
     assert set(made) == {"organization_id", "project_id", "user_id", "admin_key"}
     assert parse(made["admin_key"]) is not None
+    with closing(sqlite3.connect(tmp_path / "books" / "keyhouse.db")) as books:
+        (stored,) = books.execute("SELECT password_hash FROM users").fetchone()
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     again = command([*INIT, "--json"], tmp_path, PASSWORD)
     assert (again.returncode, again.stdout) == (5, "")
     assert "set up" in again.stderr

@@ -3,15 +3,16 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from admin.town import Town
-from cli.conftest import COMMAND, SCRIPTS, Run, command, used
+from cli.conftest import SCRIPTS, Run, command, used
 from cli.script import play
-from keyhouse.cli.main import main
+from e2e.processes import KEYHOUSE, clean_environment
 
 COMMANDS = (
     *(("projects", verb) for verb in ("list", "create", "show", "update", "archive")),
@@ -42,13 +43,13 @@ def test_what_is_typed_wrong_is_refused_with_what_was_expected(town: Town, run: 
     play(SCRIPTS / "wrong.txt", run)
 
 
-def test_every_command_prints_json(town: Town, run_here: Run) -> None:
+def test_every_command_prints_json(town: Town, run: Run) -> None:
     used(town)
     limit_set = ["limits", "set", "--organization", "--unit", "usd", "--window", "day", "--amount", "1", "--json"]
-    limit = json.loads(run_here(limit_set).stdout)
+    limit = json.loads(run(limit_set).stdout)
     assert limit["scope"] == {"type": "organization", "id": "org-1"}
-    account = json.loads(run_here(["service-accounts", "create", "--name", "bot", "--json"]).stdout)
-    project = json.loads(run_here(["projects", "create", "--name", "Research", "--json"]).stdout)
+    account = json.loads(run(["service-accounts", "create", "--name", "bot", "--json"]).stdout)
+    project = json.loads(run(["projects", "create", "--name", "Research", "--json"]).stdout)
     for words in (
         "projects list",
         "projects show Research",
@@ -67,14 +68,14 @@ def test_every_command_prints_json(town: Town, run_here: Run) -> None:
         "costs --since 2026-11-20 --until 2026-11-24",
         "calls list --since 2026-11-20",
     ):
-        ended = run_here([*words.split(), "--json"])
+        ended = run([*words.split(), "--json"])
         assert (ended.returncode, ended.stderr) == (0, ""), words
         assert json.loads(ended.stdout)["object"], words
 
 
-def test_every_command_on_people_and_what_they_may_prints_json(town: Town, run_here: Run) -> None:
+def test_every_command_on_people_and_what_they_may_prints_json(town: Town, run: Run) -> None:
     def told(words: str) -> dict[str, Any]:
-        ended = run_here([*words.split(), "--json"])
+        ended = run([*words.split(), "--json"])
         assert (ended.returncode, ended.stderr) == (0, ""), words
         said: dict[str, Any] = json.loads(ended.stdout)
         return said
@@ -108,8 +109,8 @@ def test_whoever_stops_reading_is_not_complained_to(town: Town, run: Run) -> Non
         town.project_key()
     reading, writing = os.pipe()
     os.close(reading)
-    environment = os.environ | {"KEYHOUSE_URL": town.url, "KEYHOUSE_ADMIN_KEY": town.owner}
-    process = subprocess.Popen([*COMMAND, "keys", "list"], stdout=writing, stderr=subprocess.PIPE, env=environment)
+    environment = clean_environment() | {"KEYHOUSE_URL": town.url, "KEYHOUSE_ADMIN_KEY": town.owner}
+    process = subprocess.Popen([*KEYHOUSE, "keys", "list"], stdout=writing, stderr=subprocess.PIPE, env=environment)
     os.close(writing)
     _, said = process.communicate(timeout=30)
     assert said == b""
@@ -117,18 +118,29 @@ def test_whoever_stops_reading_is_not_complained_to(town: Town, run: Run) -> Non
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_help_shows_an_example_that_is_a_command(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    assert main([*words, "--help"]) == 0
-    said = capfd.readouterr()
-    assert said.err == ""
-    examples = [line.strip() for line in said.out.splitlines() if line.startswith(" keyhouse ")]
+def test_help_shows_an_example_that_is_a_command(tmp_path: Path, words: tuple[str, ...]) -> None:
+    ended = command([*words, "--help"], tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    examples = [line.strip() for line in ended.stdout.splitlines() if line.startswith(" keyhouse ")]
     assert examples
     assert all(example.startswith(" ".join(("keyhouse", *words))) for example in examples)
 
 
-def test_help_and_version_need_no_server(tmp_path: Path) -> None:
-    assert "serve" in command(["--help"], tmp_path).stdout
-    assert command(["--version"], tmp_path).stdout.strip()
+def test_the_command_as_it_is_installed_says_what_a_forked_one_does(tmp_path: Path) -> None:
+    environment = clean_environment() | {"COLUMNS": "200"}
+    for arguments in (["--version"], ["--help"], ["keys", "list"], ["ledger", "verify", "--data", "nothing"]):
+        started = subprocess.run(
+            [Path(sys.executable).with_name("keyhouse"), *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+        )
+        forked = command(arguments, tmp_path)
+        assert (started.returncode, started.stdout, started.stderr) == (
+            forked.returncode,
+            forked.stdout,
+            forked.stderr,
+        )
+        assert started.stdout or started.returncode

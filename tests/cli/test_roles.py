@@ -4,5 +4,5 @@ from cli.conftest import SCRIPTS, Run
 from cli.script import play
 
 
-def test_roles_are_made_given_taken_and_deleted(run_here: Run) -> None:
-    play(SCRIPTS / "roles.txt", run_here)
+def test_roles_are_made_given_taken_and_deleted(run: Run) -> None:
+    play(SCRIPTS / "roles.txt", run)

@@ -4,5 +4,5 @@ from cli.conftest import SCRIPTS, Run
 from cli.script import play
 
 
-def test_users_are_listed_changed_and_taken_out(run_here: Run) -> None:
-    play(SCRIPTS / "users.txt", run_here)
+def test_users_are_listed_changed_and_taken_out(run: Run) -> None:
+    play(SCRIPTS / "users.txt", run)

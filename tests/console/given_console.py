@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 from sqlalchemy import Connection, delete, update
 
-from given import AUDIT_KEY, FakeClock, a_database, seeded_entropy
+from given import AUDIT_KEY, FakeClock, a_database, quick_passwords, seeded_entropy
 from keyhouse.console import Desk, build
 from keyhouse.control.assignments import Assignments
 from keyhouse.control.grantors import naming_owners
@@ -27,7 +27,6 @@ from keyhouse.control.roles import Roles
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.furniture import reference
-from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
 from keyhouse.reporting.audit import AuditQuestions
@@ -138,6 +137,16 @@ async def nowhere(*_: object) -> None:
     """No gateway stands beside this console: what asks one is tried in tests/e2e."""
 
 
+@cache
+def _premises() -> tuple[Desk, Any]:
+    """A desk that each console puts its own things on, and the pages over it: building them takes long.
+
+    The pages keep nothing between requests but their desk.
+    """
+    desk = object.__new__(Desk)
+    return desk, build(desk)
+
+
 @asynccontextmanager
 async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
     """A console that nobody has set up."""
@@ -146,7 +155,7 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
     forgotten: list[str] = []
     printed: list[str] = []
     with ThreadPoolExecutor(1) as executor:
-        passwords = Passwords(executor)
+        passwords = quick_passwords(executor)
         setup = Setup(database, clock, entropy, passwords, PEPPER)
         sessions = Sessions(database, clock, entropy)
         keys = Keys(database, clock, entropy, PEPPER, forgotten.append)
@@ -189,7 +198,9 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             public_url=None,
             print_setup_link=lambda: printed.append("link"),
         )
-        transport = httpx.ASGITransport(cast("Any", build(desk)), client=("127.0.0.1", 4711))
+        shared, app = _premises()
+        vars(shared).update(vars(desk))
+        transport = httpx.ASGITransport(app, client=("127.0.0.1", 4711))
         async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as browser:
-            yield Console(desk, database, clock, browser, forgotten, printed)
+            yield Console(shared, database, clock, browser, forgotten, printed)
     await database.close()

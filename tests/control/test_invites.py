@@ -11,11 +11,11 @@ from sqlalchemy import update
 
 from control.test_people import bob_joins, death_of
 from control.test_races import at_once
+from given import quick_passwords
 from given_control import House, refused
 from keyhouse.control.invites import LIFETIME_MS, Invites
 from keyhouse.core.authority import PROJECT_ROLES, Grant, Task
 from keyhouse.core.errors import Code
-from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.throttle import FAILURES_PER_PERSON, Throttle
 from keyhouse.store import schema
 from keyhouse.store.engine import Actor
@@ -30,7 +30,7 @@ VIEWER = (ProjectRole("proj_1", "viewer"),)
 
 @pytest.fixture
 def invites(house: House) -> Invites:
-    passwords = Passwords(ThreadPoolExecutor(1))
+    passwords = quick_passwords()
     throttle = Throttle(house.database, house.clock)
     return Invites(house.database, house.clock, house.entropy, passwords, throttle, house.changed.append)
 
@@ -109,7 +109,7 @@ async def test_who_has_an_account_joins_with_its_password_and_old_keys_stay_dead
     people, bob = await bob_joins(house, "owner")
     key = await house.keys.create(bob, house.draft())
     admin = await house.keys.create_admin(bob, "old", None)
-    password_hash = await Passwords(ThreadPoolExecutor(1)).hash(PASSWORD)
+    password_hash = await quick_passwords().hash(PASSWORD)
     users = schema.users
     await house.execute(update(users).where(users.c.id == "user-b").values(password_hash=password_hash))
     await people.remove(house.owner, "user-b")
@@ -147,7 +147,7 @@ class Together(ThreadPoolExecutor):
 
 
 async def test_an_address_that_two_organizations_invite_is_one_account(house: House, invites: Invites) -> None:
-    passwords, throttle = Passwords(Together()), Throttle(house.database, house.clock)
+    passwords, throttle = quick_passwords(Together()), Throttle(house.database, house.clock)
     meeting = Invites(house.database, house.clock, house.entropy, passwords, throttle, house.changed.append)
     made = [await invites.create(owner, "new@example.com", "reader") for owner in (house.owner, house.stranger)]
     came, refusals = await at_once(*(partial(meeting.accept, each.token, password=PASSWORD) for each in made))
@@ -163,7 +163,7 @@ async def test_an_address_that_two_organizations_invite_is_one_account(house: Ho
 async def test_guesses_at_an_accounts_password_by_a_link_are_throttled(house: House, invites: Invites) -> None:
     made = await invites.create(house.owner, "bob@example.com", "reader")
     people, _ = await bob_joins(house)
-    password_hash = await Passwords(ThreadPoolExecutor(1)).hash(PASSWORD)
+    password_hash = await quick_passwords().hash(PASSWORD)
     users = schema.users
     await house.execute(update(users).where(users.c.id == "user-b").values(password_hash=password_hash))
     await people.remove(house.owner, "user-b")

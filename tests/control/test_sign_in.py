@@ -12,7 +12,7 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 from sqlalchemy import update
 
-from given import FakeClock, a_database, seeded_entropy
+from given import QUICK_HASHER, FakeClock, a_database, quick_passwords, seeded_entropy
 from given_control import House, a_house, refused
 from keyhouse.control.sign_in import SignIn
 from keyhouse.core.errors import Code
@@ -24,14 +24,14 @@ from keyhouse.store import schema
 pytestmark = pytest.mark.asyncio
 
 EMAIL, PASSWORD, ADDRESS, AGENT = "user-1@example.com", "tracks lemon fjord", "192.0.2.1", "Browser/1.0"
-YESTERDAYS = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1)
+YESTERDAYS = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1)
 
 
 class Counting(Passwords):
     """Real passwords that note what was verified."""
 
     def __init__(self) -> None:
-        super().__init__(ThreadPoolExecutor(2))
+        super().__init__(ThreadPoolExecutor(2), QUICK_HASHER)
         self.verified: list[bool] = []
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
@@ -177,7 +177,7 @@ async def test_a_hash_with_yesterdays_costs_is_made_anew(door: Door) -> None:
     assert (await door.house.rows("users"))[0]["password_hash"] == old
     await door.enter()
     fresh = (await door.house.rows("users"))[0]["password_hash"]
-    assert fresh.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert fresh.startswith("$argon2id$v=19$m=8,t=1,p=1$")
     await door.enter()
     assert (await door.house.rows("users"))[0]["password_hash"] == fresh
 
@@ -196,7 +196,7 @@ async def test_signing_out_ends_the_session_and_is_recorded_once(door: Door) -> 
 async def test_before_the_set_up_nobody_signs_in(tmp_path: Path, clock: FakeClock) -> None:
     database = a_database(tmp_path, clock)
     sessions, throttle = Sessions(database, clock, seeded_entropy(9)), Throttle(database, clock)
-    sign_in = SignIn(database, clock, Passwords(ThreadPoolExecutor(1)), sessions, throttle)
+    sign_in = SignIn(database, clock, quick_passwords(), sessions, throttle)
     await refused(sign_in.sign_in(EMAIL, PASSWORD, ADDRESS, AGENT), Code.SIGN_IN_WRONG)
     await database.close()
 

@@ -1,89 +1,44 @@
-"""The main job in a real browser: from the one-time link to the first answer, and to the end of the key.
+"""The main job in a real browser on a phone, at night: from the one-time link to the first answer, and to the key's end.
 
-Chromium drives the real server with its built-in demo model, at the width of a desk and of a phone. Whatever the
-browser complains about on the way, a script's error or a refused style, fails the walk.
+Chromium drives the real server with its built-in demo model. Whatever the browser complains about on the way, a
+script's error or a refused style, fails the walk. At a desk the same is done by keyboard (`test_console_keyboard.py`).
 """
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from e2e.browsing import PASSWORD, Visitor, a_browser
+from playwright.sync_api import Browser, expect
 
 from e2e.processes import House
 
 EMAIL = "mira@meridian.example"
-PASSWORD = "tracks lemon fjord"
 NAME = "invoice-assistant"
 pytestmark = pytest.mark.timeout(180)
 
 
-def _chromium() -> str:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for path in map(shutil.which, names) if path), None)
-    assert found is not None, "these tests need Chromium; tests/setup installs it"
-    return found
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox", "--disable-gpu"])
+    with a_browser() as opened:
         yield opened
-        opened.close()
+
+
+class Walk(Visitor):
+    """One person's browser, and the house they set up."""
+
+    def __init__(self, browser: Browser, house: House) -> None:
+        super().__init__(browser, house.url, width=390, scheme="dark", has_touch=True)
+        self.house = house
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path).start()
-    yield made
-    made.stop()
-
-
-class Walk:
-    """One person's browser, and what it complained about."""
-
-    def __init__(self, browser: Browser, house: House, width: int, pictures: Path) -> None:
-        self.house = house
-        self.pictures = pictures
-        self.complaints: list[str] = []
-        self.context = browser.new_context(
-            base_url=house.url,
-            viewport={"width": width, "height": 900},
-            permissions=["clipboard-read", "clipboard-write"],
-            timezone_id="Europe/Berlin",
-            locale="en-GB",
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
-
-    def _note(self, message: ConsoleMessage) -> None:
-        # A form that comes back with 422 is a page like any other; Chromium names every such status an error.
-        if message.type in {"error", "warning"} and "status of 422" not in message.text:
-            self.complaints.append(f"{message.type}: {message.text} ({self.page.url}, {message.location})")
-
-    def picture(self, name: str) -> None:
-        """Take a picture, and see that nothing is wider than the window."""
-        self.page.screenshot(path=self.pictures / f"{name}.png", animations="disabled", caret="initial")
-        wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wider <= 0, f"{name} is {wider} pixels too wide"
-
-    def open_menu(self) -> None:
-        """Open the left menu where it is hidden."""
-        button = self.page.get_by_role("button", name="Menu", exact=True)
-        if button.is_visible():
-            button.click()
-
-
-@pytest.fixture(params=[1440, 390])
-def walk(request: pytest.FixtureRequest, browser: Browser, fresh: House, tmp_path: Path) -> Iterator[Walk]:
-    made = Walk(browser, fresh, request.param, tmp_path)
-    yield made
-    made.context.close()
+def walk(browser: Browser, tmp_path: Path) -> Iterator[Walk]:
+    house = House(tmp_path).start()
+    with Walk(browser, house) as made:
+        yield made
+    house.stop()
 
 
 def test_from_the_set_up_link_to_the_revoked_key(walk: Walk) -> None:
@@ -115,10 +70,10 @@ def set_up(walk: Walk) -> None:
     expect(page.get_by_text("18 characters: long enough.")).to_be_visible()
     page.get_by_role("button", name="Show the password").click()
     expect(page.get_by_label("Password", exact=True)).to_have_attribute("type", "text")
-    walk.picture("1-set-up")
+    walk.look("set-up")
     page.get_by_role("button", name="Create organization").click()
     expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
-    walk.picture("2-no-keys")
+    walk.look("no-keys")
 
 
 def sign_out_and_in(walk: Walk) -> None:
@@ -129,7 +84,7 @@ def sign_out_and_in(walk: Walk) -> None:
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("E-mail or password is wrong.")).to_be_visible()
     expect(page.get_by_label("E-mail")).to_have_value(EMAIL)
-    walk.picture("3-sign-in")
+    walk.look("sign-in")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="API keys")).to_be_visible()
@@ -161,18 +116,18 @@ def create(walk: Walk) -> str:
     expect(
         sheet.get_by_text(f"{NAME} may chat with every model for Default project, spend at most $50.00")
     ).to_be_visible()
-    walk.picture("4-create")
+    walk.look("create")
     sheet.get_by_role("button", name="Create key").click()
-    secret = store(walk, "Store this secret now", "5-secret", test_call=True)
+    secret = store(walk, "Store this secret now")
     expect(create_button).to_be_focused()
     expect(page.get_by_role("link", name=NAME)).to_be_visible()
     expect(page.get_by_text("1 key in 1 project.")).to_be_visible()
     expect(page.get_by_role("search")).to_be_visible()
-    walk.picture("6-keys")
+    walk.look("keys")
     return secret
 
 
-def store(walk: Walk, title: str, picture: str, *, test_call: bool) -> str:
+def store(walk: Walk, title: str) -> str:
     """What a person does with a secret that is shown once; returns it as the clipboard has it."""
     page = walk.page
     dialog = page.get_by_role("dialog", name=title)
@@ -188,11 +143,10 @@ def store(walk: Walk, title: str, picture: str, *, test_call: bool) -> str:
         dialog.get_by_text(form, exact=True).click()
         expect(dialog.locator(".snippet:visible")).to_have_count(1)
         expect(dialog.locator(".snippet:visible")).to_contain_text(f"{walk.house.url}/v1")
-    if test_call:
-        dialog.get_by_role("button", name="Test call").click()
-        expect(dialog.get_by_text(re.compile(r"The key works\. keyhouse-demo answered in \d+ ms\."))).to_be_visible()
-        expect(dialog.get_by_text(re.compile(r"[1-9]\d* input \+ [1-9]\d* output tokens, \$0\.0"))).to_be_visible()
-    walk.picture(picture)
+    dialog.get_by_role("button", name="Test call").click()
+    expect(dialog.get_by_text(re.compile(r"The key works\. keyhouse-demo answered in \d+ ms\."))).to_be_visible()
+    expect(dialog.get_by_text(re.compile(r"[1-9]\d* input \+ [1-9]\d* output tokens, \$0\.0"))).to_be_visible()
+    walk.look(title)
     dialog.get_by_role("button", name="Copy", exact=True).click()
     expect(dialog.get_by_text("Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == secret
@@ -209,7 +163,7 @@ def see_usage(walk: Walk) -> None:
     expect(page.get_by_role("heading", name="Usage", exact=True)).to_be_visible()
     expect(page.locator(".plot svg").first).to_be_visible()
     expect(page.get_by_role("row", name=re.compile("^keyhouse-demo 1 "))).to_be_visible()
-    walk.picture("7-usage")
+    walk.look("usage")
     page.get_by_role("link", name="Key", exact=True).click()
     expect(page.get_by_role("row", name=re.compile(f"^{NAME} 1 "))).to_be_visible()
 
@@ -223,12 +177,12 @@ def rotate(walk: Walk) -> str:
     page.get_by_role("link", name="Rotate").click()
     dialog = page.get_by_role("dialog", name=f"Rotate {NAME}")
     expect(dialog.get_by_label("in 24 hours")).to_be_checked()
-    walk.picture("8-rotate")
+    walk.look("rotate")
     dialog.get_by_role("button", name="Rotate key").click()
-    secret = store(walk, "Store the new secret now", "9-new-secret", test_call=True)
+    secret = store(walk, "Store the new secret now")
     page.reload()
     expect(page.get_by_role("heading", name="1 request used the old secret in the last hour")).to_be_visible()
-    walk.picture("10-rotating")
+    walk.look("rotating")
     page.get_by_role("link", name="End old secret now").click()
     page.get_by_role("dialog").get_by_role("button", name="End old secret").click()
     expect(page.get_by_text(f"{NAME} has one secret again")).to_be_visible()
@@ -240,10 +194,10 @@ def disable_and_enable(walk: Walk) -> None:
     page = walk.page
     page.goto("/api-keys")
     page.get_by_label(f"More for {NAME}").click()
-    walk.picture("11-menu")
+    walk.look("menu")
     page.get_by_role("button", name="Disable").click()
     expect(page.get_by_text(f"{NAME} is disabled")).to_be_visible()
-    walk.picture("12-disabled")
+    walk.look("disabled")
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text(f"{NAME} is enabled")).to_be_visible()
     assert "done=" not in page.url
@@ -256,38 +210,11 @@ def revoke(walk: Walk) -> None:
     dialog = page.get_by_role("dialog", name=f"Revoke {NAME}")
     expect(dialog.get_by_text("2 requests")).to_be_visible()
     dialog.get_by_label("Type the key’s name to confirm").fill(NAME)  # noqa: RUF001  as the page writes it
-    walk.picture("13-revoke")
+    walk.look("revoke")
     dialog.get_by_role("button", name="Revoke key").click()
     expect(page.get_by_text(f"{NAME} is revoked")).to_be_visible()
     page.goto("/api-keys")
     expect(page.get_by_role("link", name=NAME)).to_have_count(0)
     page.goto("/api-keys?status=revoked")
     expect(page.get_by_role("link", name=NAME)).to_be_visible()
-    walk.picture("14-revoked")
-
-
-def only_the_page(page: Page) -> str:
-    """What a person without JavaScript sees."""
-    return page.locator("main").inner_text()
-
-
-def test_the_first_key_can_be_made_without_javascript(browser: Browser, fresh: House) -> None:
-    assert fresh.child is not None
-    context = browser.new_context(base_url=fresh.url, java_script_enabled=False)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    page.goto(re.findall(r"http://\S+/set-up/\S+", fresh.child.said)[-1])
-    page.get_by_label("Organization").fill("Meridian Freight")
-    page.get_by_label("Your e-mail").fill(EMAIL)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Create organization").click()
-    page.get_by_role("link", name="Create key").click()
-    page.get_by_label("Name").fill(NAME)
-    page.get_by_role("button", name="Create key").click()
-    assert (page.locator("#secret").text_content() or "").startswith("sk-kh_")
-    page.get_by_role("link", name="I have stored it").click()
-    assert NAME in only_the_page(page)
-    page.get_by_role("link", name=NAME).click()
-    page.get_by_role("button", name="Disable").click()
-    assert "Disabled" in only_the_page(page)
-    context.close()
+    walk.look("revoked")

@@ -47,12 +47,12 @@ def test_both_secrets_work_while_they_overlap_and_the_key_stays_the_same_object(
 
 def test_the_old_secret_ends_when_the_overlap_does(admin: Admin, sdk: Sdk) -> None:
     key = admin.create_key()
+    began = time.monotonic()
     rotated = admin.rotate(key["id"], 2)
     old, new = sdk(key["value"]), sdk(rotated["value"])
-    began = time.monotonic()
     while (message := message_of(old)) is None:
-        assert time.monotonic() - began < 3, "the old secret still works"
-    assert time.monotonic() - began > 1.5
+        assert time.monotonic() - began < 10, "the old secret still works"
+    assert time.monotonic() - began > 1.9
     assert "rotated" in message
     ask(new)
 

@@ -8,7 +8,6 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.identity import passwords as room
 from keyhouse.identity.passwords import LENGTH_MAX, Passwords, acceptable
 
 PASSWORD = "tracks lemon fjord"
@@ -43,7 +42,7 @@ async def test_the_same_password_is_hashed_differently_each_time(passwords: Pass
 async def test_the_costs_are_64_mib_three_passes_and_four_lanes(passwords: Passwords) -> None:
     costs = extract_parameters(await passwords.hash(PASSWORD))
     assert (costs.type.name, costs.memory_cost, costs.time_cost, costs.parallelism) == ("ID", 65_536, 3, 4)
-    assert extract_parameters(room._NOBODYS_HASH) == costs
+    assert extract_parameters(passwords._nobodys_hash) == costs
 
 
 @pytest.mark.asyncio
