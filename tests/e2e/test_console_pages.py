@@ -1,88 +1,117 @@
-"""Every page of the console in a real browser, against a real Keyhouse that has served calls.
+"""Every page of the console in a real browser, as each role sees it, against a real Keyhouse that has served calls.
 
-One browser and one house for all of it. Whatever the browser complains about, and whatever axe-core finds, fails.
+One browser and one house for all of it. Whatever a browser complains about, and whatever axe-core finds, fails; so
+does a secret in any answer but the one that makes it.
 """
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from itertools import product
+from typing import Final, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from e2e.processes import PASSWORD, ROOT, House
-from e2e.test_console_walk import browser as browser  # noqa: PLC0414  a fixture
+from e2e.admin import Admin
+from e2e.browsing import PASSWORD, Scheme, Visitor, a_browser, leaks
+from e2e.console_pages import NO_PAGES, OPEN_TO_ALL, PAGES, ROLES, Listed
+from e2e.processes import PASSWORD as OWNERS_PASSWORD
+from e2e.processes import House
+from e2e.recorder import Recorder
+from keyhouse.console.policy import POLICY
 
-pytestmark = pytest.mark.timeout(240)
-AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-PAGES = (
-    "/api-keys",
-    "/api-keys/new",
-    "/api-keys/{key}",
-    "/api-keys/{key}/edit",
-    "/api-keys/{key}/rotate",
-    "/api-keys/{key}/revoke",
-    "/calls",
-    "/calls/{call}",
-    "/usage",
-    "/performance",
-    "/costs",
-    "/costs/statement",
-    "/limits",
-    "/limits/new",
-    "/limits/replay",
-    "/playground",
-    "/quickstart",
-    "/help",
-    "/members",
-    "/members/invite",
-    "/members/{person}",
-    "/members/{person}/remove",
-    "/members/roles",
-    "/members/roles/new",
+pytestmark = pytest.mark.timeout(300)
+
+SEATS: Final[tuple[tuple[str, int, Scheme], ...]] = (
+    ("owner", 1440, "light"),
+    ("owner", 390, "dark"),
+    ("reader", 1440, "dark"),
+    ("manager", 390, "light"),
+    ("member", 390, "dark"),
+    ("viewer", 1440, "light"),
 )
+"""So that every page is seen at both widths and in both schemes."""
+
+ALL_SEATS: Final = tuple(product(ROLES, (1440, 390), ("light", "dark")))
+MAY_CREATE = ("owner", "manager", "member")
+EXAMINED_FOR_ALL = ("/api-keys", "/api-keys/{key_id}", "/audit-log", "/help", "/hygiene")
+"""Pages that look different to those who are not owners."""
 
 
-class Visitor:
-    """Someone who is signed in, and what their browser complained about."""
+class World(NamedTuple):
+    """A Keyhouse with a key, a call and a limit, and how to come in as each role."""
 
-    def __init__(self, browser: Browser, house: House, state: Any = None, **options: Any) -> None:
-        self.context: BrowserContext = browser.new_context(base_url=house.url, storage_state=state, **options)
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
-        self.complaints: list[str] = []
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
-
-    def _note(self, message: Any) -> None:
-        if message.type in {"error", "warning"} and "status of 422" not in message.text:
-            self.complaints.append(f"{message.type}: {message.text} ({self.page.url})")
-
-    def sign_in(self) -> None:
-        self.page.goto("/sign-in")
-        self.page.get_by_label("E-mail").fill("ada@example.com")
-        self.page.get_by_label("Password", exact=True).fill(PASSWORD)
-        self.page.get_by_role("button", name="Sign in").click()
-        expect(self.page.get_by_role("heading", name="API keys")).to_be_visible()
+    house: House
+    recorder: Recorder
+    ids: dict[str, str]
+    secrets: dict[str, str]
+    states: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    made = House(tmp_path_factory.mktemp("pages"))
-    made.init()
-    made.start()
-    yield made
-    made.stop()
+def browser() -> Iterator[Browser]:
+    with a_browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def owner(browser: Browser, house: House) -> Iterator[Visitor]:
-    """An owner at a desk who has asked the playground something, so that every page has numbers."""
-    made = Visitor(browser, house, viewport={"width": 1440, "height": 900}, locale="en-GB")
-    made.sign_in()
-    ask(made.page)
-    yield made
-    made.context.close()
+def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("pages")
+    house = House(folder)
+    house.init()
+    house.start()
+    with Recorder(house.port) as recorder, Admin(house) as admin:
+        key = admin.create_key("walked")
+        rotated = admin.rotate(key["id"], 86_400)
+        limit = admin.limit(("organization", admin.organization_id), "usd", "month", "100")
+        states = {}
+        for role in ROLES:
+            with Visitor(browser, recorder.url) as visitor:
+                if role == "owner":
+                    visitor.sign_in("ada@example.com", OWNERS_PASSWORD)
+                    ask(visitor.page)
+                else:
+                    visitor.join(invited(admin, role).replace(house.url, recorder.url))
+                states[role] = str(folder / f"{role}.json")
+                visitor.context.storage_state(path=states[role])
+        late = admin.ask("POST", "/invites", body={"email": "late@example.com", "role": "reader"})
+        clerk = {"role_name": "clerk", "permissions": ["api.organization.users.read"]}
+        (call,) = house.rows("SELECT id FROM calls")
+        (viewer,) = house.rows("SELECT id FROM users WHERE email = 'viewer@example.com'")
+        ids = {
+            "key_id": key["id"],
+            "call_id": call["id"],
+            "limit_id": limit["id"],
+            "invite_id": late["id"],
+            "user_id": viewer["id"],
+            "role_id": admin.ask("POST", "/roles", body=clerk)["id"],
+        }
+        secrets = {
+            "admin key": admin.admin_key,
+            "old secret": key["value"],
+            "new secret": rotated["value"],
+            "owner's password": OWNERS_PASSWORD,
+            "others' password": PASSWORD,
+            "invite": late["url"].rpartition("/")[2],
+        }
+        yield World(house, recorder, ids, secrets, states)
+    house.stop()
+
+
+def invited(admin: Admin, role: str) -> str:
+    """The link that lets someone in as this."""
+    inside = {"manager": "owner", "member": "member", "viewer": "viewer"}.get(role)
+    projects = [{"id": admin.project_id, "role": inside}] if inside else []
+    body = {"email": f"{role}@example.com", "role": "member" if inside else role, "projects": projects}
+    return str(admin.ask("POST", "/invites", body=body)["url"])
+
+
+@pytest.fixture
+def owner(browser: Browser, world: World) -> Iterator[Visitor]:
+    """The owner at a desk."""
+    with Visitor(browser, world.house.url, storage_state=world.states["owner"]) as made:
+        yield made
+    assert made.complaints == []
 
 
 def ask(page: Page) -> None:
@@ -96,34 +125,148 @@ def ask(page: Page) -> None:
     expect(page.locator("[data-figure='output']")).to_have_text(re.compile(r"^[1-9]\d*$"))
 
 
-def test_the_playground_asks_with_a_key_that_is_metered_and_seen_everywhere(owner: Visitor, house: House) -> None:
+def test_the_table_of_pages_has_every_page() -> None:
+    routes = {path for method, path in POLICY if method == "GET"}
+    listed = [page.route for page in PAGES]
+    assert len(set(listed)) == len(listed)
+    assert routes == {*listed, *OPEN_TO_ALL, *NO_PAGES}, "a page is walked once it stands in e2e/console_pages.py"
+    for wanted in (1440, 390, "light", "dark"):
+        assert any(wanted in seat for seat in SEATS if seat[0] == "owner"), "owners see every page"
+    assert {role for role, _, _ in SEATS} == set(ROLES)
+
+
+@pytest.mark.parametrize(("role", "width", "scheme"), SEATS)
+def test_each_role_sees_its_pages_and_is_told_of_the_others(
+    browser: Browser, world: World, role: str, width: int, scheme: Scheme
+) -> None:
+    walk_as(browser, world, role, width, scheme, examined=None if role == "owner" else EXAMINED_FOR_ALL)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("role", "width", "scheme"), ALL_SEATS)
+def test_each_role_sees_its_pages_at_every_width_and_in_every_scheme(
+    browser: Browser, world: World, role: str, width: int, scheme: Scheme
+) -> None:
+    walk_as(browser, world, role, width, scheme, examined=None)
+
+
+def walk_as(
+    browser: Browser, world: World, role: str, width: int, scheme: Scheme, *, examined: tuple[str, ...] | None
+) -> None:
+    """See every page as this role, then do what it may. axe-core looks at all that are `examined`, or at all."""
+    began = len(world.recorder.answers)
+    state = world.states[role]
+    with Visitor(browser, world.recorder.url, width=width, scheme=scheme, storage_state=state) as visitor:
+        for listed in PAGES:
+            see_one(visitor, listed, role, world.ids)
+            if examined is None or listed.route in examined:
+                visitor.examine(listed.route)
+        if role in MAY_CREATE:
+            made = create_and_disable(visitor, f"by {role} at {width}, {scheme}")
+        else:
+            made = ""
+            may_only_look(visitor, world.ids["key_id"])
+        cookies = {f"cookie {cookie['name']}": cookie["value"] for cookie in visitor.context.cookies()}
+    assert visitor.complaints == []
+    answers = world.recorder.answers[began:]
+    assert len(answers) > len(PAGES)
+    found = leaks(answers, world.secrets | {name: value for name, value in cookies.items() if len(value) > 8})
+    assert found == []
+    if made:
+        assert leaks(answers, {"made": made}) == [("made", "POST", "/api-keys")]
+
+
+def see_one(visitor: Visitor, listed: Listed, role: str, ids: dict[str, str]) -> None:
+    """See a page, or be told why not and what to do."""
+    path = listed.route.format(**ids)
+    if role in listed.missing:
+        page = visitor.see(path, 404)
+        expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("There is no .* in this organization"))
+        return
+    if role in listed.refused:
+        page = visitor.see(path, 403)
+        expect(page.get_by_text("can give you a role that has it: ada@example.com.")).to_be_visible()
+        return
+    page = visitor.see(path)
+    dialog = page.locator("dialog[open] h2")
+    title = dialog.first if dialog.count() else page.get_by_role("heading", level=1)
+    expect(title).to_have_text(re.compile(f"^{listed.title}$"))
+    email = "ada@example.com" if role == "owner" else f"{role}@example.com"
+    if page.locator("nav.pages").count():  # Who is asked for their password again has no menu.
+        expect(page.get_by_text(email).locator("visible=true").first).to_be_visible()
+
+
+def create_and_disable(visitor: Visitor, name: str) -> str:
+    """Make a key, find it in the list, and disable it; its secret."""
+    page = visitor.see("/api-keys")
+    page.get_by_role("link", name="Create key").click()
+    sheet = page.get_by_role("dialog", name="Create API key")
+    sheet.get_by_label("Name").fill(name)
+    sheet.get_by_role("button", name="Create key").click()
+    dialog = page.get_by_role("dialog", name="Store this secret now")
+    secret = (dialog.locator("#secret").text_content() or "").strip()
+    visitor.examine("the secret's dialog")
+    with page.expect_response("**/api-keys"):  # The list behind is asked for again.
+        dialog.get_by_role("link", name="I have stored it").click()
+    expect(page.get_by_role("link", name=name)).to_be_visible()
+    page.get_by_label(f"More for {name}").click()
+    page.get_by_role("button", name="Disable").click()
+    expect(page.get_by_text(f"{name} is disabled")).to_be_visible()
+    return secret
+
+
+def may_only_look(visitor: Visitor, key_id: str) -> None:
+    """Nothing is offered that this person may not do."""
+    page = visitor.see("/api-keys")
+    expect(page.get_by_role("link", name="walked")).to_be_visible()
+    expect(page.get_by_role("link", name="Create key")).to_have_count(0)
+    page = visitor.see(f"/api-keys/{key_id}")
+    for name in ("Rotate", "Edit", "End old secret now", "Set a limit"):
+        expect(page.get_by_role("link", name=name)).to_have_count(0)
+    expect(page.get_by_role("button", name="Disable")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (390, "light")])
+def test_pages_before_signing_in(browser: Browser, world: World, width: int, scheme: Scheme) -> None:
+    link = f"/invite/{world.secrets['invite']}"
+    statuses = {"/sign-in": 200, link: 200, "/invite/guess": 410, "/docs": 200, "/nothing": 404, "/set-up": 200}
+    with Visitor(browser, world.recorder.url, width=width, scheme=scheme) as visitor:
+        for path, status in statuses.items():
+            visitor.see(path, status)
+            visitor.examine(path)
+        visitor.page.goto("/api-keys")
+        expect(visitor.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_the_playground_asks_with_a_key_that_is_metered_and_seen_everywhere(owner: Visitor, world: World) -> None:
     page = owner.page
     ask(page)
     page.get_by_role("button", name="View code").click()
     code = page.get_by_role("dialog", name="The same call as code")
-    for words in (f"{house.url}/v1", "keyhouse-demo", "Answer shortly.", "What is this?"):
+    for words in (f"{world.house.url}/v1", "keyhouse-demo", "Answer shortly.", "What is this?"):
         expect(code).to_contain_text(words)
     page.keyboard.press("Escape")
     page.locator("[data-figure='call'] a").click()
     expect(
         page.get_by_text("The upstream reported what was used; times its price, that is the charge.")
     ).to_be_visible()
-    assert {call["agent"] for call in house.rows("SELECT agent FROM calls")} == {"Keyhouse playground"}
+    assert {call["agent"] for call in world.house.rows("SELECT agent FROM calls")} == {"Keyhouse playground"}
     for path, words in (("/usage?by=api_key_id", "Playground"), ("/calls", "Playground"), ("/api-keys", "Playground")):
         page.goto(path)
         expect(page.get_by_text(words, exact=True).first).to_be_visible()
     page.goto("/quickstart?since=0")
     expect(page.get_by_text("The call arrived")).to_be_visible()
     # A session alone opens nothing at the gateway.
-    refusal = page.request.post(f"{house.url}/v1/chat/completions", data={"model": "keyhouse-demo", "messages": []})
+    asked = {"model": "keyhouse-demo", "messages": []}
+    refusal = page.request.post(f"{world.house.url}/v1/chat/completions", data=asked)
     assert refusal.status == 401
     secret = re.compile(r"sk-kh_[0-9A-Za-z]{10}_[0-9A-Za-z]{38}")
-    assert house.child is not None
-    assert not secret.search(house.child.said)
-    assert owner.complaints == []
+    assert world.house.child is not None
+    assert not secret.search(world.house.child.said)
 
 
-def test_quickstart_turns_green_by_itself(owner: Visitor, house: House) -> None:
+def test_quickstart_turns_green_by_itself(owner: Visitor) -> None:
     page = owner.page
     page.goto("/quickstart")
     expect(page.get_by_text("Waiting for your first call")).to_be_visible()
@@ -134,7 +277,6 @@ def test_quickstart_turns_green_by_itself(owner: Visitor, house: House) -> None:
     expect(other.locator("[data-state]")).to_have_text("Answered")
     other.close()
     expect(page.get_by_text("The call arrived")).to_be_visible()
-    assert owner.complaints == []
 
 
 def test_a_limit_is_set_changed_replayed_and_deleted(owner: Visitor) -> None:
@@ -143,9 +285,11 @@ def test_a_limit_is_set_changed_replayed_and_deleted(owner: Visitor) -> None:
     page.get_by_role("link", name="Set a limit").first.click()
     sheet = page.get_by_role("dialog", name="Set a limit")
     sheet.get_by_label("At most").fill("1,000")
+    sheet.get_by_label("In", exact=True).select_option("day")
     sheet.get_by_role("button", name="Set limit").click()
     expect(page.get_by_role("row", name=re.compile(r"Acme.*\$1,000"))).to_be_visible()
-    page.get_by_label(re.compile("More for the limit on Acme")).click()
+    row = page.get_by_role("row", name=re.compile(r"\$1,000"))
+    row.get_by_label(re.compile("More for the limit on Acme")).click()
     page.get_by_role("link", name="Change…").click()
     page.get_by_role("dialog").get_by_label("At most").fill("2000")
     page.get_by_role("button", name="Change limit").click()
@@ -157,57 +301,20 @@ def test_a_limit_is_set_changed_replayed_and_deleted(owner: Visitor) -> None:
     page.get_by_role("button", name="Replay 7 days").click()
     expect(page.get_by_role("heading", name=re.compile(r"About \d+ of \d+ requests? refused"))).to_be_visible()
     page.goto("/limits")
-    page.get_by_label(re.compile("More for the limit on Acme")).click()
+    row = page.get_by_role("row", name=re.compile(r"\$2,000"))
+    row.get_by_label(re.compile("More for the limit on Acme")).click()
     page.get_by_role("link", name="Delete…").click()
     page.get_by_role("button", name="Delete limit").click()
-    expect(page.get_by_text("No limits yet")).to_be_visible()
-    assert owner.complaints == []
+    expect(page.get_by_text("$2,000", exact=True)).to_have_count(0)
 
 
-def test_axe_finds_nothing_and_nothing_is_too_wide_on_any_page(browser: Browser, owner: Visitor, house: House) -> None:
-    (call,) = house.rows("SELECT id, key_id FROM calls ORDER BY id LIMIT 1")
-    state = owner.context.storage_state()
-    found: list[str] = []
-    for width, scheme in ((1440, "light"), (390, "dark")):
-        viewport = {"width": width, "height": 900}
-        visitor = Visitor(browser, house, state, viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
-        page = visitor.page
-        for path in PAGES:
-            page.goto(path.format(key=call["key_id"], call=call["id"], person=house.established["user_id"]))
-            if page.locator(".plot").count():
-                expect(page.locator(".plot svg").first).to_be_visible()
-            wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            found += [f"{path} at {width} is {wider} pixels too wide"] if wider > 0 else []
-            found += [f"{path} at {width}, {scheme}: {one}" for one in _violations(page)]
-        found += visitor.complaints
-        visitor.context.close()
-    assert found == []
-
-
-def _violations(page: Page) -> list[str]:
-    """What axe-core finds. It is put in by the browser's own means: the page's policy would refuse a script."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in result["violations"]]
-
-
-def test_the_playground_and_limits_work_without_javascript(browser: Browser, owner: Visitor, house: House) -> None:
-    visitor = Visitor(browser, house, owner.context.storage_state(), java_script_enabled=False)
-    page = visitor.page
-    page.goto("/playground")
-    page.get_by_label("Message").fill("Without a script?")
-    page.get_by_role("button", name="Send").click()
-    assert "This is Keyhouse's built-in demo" in page.locator("main").inner_text()
-    page.goto("/limits/new")
-    page.get_by_label("At most").fill("5")
-    page.get_by_role("button", name="Set limit").click()
-    assert "$5" in page.locator("main").inner_text()
-    page.get_by_label(re.compile("More for the limit on Acme")).click()
-    page.get_by_role("link", name="Delete…").click()
-    page.get_by_role("button", name="Delete limit").click()
-    assert "No limits yet" in page.locator("main").inner_text()
-    for path in ("/usage", "/performance", "/costs"):
-        page.goto(path)
-        assert page.locator("table").count()
-        assert page.locator(".plot:visible").count() == 0
-    visitor.context.close()
+def test_whose_key_it_is_is_told_without_the_secret_coming_back(browser: Browser, world: World) -> None:
+    began = len(world.recorder.answers)
+    with Visitor(browser, world.recorder.url, storage_state=world.states["owner"]) as visitor:
+        page = visitor.see("/help")
+        page.locator("form[action='/help'] input[name]:not([type=hidden])").fill(world.secrets["new secret"])
+        page.locator("form[action='/help'] button[type=submit]").click()
+        expect(page.get_by_role("link", name="walked")).to_be_visible()
+        visitor.examine("/help with an answer")
+    assert visitor.complaints == []
+    assert leaks(world.recorder.answers[began:], world.secrets) == []

@@ -1,4 +1,4 @@
-"""The main job in a real browser on a phone, at night: from the one-time link to the first answer, and to the key's end.
+"""The main job in a real browser, on a phone at night: from the one-time link to the first answer, and to the end.
 
 Chromium drives the real server with its built-in demo model. Whatever the browser complains about on the way, a
 script's error or a refused style, fails the walk. At a desk the same is done by keyboard (`test_console_keyboard.py`).
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.browsing import PASSWORD, Visitor, a_browser
 from playwright.sync_api import Browser, expect
 
+from e2e.browsing import PASSWORD, Visitor, a_browser
 from e2e.processes import House
 
 EMAIL = "mira@meridian.example"

@@ -1,0 +1,81 @@
+"""Every page of the console, in a table: what stands at its top, and who is told that they may not see it.
+
+A page that is not listed here fails the walk (`test_console_pages.py`).
+"""
+
+from typing import Final, NamedTuple
+
+ROLES: Final = ("owner", "reader", "manager", "member", "viewer")
+"""Of the organization: owner and reader. The others are members of it, and of its project owner, member and viewer."""
+
+
+class Listed(NamedTuple):
+    """A page by its route; `{key}`, `{call}` and `{limit}` stand for things that are there.
+
+    `title` is its heading, or its dialog's, as a regular expression. `refused` are the roles, of ROLES, that are told
+    who could show it, and `missing` those to whom it is not there.
+    """
+
+    route: str
+    title: str
+    refused: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+IN_PROJECTS: Final = ("manager", "member", "viewer")
+OTHERS_KEYS: Final = ("member",)
+"""Members see their own keys."""
+
+NOT_OWNER: Final = ("reader", *IN_PROJECTS)
+
+PAGES: Final = (
+    Listed("/api-keys", "API keys"),
+    Listed("/api-keys/new", "Create API key"),
+    Listed("/api-keys/{key_id}", "walked", missing=OTHERS_KEYS),
+    Listed("/api-keys/{key_id}/edit", "Edit walked", missing=OTHERS_KEYS),
+    Listed("/api-keys/{key_id}/rotate", "Rotate walked", missing=OTHERS_KEYS),
+    Listed("/api-keys/{key_id}/end-old-secret", "End the old secret of walked", missing=OTHERS_KEYS),
+    Listed("/api-keys/{key_id}/revoke", "Revoke walked", missing=OTHERS_KEYS),
+    Listed("/calls", "Calls", IN_PROJECTS),
+    Listed("/calls/{call_id}", r"call_\w+", IN_PROJECTS),
+    Listed("/usage", "Usage"),
+    Listed("/performance", "Performance", IN_PROJECTS),
+    Listed("/costs", "Costs", IN_PROJECTS),
+    Listed("/costs/statement", r"\w+ \d{4}", IN_PROJECTS),
+    Listed("/limits", "Limits", IN_PROJECTS),
+    Listed("/limits/new", "Set a limit", NOT_OWNER),
+    Listed("/limits/{limit_id}/edit", "Change a limit", NOT_OWNER),
+    Listed("/limits/{limit_id}/delete", "Delete the limit on Acme", NOT_OWNER),
+    Listed("/limits/replay", r"What would a limit have refused\?", IN_PROJECTS),
+    Listed("/playground", "Playground"),
+    Listed("/quickstart", "Quickstart"),
+    Listed("/hygiene", "Hygiene"),
+    Listed("/audit-log", "Audit log", IN_PROJECTS),
+    Listed("/audit-log/check", "The log is whole", IN_PROJECTS),
+    Listed("/members", "Members"),
+    Listed("/members/invite", "Invite someone", NOT_OWNER),
+    Listed("/members/invites/{invite_id}/delete", "Take back the invite of late@example.com", NOT_OWNER),
+    Listed("/members/{user_id}", "viewer@example.com"),
+    Listed("/members/{user_id}/remove", "Remove viewer@example.com", NOT_OWNER),
+    Listed("/members/roles", "Roles", IN_PROJECTS),
+    Listed("/members/roles/new", "Make a role", NOT_OWNER),
+    Listed("/members/roles/{role_id}/edit", "Edit clerk", NOT_OWNER),
+    Listed("/members/roles/{role_id}/delete", "Delete the role clerk", NOT_OWNER),
+    Listed("/confirm", "Confirm it is you"),
+    Listed("/help", "I can.t find my key"),
+)
+
+OPEN_TO_ALL: Final = ("/", "/set-up", "/set-up/{token}", "/sign-in", "/invite/{token}", "/docs")
+"""Pages before signing in; the walks of set-up and of invites come by them."""
+
+NO_PAGES: Final = (
+    "/static/{path}",
+    "/favicon.svg",
+    "/openapi.json",
+    "/usage.csv",
+    "/performance.csv",
+    "/costs.csv",
+    "/costs/statement.csv",
+    "/playground/calls/{call_id}",
+)
+"""What is asked for and is no page: files, and parts of a page."""
