@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-from sqlalchemy import Connection
 
 from keyhouse import config
+from keyhouse.control.prices import WantedPrice, keep_prices
 from keyhouse.control.upstreams import row_of
 from keyhouse.core.bound import Ceilings
 from keyhouse.core.clock import Clock
@@ -26,7 +26,7 @@ from keyhouse.gateway.known_prices import known_models, known_price
 from keyhouse.gateway.routing import Auth, Deployment, Model, Routing, Upstream
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.store.engine import CATALOG, Database
-from keyhouse.store.prices import get_price, list_prices
+from keyhouse.store.prices import list_prices
 from keyhouse.store.served_models import StoredModel, list_models
 from keyhouse.store.upstreams import StoredUpstream, list_upstreams
 
@@ -118,7 +118,10 @@ class Catalog:
                 return
             now_ms = self._clock.now_ms()
             upstreams, models = self._merged(*found, now_ms)
-            kept = await self._database.write(lambda connection: _with_prices(connection, models, now_ms))
+            wanted = _wanted(models, now_ms)
+            prices = await keep_prices(self._database, wanted, now_ms)
+            by_place = {(each.model, each.upstream): price for each, price in zip(wanted, prices, strict=True)}
+            kept = _with_prices(models, by_place, now_ms)
             for deployment in (deployment for model in kept for deployment in model.deployments):
                 if deployment.price is not None:
                     self.prices[deployment.price.id] = deployment.price
@@ -278,17 +281,29 @@ def _known_price(upstream_model: str, now_ms: int) -> Price | None:
     return known_price(upstream_model, datetime.fromtimestamp(now_ms / 1000, UTC))
 
 
-def _with_prices(connection: Connection, models: list[Model], now_ms: int) -> list[Model]:
-    """The models with prices that have ids: what is configured wins over what is known."""
-    kept = []
+def _wanted(models: list[Model], now_ms: int) -> list[WantedPrice]:
+    """What the models shall cost: what is configured wins over what is known. Of what nobody knows there is none."""
+    wanted = []
     for model in models:
-        deployments = []
         for one in model.deployments:
             price, source = one.price, "configuration"
             if price is None:
                 price, source = _known_price(one.upstream_model, now_ms), "genai-prices"
             if price is not None:
-                price = get_price(connection, model.name, one.upstream.name, price, source, now_ms)
-            deployments.append(msgspec.structs.replace(one, price=price))
-        kept.append(msgspec.structs.replace(model, deployments=tuple(deployments), created_at_s=now_ms // 1000))
-    return kept
+                wanted.append(WantedPrice(model.name, one.upstream.name, price, source))
+    return wanted
+
+
+def _with_prices(models: list[Model], prices: Mapping[tuple[str, str], Price], now_ms: int) -> list[Model]:
+    """The models with these prices, by model and upstream."""
+    return [
+        msgspec.structs.replace(
+            model,
+            deployments=tuple(
+                msgspec.structs.replace(one, price=prices.get((model.name, one.upstream.name)))
+                for one in model.deployments
+            ),
+            created_at_s=now_ms // 1000,
+        )
+        for model in models
+    ]

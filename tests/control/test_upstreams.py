@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from given import FakeClock, seeded_entropy
+from given import AUDIT_KEY, FakeClock, seeded_entropy
 from given_control import House, a_house
 from given_engine import PostgresEngine
 from keyhouse.catalog import Catalog, Given, upstream_of
@@ -127,6 +127,7 @@ async def test_every_gateway_hears_of_a_change(cluster: Cluster, tmp_path: Path)
 async def _hears(house: House) -> None:
     address = cast("PostgresDatabase", house.database)._address
     elsewhere = PostgresDatabase(address.dsn, house.clock, seeded_entropy())
+    elsewhere.chain_with(AUDIT_KEY)
     catalog = Catalog(Given(), elsewhere, house.clock, SEALING)
     is_listening = asyncio.Event()
     keys: list[str] = []

@@ -36,6 +36,8 @@ NEAREST: Final[Mapping[Event, str]] = {
     Event.MODEL_UPDATED: "organization.updated",
     Event.ORGANIZATION_CREATED: "organization.updated",
     Event.POLICIES_UPDATED: "organization.updated",
+    Event.PRICE_CREATED: "organization.updated",
+    Event.PRICE_UPDATED: "organization.updated",
     Event.SPEND_ALERT_CREATED: "tenant.billing.alerts.updated",
     Event.SPEND_ALERT_CROSSED: "tenant.billing.alerts.updated",
     Event.SPEND_ALERT_DELETED: "tenant.billing.alerts.updated",

@@ -52,6 +52,8 @@ class Event(StrEnum):
     MODEL_UPDATED = "model.updated"
     ORGANIZATION_CREATED = "organization.created"
     POLICIES_UPDATED = "policies.updated"
+    PRICE_CREATED = "price.created"
+    PRICE_UPDATED = "price.updated"
     PROJECT_ARCHIVED = "project.archived"
     PROJECT_CREATED = "project.created"
     PROJECT_UPDATED = "project.updated"

@@ -29,14 +29,8 @@ def get_price(connection: Connection, model: str, upstream: str, price: Price, s
     The id of `price` is ignored.
     """
     take_turn(connection, Turn.PRICES)
-    newest = (
-        select(prices)
-        .where(prices.c.model == model, prices.c.upstream == upstream)
-        .order_by(prices.c.id.desc())
-        .limit(1)
-    )
-    row = connection.execute(newest).mappings().one_or_none()
-    if row is not None and (found := _price(row)) == msgspec.structs.replace(price, id=found.id):
+    found = find_newest_price(connection, model, upstream)
+    if found is not None and found == msgspec.structs.replace(price, id=found.id):
         return found
     fresh = (
         insert(prices)
@@ -44,6 +38,18 @@ def get_price(connection: Connection, model: str, upstream: str, price: Price, s
         .returning(prices.c.id)
     )
     return msgspec.structs.replace(price, id=connection.execute(fresh).scalar_one())
+
+
+def find_newest_price(connection: Connection, model: str, upstream: str) -> Price | None:
+    """What `model` costs at `upstream`; None if that was never said."""
+    newest = (
+        select(prices)
+        .where(prices.c.model == model, prices.c.upstream == upstream)
+        .order_by(prices.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(newest).mappings().one_or_none()
+    return None if row is None else _price(row)
 
 
 def find_price(connection: Connection, price_id: int) -> Price | None:
