@@ -48,6 +48,7 @@ from keyhouse.gateway.routing import Routing
 from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.ground import Ground, open_ground
 from keyhouse.identity.throttle import Throttle
+from keyhouse.ledger.auditor import audit
 from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.commit import GroupCommit
 from keyhouse.ledger.housekeeping import Kept
@@ -60,6 +61,7 @@ from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.catalog import CatalogQuestions
 from keyhouse.reporting.groups import GroupQuestions
+from keyhouse.reporting.health import HealthQuestions
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.people import PeopleQuestions
@@ -73,6 +75,7 @@ from keyhouse.store.books import Books
 from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.engine import Database, Unavailable
+from keyhouse.store.opening import address_of, look
 from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.store.sqlite import SqliteDatabase
 
@@ -142,7 +145,16 @@ async def open_house(
     invites = Invites(database, clock, entropy, ground.passwords, throttle, authenticator.forget)
     public_url = settings.server.public_url
     office = _office(ground, admin_keys, keys, invites, catalog, client, authenticator.forget, public_url)
-    desk = furnish(ground, office, throttle, catalog, lobby, print_setup_link)
+    health = HealthQuestions(
+        database,
+        clock,
+        ledger,
+        books.tally,
+        watch,
+        books.orphans,
+        partial(look, settings.database.url or address_of(data), audit),
+    )
+    desk = furnish(ground, office, throttle, catalog, lobby, health, authenticator.forget, print_setup_link)
     sources = Sources(ledger, books.tally, watch, housekeeping, books.orphans, statuses, catalog.routing)
     doors = Doors(
         gateway=lobby,

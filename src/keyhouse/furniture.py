@@ -8,6 +8,8 @@ from keyhouse.admin import described as admin_described
 from keyhouse.admin.office import Office
 from keyhouse.catalog import Catalog
 from keyhouse.console.desk import Desk
+from keyhouse.control.account import Accounts
+from keyhouse.control.organizations import Organizations
 from keyhouse.control.playground import Playground
 from keyhouse.control.sign_in import SignIn
 from keyhouse.doors import DESCRIBED, ASGIApp
@@ -16,6 +18,7 @@ from keyhouse.ground import Ground
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
 from keyhouse.reporting.costs import CostQuestions
+from keyhouse.reporting.health import HealthQuestions
 from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
@@ -23,7 +26,9 @@ from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.member_pages import MemberPages
 from keyhouse.reporting.names import Names
 from keyhouse.reporting.performance import PerformanceQuestions
+from keyhouse.reporting.project_pages import ProjectPages
 from keyhouse.reporting.replay import Replays
+from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.wire.openapi import document
 
 
@@ -39,6 +44,8 @@ def furnish(
     throttle: Throttle,
     catalog: Catalog,
     gateway_door: ASGIApp,
+    health: HealthQuestions,
+    on_change: Callable[[str], None],
     print_setup_link: Callable[[], None],
 ) -> Desk:
     """The desk."""
@@ -70,6 +77,14 @@ def furnish(
         limit_questions=office.limit_questions,
         limit_pages=LimitPages(database, clock),
         member_pages=MemberPages(database),
+        people_questions=office.people_questions,
+        accounts=Accounts(database, clock, ground.passwords, throttle, ground.keyring.reset),
+        organizations=Organizations(database, on_change),
+        projects=office.projects,
+        project_pages=ProjectPages(database),
+        model_permissions=office.model_permissions,
+        health=health,
+        engine="PostgreSQL" if isinstance(database, PostgresDatabase) else "SQLite",
         replays=Replays(database, clock),
         hygiene=Hygiene(database, clock),
         project_questions=office.project_questions,

@@ -15,25 +15,34 @@ from sqlalchemy import Connection, delete, update
 
 from given import AUDIT_KEY, FakeClock, a_database, quick_passwords, seeded_entropy
 from keyhouse.console import Desk, build
+from keyhouse.control.account import Accounts
 from keyhouse.control.assignments import Assignments
 from keyhouse.control.grantors import naming_owners
 from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
+from keyhouse.control.model_permissions import ModelPermissions
+from keyhouse.control.organizations import Organizations
 from keyhouse.control.people import People
 from keyhouse.control.playground import Playground
+from keyhouse.control.projects import Projects
 from keyhouse.control.roles import Roles
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.furniture import reference
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
+from keyhouse.ledger.auditor import audit
+from keyhouse.ledger.book import Ledger
+from keyhouse.ledger.commit import GroupCommit
+from keyhouse.ledger.watch import Watch
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.groups import GroupQuestions
+from keyhouse.reporting.health import HealthQuestions
 from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
@@ -41,15 +50,19 @@ from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.member_pages import MemberPages
 from keyhouse.reporting.names import Names
+from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.performance import PerformanceQuestions
+from keyhouse.reporting.project_pages import ProjectPages
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.replay import Replays
 from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.store import schema
+from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.sqlite import SqliteDatabase
 
 ORIGIN = "http://127.0.0.1:8080"
 PEPPER = b"p" * 32
+RESET_KEY = b"r" * 32
 PASSWORD = "tracks lemon fjord"
 EMAIL = "mira@meridian.example"
 
@@ -133,6 +146,13 @@ def secret_in(page: str) -> str:
     return html.unescape(found[1])
 
 
+def a_health(database: SqliteDatabase, clock: FakeClock) -> HealthQuestions:
+    """The questions about a ledger that serves no calls."""
+    commit = GroupCommit(SqliteBooks(database, clock), lambda _what, _error: None)
+    ledger, watch = Ledger(commit, clock, {}), Watch(database, clock, lambda _: None)
+    return HealthQuestions(database, clock, ledger, commit.tally, watch, lambda: 0, lambda: database.read(audit))
+
+
 async def nowhere(*_: object) -> None:
     """No gateway stands beside this console: what asks one is tried in tests/e2e."""
 
@@ -171,6 +191,14 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             groups=Groups(database, entropy, forgotten.append),
             group_questions=GroupQuestions(database),
             member_pages=MemberPages(database),
+            people_questions=PeopleQuestions(database),
+            accounts=Accounts(database, clock, passwords, Throttle(database, clock), RESET_KEY),
+            organizations=Organizations(database, forgotten.append),
+            projects=Projects(database, clock, entropy, forgotten.append),
+            project_pages=ProjectPages(database),
+            model_permissions=ModelPermissions(database, forgotten.append),
+            health=a_health(database, clock),
+            engine="SQLite",
             sessions=sessions,
             keys=keys,
             key_questions=KeyQuestions(database, clock),

@@ -15,6 +15,7 @@ from given_matrix import Line, Role, Rows, lines
 from keyhouse.control.keys import KeyDraft
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.policy import LimitDraft
+from keyhouse.identity.sessions import hash_of
 from keyhouse.store import schema
 from keyhouse.store.engine import Actor
 
@@ -85,6 +86,8 @@ class Walk:
         await self.console.database.write(lambda c: c.execute(insert(schema.projects).values(row)).rowcount)
         ids = {"key_id": key.key.id, "limit_id": limit.limit.id, "invite_id": invited.invite.id, "user_id": guest}
         ids |= {"role_id": held.id, "new_role_id": new.id, "call_id": call_id, "other_project_id": other}
+        session, _ = await self.session(guest, suffix)
+        ids |= {"session_id": hash_of(session).hex()}
         return ids | {"project_id": project, "token": "guess", "path": "nothing"}
 
     async def _member(self, suffix: str, name: str, role: str) -> str:

@@ -61,11 +61,27 @@ PAGES: Final = (
     Listed("/members/roles/new", "Make a role", NOT_OWNER),
     Listed("/members/roles/{role_id}/edit", "Edit clerk", NOT_OWNER),
     Listed("/members/roles/{role_id}/delete", "Delete the role clerk", NOT_OWNER),
+    Listed("/settings/account", "Account"),
+    Listed("/settings/organization", "General"),
+    Listed("/settings/projects", "Projects"),
+    Listed("/settings/projects/new", "New project", NOT_OWNER),
+    Listed("/settings/projects/{project_id}", "Default project"),
+    Listed("/settings/projects/{project_id}/archive", "Archive Default project"),
+    Listed("/settings/ledger", "Ledger", IN_PROJECTS),
     Listed("/confirm", "Confirm it is you"),
     Listed("/help", "I can.t find my key"),
 )
 
-OPEN_TO_ALL: Final = ("/", "/set-up", "/set-up/{token}", "/sign-in", "/invite/{token}", "/docs")
+OPEN_TO_ALL: Final = (
+    "/",
+    "/set-up",
+    "/set-up/{token}",
+    "/sign-in",
+    "/forgotten-password",
+    "/new-password/{token}",
+    "/invite/{token}",
+    "/docs",
+)
 """Pages before signing in; the walks of set-up and of invites come by them."""
 
 NO_PAGES: Final = (

@@ -84,6 +84,7 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "limit_id": limit["id"],
             "invite_id": late["id"],
             "user_id": viewer["id"],
+            "project_id": admin.project_id,
             "role_id": admin.ask("POST", "/roles", body=clerk)["id"],
         }
         secrets = {

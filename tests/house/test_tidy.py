@@ -72,6 +72,7 @@ WITHOUT_MIRROR: Final = frozenset(
         "admin/buckets.py",  # tests/admin/test_usage.py
         "admin/office.py",  # a dataclass; every admin test
         "console/member_page.py",  # tests/console/test_member_changes.py
+        "console/settings.py",  # tests/console/test_organization.py, tests/console/test_own_account.py
         "console/plots.py",  # structs; every view's tests
         "console/playground.py",  # tests/e2e/test_console_pages.py
         "console/quickstart.py",  # tests/e2e/test_console_pages.py
@@ -123,6 +124,8 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/pruning.py",  # tests/ledger/test_housekeeping.py
         "store/watch.py",  # tests/ledger/test_watch.py
         "store/member_pages.py",  # tests/reporting/test_member_pages.py
+        "store/project_pages.py",  # tests/console/test_projects.py
+        "reporting/project_pages.py",  # the same
         "store/limit_pages.py",  # tests/reporting/test_limit_pages.py
         "store/prices.py",  # tests/test_catalog.py
         "store/projects.py",  # e2e and faults

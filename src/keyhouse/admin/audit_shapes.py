@@ -35,6 +35,8 @@ NEAREST: Final[Mapping[Event, str]] = {
     Event.MODEL_PERMISSIONS_UPDATED: "project.updated",
     Event.MODEL_UPDATED: "organization.updated",
     Event.ORGANIZATION_CREATED: "organization.updated",
+    Event.PASSWORD_CHANGED: "user.updated",
+    Event.PASSWORD_RESET_LINK_MADE: "user.updated",
     Event.POLICIES_UPDATED: "organization.updated",
     Event.PRICE_CREATED: "organization.updated",
     Event.PRICE_UPDATED: "organization.updated",

@@ -61,6 +61,16 @@ For example:
     KEYHOUSE_API_KEY=$(cat key.txt) keyhouse doctor --model gpt-5-mini
 """
 
+_LET_IN: Final = """Make a one-time link by which someone chooses a new password, for 30 minutes.
+
+For an owner whom nobody else can let in: everybody else is given such a link by an owner, on the page of members. It
+reads the database and the master key, so it works where Keyhouse runs, also while it runs.
+
+For example:
+
+    keyhouse reset-password --data data --email ada@example.com
+"""
+
 _SCAN: Final = """Look for secrets of Keyhouse in files, git's history, logs or stdin. Ends with 1 if there are any.
 
 Binary files, .git folders and links are skipped.
@@ -109,6 +119,7 @@ app.command("keyhouse.cli.usage:costs", name="costs", help=_COSTS)
 app.command("keyhouse.cli.calls:calls_app", name="calls", help="Calls, and what each was charged for.")
 app.command("keyhouse.cli.audit:audit_app", name="audit", help="The audit log: who changed what, and is it whole.")
 app.command("keyhouse.cli.doctor:doctor", name="doctor", help=_DOCTOR)
+app.command("keyhouse.cli.reset_password:reset_password", name="reset-password", help=_LET_IN)
 app.command("keyhouse.cli.scan:scan", name="scan", help=_SCAN)
 app.command("keyhouse.cli.ledger:ledger_app", name="ledger", help="Check the books.")
 app.command("keyhouse.cli.demo:demo_app", name="demo", help="A made-up organization, to look at and to measure.")

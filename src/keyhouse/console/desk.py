@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyhouse.console.inside import Gateway
+from keyhouse.control.account import Accounts
 from keyhouse.control.assignments import Assignments
 from keyhouse.control.grantors import Lacking
 from keyhouse.control.groups import Groups
 from keyhouse.control.invites import Invites
 from keyhouse.control.keys import Keys
 from keyhouse.control.limits import Limits
+from keyhouse.control.model_permissions import ModelPermissions
+from keyhouse.control.organizations import Organizations
 from keyhouse.control.people import People
 from keyhouse.control.playground import Playground
+from keyhouse.control.projects import Projects
 from keyhouse.control.roles import Roles
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
@@ -24,13 +28,16 @@ from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
 from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.groups import GroupQuestions
+from keyhouse.reporting.health import HealthQuestions
 from keyhouse.reporting.hygiene import Hygiene
 from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.member_pages import MemberPages
+from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.performance import PerformanceQuestions
+from keyhouse.reporting.project_pages import ProjectPages
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.replay import Replays
 from keyhouse.reporting.usage import UsageQuestions
@@ -46,6 +53,7 @@ class Desk:
     `naming_owners` adds to a refusal who can grant what is lacking.
     `reference` is the description of the whole API in OpenAPI.
     `gateway` is the data plane's own door, for what the playground asks.
+    `engine` is what the database is called.
     `print_setup_link` makes a new one-time link and prints it where the server runs.
     """
 
@@ -59,6 +67,14 @@ class Desk:
     groups: Groups
     group_questions: GroupQuestions
     member_pages: MemberPages
+    people_questions: PeopleQuestions
+    accounts: Accounts
+    organizations: Organizations
+    projects: Projects
+    project_pages: ProjectPages
+    model_permissions: ModelPermissions
+    health: HealthQuestions
+    engine: str
     sessions: Sessions
     keys: Keys
     key_questions: KeyQuestions

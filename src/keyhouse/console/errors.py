@@ -27,6 +27,7 @@ _STATUS: Final[Mapping[Code, int]] = {
     Code.SETUP_DONE: HTTPStatus.GONE,
     Code.SETUP_LINK_INVALID: HTTPStatus.GONE,
     Code.INVITE_INVALID: HTTPStatus.GONE,
+    Code.RESET_LINK_INVALID: HTTPStatus.GONE,
     Code.SIGN_IN_THROTTLED: HTTPStatus.TOO_MANY_REQUESTS,
 }
 _WORDS: Final = {

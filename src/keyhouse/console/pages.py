@@ -47,6 +47,7 @@ MENU: Final = (
         Place("Members", "/members", "users"),
         Place("Hygiene", "/hygiene", "shield-check"),
         Place("Audit log", "/audit-log", "scroll-text"),
+        Place("Settings", "/settings/account", "settings"),
     ),
     (Place("Help", "/help", "circle-question-mark"),),
 )

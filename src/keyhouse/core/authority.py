@@ -47,6 +47,8 @@ class Task(StrEnum):
     ROLES_READ = "api.organization.roles.read"
     SERVICE_ACCOUNTS = "api.organization.projects.service_accounts.write"
     SERVICE_ACCOUNTS_READ = "api.organization.projects.service_accounts.read"
+    SETTINGS = "api.organization.settings.write"
+    SETTINGS_READ = "api.organization.settings.read"
     SPEND_ALERTS = "api.organization.projects.spend_alerts.write"
     SPEND_ALERTS_READ = "api.organization.projects.spend_alerts.read"
     UPSTREAMS = "api.organization.upstreams.write"

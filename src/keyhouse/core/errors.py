@@ -74,6 +74,7 @@ class Code(StrEnum):
     NOT_PERMITTED = "not_permitted"
     SETUP_DONE = "setup_done"
     INVITE_INVALID = "invite_invalid"
+    RESET_LINK_INVALID = "reset_link_invalid"
     SETUP_LINK_INVALID = "setup_link_invalid"
 
     INTERNAL = "internal"

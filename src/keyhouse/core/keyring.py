@@ -9,12 +9,13 @@ from keyhouse.core.sealing import SealingKey
 
 
 class Keyring(msgspec.Struct, frozen=True):
-    """`pepper` keys the digests of API keys' secrets, `audit` the audit log's chain, `sealing` encrypts credentials;
-    `check` recognizes the master key and reveals nothing of it.
+    """`pepper` keys the digests of API keys' secrets, `audit` the audit log's chain, `reset` signs links for a new
+    password, `sealing` encrypts credentials; `check` recognizes the master key and reveals nothing of it.
     """
 
     pepper: bytes
     audit: bytes
+    reset: bytes
     check: bytes
     sealing: SealingKey
 
@@ -27,6 +28,7 @@ def derive(master_key: bytes) -> Keyring:
     return Keyring(
         pepper=_derived(master_key, b"keyhouse pepper 1"),
         audit=_derived(master_key, b"keyhouse audit 1"),
+        reset=_derived(master_key, b"keyhouse reset 1"),
         check=_derived(master_key, b"keyhouse check 1"),
         sealing=SealingKey("1", _derived(master_key, b"keyhouse sealing 1")),
     )

@@ -87,7 +87,7 @@ class Sessions:
         rows.insert_session(
             connection,
             rows.NewSession(
-                id_hash=_hash(cookie),
+                id_hash=hash_of(cookie),
                 user_id=user_id,
                 organization_id=organization_id,
                 csrf_token=_text(self._entropy(COOKIE_BYTES)),
@@ -102,7 +102,7 @@ class Sessions:
 
     async def find(self, cookie: str) -> Session | None:
         """The living session of this cookie, noting once a minute that it was used; None for anything else."""
-        id_hash = _hash(cookie)
+        id_hash = hash_of(cookie)
         row, held = await self._database.read(lambda connection: _find(connection, id_hash))
         now_ms = self._clock.now_ms()
         if row is None or not _is_alive(row, now_ms):
@@ -112,13 +112,18 @@ class Sessions:
         fields = {field: getattr(row, field) for field in Session.__struct_fields__ if field != "grants"}
         return Session(**fields, grants=held)
 
+    async def running(self, user_id: str) -> tuple[rows.NewSession, ...]:
+        """This user's sessions that may still be used, the last used first."""
+        now_ms = self._clock.now_ms()
+        return await self._database.read(lambda c: rows.list_running(c, user_id, now_ms, now_ms - IDLE_MS))
+
     async def end(self, cookie: str) -> None:
         """End this session, if it is running."""
         await self._database.write(lambda connection: self.end_in(connection, cookie))
 
     def end_in(self, connection: Connection, cookie: str) -> bool:
         """`end` inside the caller's transaction; whether it was running."""
-        return rows.update_session_ended(connection, _hash(cookie), self._clock.now_ms())
+        return rows.update_session_ended(connection, hash_of(cookie), self._clock.now_ms())
 
     async def end_all(self, user_id: str) -> int:
         """End every session of this user; how many were running."""
@@ -144,6 +149,6 @@ def _text(random: bytes) -> str:
     return base64.urlsafe_b64encode(random).rstrip(b"=").decode()
 
 
-def _hash(cookie: str) -> bytes:
+def hash_of(cookie: str) -> bytes:
     """A fast hash is right for 256 random bits (OWASP ASVS 5, 6.5.2)."""
     return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).digest()

@@ -58,6 +58,11 @@ class Ledger:
         """How many calls of this gateway are running."""
         return len(self._open)
 
+    @property
+    def waiting(self) -> int:
+        """How many reservations and closings are not in a batch yet."""
+        return self._commit.waiting
+
     def hold(self, opening: Opening, need: Need) -> "Hold":
         """A hold for this call; entering it raises Refusal if the key is dead or a limit is full."""
         if self.is_stopping:

@@ -52,6 +52,11 @@ class GroupCommit:
         self.is_well = True
         self.tally = Tally()
 
+    @property
+    def waiting(self) -> int:
+        """How many reservations and closings are not in a batch yet."""
+        return len(self._queue)
+
     def submit(self, reserve: Reserve) -> asyncio.Future[Verdict]:
         """Queue a reservation. The future has its verdict once that is durable; it raises Refusal if it cannot be."""
         future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()

@@ -1,10 +1,11 @@
 """What a database says of itself, for whoever looks for what is wrong. It only reads."""
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from keyhouse.store.installation import find_master_key_check
 from keyhouse.store.migrations import revision
+from keyhouse.store.schema import instances
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -29,3 +30,21 @@ def examine(connection: Connection) -> Health:
     standby = bool(connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one())
     now_ms = connection.execute(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")).scalar_one()
     return Health(engine, found, check, standby, int(now_ms))
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """A gateway that was not declared dead. On SQLite the only one does not beat."""
+
+    id: int
+    started_at_ms: int
+    heartbeat_at_ms: int
+
+
+def list_gateways(connection: Connection) -> tuple[Gateway, ...]:
+    """The gateways of this database that live, oldest first."""
+    rows = connection.execute(
+        select(instances.c.id, instances.c.started_at_ms, instances.c.heartbeat_at_ms)
+        .where(instances.c.dead_at_ms.is_(None))
+        .order_by(instances.c.id)
+    )
+    return tuple(Gateway(*row) for row in rows)

@@ -193,6 +193,12 @@ def list_ids(connection: Connection, organization_id: str, project_id: str) -> t
     return tuple(connection.execute(statement).scalars())
 
 
+def list_all_ids(connection: Connection, organization_id: str) -> tuple[str, ...]:
+    """The ids of an organization's keys for models that are not revoked."""
+    statement = select(keys.c.id).where(keys.c.organization_id == organization_id, keys.c.revoked_at_ms.is_(None))
+    return tuple(connection.execute(statement).scalars())
+
+
 def list_owned_ids(connection: Connection, organization_id: str, owner_id: str) -> tuple[str, ...]:
     """The ids of an owner's keys, admin keys too, that are not revoked."""
     return tuple(connection.execute(select(keys.c.id).where(*_owned(organization_id, owner_id))).scalars())

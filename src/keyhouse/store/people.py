@@ -98,6 +98,15 @@ def insert_organization(connection: Connection, organization: Organization) -> N
     connection.execute(insert(organizations).values(msgspec.structs.asdict(organization)))
 
 
+def update_organization(connection: Connection, organization: Organization) -> None:
+    """Write what may change of an organization: its name and its time zone."""
+    connection.execute(
+        update(organizations)
+        .where(organizations.c.id == organization.id)
+        .values(name=organization.name, time_zone=organization.time_zone)
+    )
+
+
 def insert_member(connection: Connection, member: Member, password_hash: str | None) -> None:
     """Add a new user and make it a member; raises sqlalchemy's IntegrityError if the e-mail address is taken."""
     connection.execute(

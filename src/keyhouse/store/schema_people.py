@@ -128,19 +128,6 @@ invites = Table(
     Column("deleted_at_ms", BigInteger),
 )
 
-password_resets = Table(
-    "password_resets",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
-    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
-    Column("token_hash", LargeBinary, nullable=False, unique=True),
-    Column("created_at_ms", BigInteger, nullable=False),
-    Column("created_by", Text, nullable=False),
-    Column("expires_at_ms", BigInteger, nullable=False),
-    Column("ended_at_ms", BigInteger),
-)
-
 sessions = Table(
     "sessions",
     METADATA,

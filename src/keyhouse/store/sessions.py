@@ -113,14 +113,39 @@ def update_session_ended(connection: Connection, id_hash: bytes, now_ms: int) ->
     return bool(result.rowcount)
 
 
-def update_sessions_ended(connection: Connection, user_id: str, now_ms: int) -> int:
-    """End every session of a user; how many were running."""
+def update_sessions_ended(connection: Connection, user_id: str, now_ms: int, *, kept: bytes = b"") -> int:
+    """End every session of a user, but the one with the hash `kept`; how many were running."""
     result = connection.execute(
         update(sessions)
-        .where(sessions.c.user_id == user_id, sessions.c.ended_at_ms.is_(None))
+        .where(sessions.c.user_id == user_id, sessions.c.id_hash != kept, sessions.c.ended_at_ms.is_(None))
         .values(ended_at_ms=now_ms)
     )
     return int(result.rowcount)
+
+
+def update_one_ended(connection: Connection, user_id: str, id_hash: bytes, now_ms: int) -> bool:
+    """End one session of a user; whether it was theirs and still running."""
+    result = connection.execute(
+        update(sessions)
+        .where(sessions.c.id_hash == id_hash, sessions.c.user_id == user_id, sessions.c.ended_at_ms.is_(None))
+        .values(ended_at_ms=now_ms)
+    )
+    return bool(result.rowcount)
+
+
+def list_running(connection: Connection, user_id: str, now_ms: int, seen_since_ms: int) -> tuple[NewSession, ...]:
+    """The sessions of a user that may still be used: not ended, not expired, used since then. The last used first."""
+    rows = connection.execute(
+        select(*(sessions.c[name] for name in NewSession.__struct_fields__))
+        .where(
+            sessions.c.user_id == user_id,
+            sessions.c.ended_at_ms.is_(None),
+            sessions.c.expires_at_ms > now_ms,
+            sessions.c.last_seen_at_ms > seen_since_ms,
+        )
+        .order_by(sessions.c.last_seen_at_ms.desc(), sessions.c.id_hash)
+    )
+    return tuple(NewSession(**row) for row in rows.mappings())
 
 
 def delete_sessions(connection: Connection, before_ms: int) -> None:

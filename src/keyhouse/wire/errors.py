@@ -64,6 +64,7 @@ def form(refusal: Refusal) -> Form:  # noqa: C901, PLR0912  one table, which the
         case (
             Code.SETUP_LINK_INVALID
             | Code.INVITE_INVALID
+            | Code.RESET_LINK_INVALID
             | Code.CROSS_SITE
             | Code.NOT_PERMITTED
             | Code.ENDPOINT_NOT_ALLOWED
