@@ -31,6 +31,7 @@ from keyhouse.control.roles import Roles
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.furniture import reference
+from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
 from keyhouse.ledger.auditor import audit
@@ -167,62 +168,74 @@ def _premises() -> tuple[Desk, Any]:
     return desk, build(desk)
 
 
+def verbs(database: SqliteDatabase, clock: FakeClock, passwords: Passwords, forgotten: list[str]) -> dict[str, Any]:
+    """What pages do. `forgotten` is told of every key that a change concerns."""
+    entropy, forget, throttle = seeded_entropy(11), forgotten.append, Throttle(database, clock)
+    sessions = Sessions(database, clock, entropy)
+    keys = Keys(database, clock, entropy, PEPPER, forget)
+    return {
+        "setup": Setup(database, clock, entropy, passwords, PEPPER),
+        "sign_in": SignIn(database, clock, passwords, sessions, throttle),
+        "sessions": sessions,
+        "accounts": Accounts(database, clock, passwords, throttle, RESET_KEY),
+        "invites": Invites(database, clock, entropy, passwords, throttle, forget),
+        "people": People(database, forget),
+        "roles": Roles(database, entropy, forget),
+        "assignments": Assignments(database, forget),
+        "groups": Groups(database, entropy, forget),
+        "organizations": Organizations(database, forget),
+        "projects": Projects(database, clock, entropy, forget),
+        "model_permissions": ModelPermissions(database, forget),
+        "keys": keys,
+        "playground": Playground(database, clock, keys),
+        "limits": Limits(database, clock, entropy),
+        "clock": clock,
+        "entropy": entropy,
+    }
+
+
+def questions(database: SqliteDatabase, clock: FakeClock) -> dict[str, Any]:
+    """What pages show."""
+    usage, limit_questions = UsageQuestions(database), LimitQuestions(database, clock)
+    return {
+        "group_questions": GroupQuestions(database),
+        "member_pages": MemberPages(database),
+        "people_questions": PeopleQuestions(database),
+        "project_pages": ProjectPages(database),
+        "project_questions": ProjectQuestions(database),
+        "health": a_health(database, clock),
+        "key_questions": KeyQuestions(database, clock),
+        "inspections": Inspections(database, clock, PEPPER),
+        "usage_questions": usage,
+        "call_questions": CallQuestions(database, clock),
+        "caller_questions": CallerQuestions(database, clock),
+        "audit_questions": AuditQuestions(database, AUDIT_KEY),
+        "performance_questions": PerformanceQuestions(database),
+        "cost_questions": CostQuestions(usage, limit_questions, clock),
+        "limit_questions": limit_questions,
+        "limit_pages": LimitPages(database, clock),
+        "replays": Replays(database, clock),
+        "hygiene": Hygiene(database, clock),
+        "naming_owners": partial(naming_owners, database),
+        "names": Names(database).names,
+    }
+
+
 @asynccontextmanager
 async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
     """A console that nobody has set up."""
     database = a_database(folder, clock)
-    entropy = seeded_entropy(11)
     forgotten: list[str] = []
     printed: list[str] = []
     with ThreadPoolExecutor(1) as executor:
-        passwords = quick_passwords(executor)
-        setup = Setup(database, clock, entropy, passwords, PEPPER)
-        sessions = Sessions(database, clock, entropy)
-        keys = Keys(database, clock, entropy, PEPPER, forgotten.append)
-        usage, limit_questions = UsageQuestions(database), LimitQuestions(database, clock)
         desk = Desk(
+            **verbs(database, clock, quick_passwords(executor), forgotten),
+            **questions(database, clock),
             reference=reference(),
-            setup=setup,
-            sign_in=SignIn(database, clock, passwords, sessions, Throttle(database, clock)),
-            invites=Invites(database, clock, entropy, passwords, Throttle(database, clock), forgotten.append),
-            people=People(database, forgotten.append),
-            roles=Roles(database, entropy, forgotten.append),
-            assignments=Assignments(database, forgotten.append),
-            groups=Groups(database, entropy, forgotten.append),
-            group_questions=GroupQuestions(database),
-            member_pages=MemberPages(database),
-            people_questions=PeopleQuestions(database),
-            accounts=Accounts(database, clock, passwords, Throttle(database, clock), RESET_KEY),
-            organizations=Organizations(database, forgotten.append),
-            projects=Projects(database, clock, entropy, forgotten.append),
-            project_pages=ProjectPages(database),
-            model_permissions=ModelPermissions(database, forgotten.append),
-            health=a_health(database, clock),
-            engine="SQLite",
-            sessions=sessions,
-            keys=keys,
-            key_questions=KeyQuestions(database, clock),
-            inspections=Inspections(database, clock, PEPPER),
-            usage_questions=usage,
-            playground=Playground(database, clock, keys),
             gateway=nowhere,
-            call_questions=CallQuestions(database, clock),
-            caller_questions=CallerQuestions(database, clock),
-            audit_questions=AuditQuestions(database, AUDIT_KEY),
-            performance_questions=PerformanceQuestions(database),
-            cost_questions=CostQuestions(usage, limit_questions, clock),
-            limits=Limits(database, clock, entropy),
-            limit_questions=limit_questions,
-            limit_pages=LimitPages(database, clock),
-            replays=Replays(database, clock),
-            hygiene=Hygiene(database, clock),
-            project_questions=ProjectQuestions(database),
-            naming_owners=partial(naming_owners, database),
-            names=Names(database).names,
+            engine="SQLite",
             models=lambda: ["keyhouse-demo", "tiny-1"],
             upstream_note="The built-in demo model answers.",
-            clock=clock,
-            entropy=entropy,
             public_url=None,
             print_setup_link=lambda: printed.append("link"),
         )

@@ -34,7 +34,7 @@ class Organizations:
             details = {field: {"from": getattr(before, field), "to": value} for field, value in changed.items()}
             change.record(Event.ORGANIZATION_UPDATED, after.id, details=details)
             # Gateways remember the zone with each key.
-            key_ids = keys.list_all_ids(change.connection, after.id) if "time_zone" in changed else ()
+            key_ids = keys.list_ids(change.connection, after.id) if "time_zone" in changed else ()
             change.announce(*key_ids)
             return after, key_ids
 

@@ -185,18 +185,14 @@ def list_keys(
     return with_secrets(connection, rows)
 
 
-def list_ids(connection: Connection, organization_id: str, project_id: str) -> tuple[str, ...]:
-    """The ids of a project's keys that are not revoked."""
-    statement = select(keys.c.id).where(
-        keys.c.organization_id == organization_id, keys.c.project_id == project_id, keys.c.revoked_at_ms.is_(None)
-    )
-    return tuple(connection.execute(statement).scalars())
-
-
-def list_all_ids(connection: Connection, organization_id: str) -> tuple[str, ...]:
-    """The ids of an organization's keys for models that are not revoked."""
+def list_ids(connection: Connection, organization_id: str, project_id: str | None = None) -> tuple[str, ...]:
+    """The ids of a project's keys that are not revoked; of all projects if none is named."""
     statement = select(keys.c.id).where(keys.c.organization_id == organization_id, keys.c.revoked_at_ms.is_(None))
-    return tuple(connection.execute(statement).scalars())
+    return tuple(
+        connection.execute(
+            statement if project_id is None else statement.where(keys.c.project_id == project_id)
+        ).scalars()
+    )
 
 
 def list_owned_ids(connection: Connection, organization_id: str, owner_id: str) -> tuple[str, ...]:
