@@ -3,6 +3,8 @@
 import io
 import json
 
+import pytest
+
 from given import seeded_entropy
 from keyhouse import log
 from keyhouse.core.secret import Kind, mint
@@ -41,3 +43,26 @@ def test_a_secret_is_cut_and_a_line_break_forges_no_line() -> None:
     assert secret.encode() not in line
     assert json.loads(line)["event"].startswith("got sk-kh_0123...")
     assert b"\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("key sk-proj-Abc_123-def456ghi789jkl", "sk-proj-Abc_123-def456ghi789jkl"),
+        ("x-api-key: sk-ant-api03-Abc_123-def456", "sk-ant-api03-Abc_123-def456"),
+        ("Authorization: Bearer 0123456789abcdef0123", "0123456789abcdef0123"),
+        ("{'authorization': 'bearer tok.en-1234567890'}", "tok.en-1234567890"),
+        ("headers [(b'api-key', b'0123456789abcdef0123456789abcdef')]", "0123456789abcdef0123456789abcdef"),
+        ('{"api-key": "0123456789abcdef"}', "0123456789abcdef"),
+        ("api-key=0123456789abcdef; rest", "0123456789abcdef"),
+    ],
+)
+def test_an_upstreams_credential_is_cut_in_whatever_form_it_comes(text: str, secret: str) -> None:
+    fields = log._without_secrets(None, "info", {"event": text})
+    assert secret not in fields["event"]
+    assert "[removed]" in fields["event"]
+
+
+def test_words_that_are_no_secret_stay() -> None:
+    text = "the bearer is late; an api-key is missing; risk-taking sk-short; task-0123456789abcdefgh"
+    assert log._without_secrets(None, "info", {"event": text, "count": 3})["event"] == text

@@ -2,7 +2,7 @@
 
 Lines are written by a thread of their own, a few times a second: whoever serves calls never waits for where
 stderr goes. A last net under every room's own care: whatever looks like a whole secret is cut to what may be
-shown of it.
+shown of it, and an upstream's credential to nothing.
 """
 
 import atexit
@@ -22,6 +22,14 @@ from keyhouse.core.secret import redact
 WRITE_SECONDS: Final = 0.1
 WAITING_MAX: Final = 100_000
 """How many lines wait for a stderr that does not take them; beyond that the oldest are lost, not the memory."""
+
+_OTHERS: Final = re.compile(
+    r"(bearer\s+)[^\s\"',;]{8,}"
+    r"|((?:x-)?api-key[\"']?\s*[:=,]\s*b?[\"']?)[^\s\"',;]{8,}"
+    r"|\bsk-(?!(?:svcacct-|admin-)?kh_)[A-Za-z0-9_-]{16,}",
+    re.ASCII | re.IGNORECASE,
+)
+"""Credentials of upstreams: OpenAI's and Anthropic's by their beginning, others by the header around them."""
 
 _SECRET: Final = re.compile(r"sk-(?:svcacct-|admin-)?kh_[0-9A-Za-z]{10}_[0-9A-Za-z]{38}", re.ASCII)
 
@@ -91,6 +99,10 @@ def _encoded(fields: MutableMapping[str, Any], **_: object) -> bytes:
 
 def _without_secrets(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in fields.items():
-        if isinstance(value, str) and "kh_" in value:
-            fields[name] = _SECRET.sub(lambda found: redact(found[0]), value)
+        if isinstance(value, str):
+            fields[name] = _OTHERS.sub(_removed, _SECRET.sub(lambda found: redact(found[0]), value))
     return fields
+
+
+def _removed(found: re.Match[str]) -> str:
+    return f"{found[1] or found[2] or ''}[removed]"

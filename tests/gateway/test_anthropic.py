@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, insert
 
-from gateway.scripted import SECRET, UPSTREAM_KEY, Wire, a_budget, a_street, streaming, the_key
+from gateway.scripted import SECRET, UPSTREAM_KEY, Seed, Wire, a_budget, a_street, streaming, the_key
+from given import NOON
 from keyhouse.gateway.routing import Auth
+from keyhouse.store import schema
 
 AS_KEY = {"x-api-key": SECRET}
 ASKING = {"model": "tiny-1", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
@@ -306,3 +309,79 @@ async def test_models_are_listed_in_anthropics_form_for_its_clients(tmp_path: Pa
     assert one.json() == shown
     assert (other.status_code, other.json()["error"]["type"]) == (403, "permission_error")
     assert (without.status_code, without.json()["error"]["reason"]) == (401, "credential_missing")
+
+
+FILE = {"type": "file", "file_id": "file_theirs"}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"messages": [{"role": "user", "content": [{"type": "document", "source": FILE}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "image", "source": FILE}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "file_theirs"}]}]},
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": FILE}]}
+                    ],
+                }
+            ]
+        },
+        {"container": "container_theirs"},
+        {"container": {"id": "container_theirs", "skills": []}},
+    ],
+)
+async def test_what_another_project_keeps_upstream_cannot_be_named(tmp_path: Path, changes: dict[str, Any]) -> None:
+    async with a_street(tmp_path, silent) as street:
+        paths = ["/v1/messages"] if "container" in changes else ["/v1/messages", "/v1/messages/count_tokens"]
+        for path in paths:
+            got = await street.http.post(path, json=ASKING | changes, headers=AS_KEY)
+            assert got.status_code == 404
+            assert "not found" in got.json()["error"]["message"]
+        assert await street.calls() == []
+
+
+@pytest.mark.asyncio
+async def test_a_project_names_its_own_files_and_a_tools_input_may_say_what_it_likes(tmp_path: Path) -> None:
+    content = [
+        {"type": "document", "source": {"type": "file", "file_id": "file_mine"}},
+        {"type": "text", "text": "read it"},
+    ]
+    used = [{"type": "tool_use", "id": "t", "name": "open", "input": {"file_id": "file_of_the_tools"}}]
+    messages = [{"role": "assistant", "content": used}, {"role": "user", "content": content}]
+    async with a_street(tmp_path, answer, owning("file_mine")) as street:
+        got = await street.http.post("/v1/messages", json=ASKING | {"messages": messages}, headers=AS_KEY)
+    assert got.status_code == 200
+
+
+def owning(object_id: str) -> Seed:
+    """The project keeps this file at its upstream."""
+    row = {"upstream": "local", "kind": "file", "organization_id": "org-1", "project_id": "proj_1", "key_id": "key_1"}
+
+    def seed(connection: Connection) -> None:
+        connection.execute(insert(schema.objects).values(id=object_id, created_at_ms=NOON, **row))
+
+    return seed
+
+
+@pytest.mark.asyncio
+async def test_a_count_is_asked_of_the_next_upstream_where_the_first_fails(tmp_path: Path) -> None:
+    async def busy(wire: Wire) -> None:
+        await wire.answer({"error": {"message": "later"}}, 529)
+
+    async def counts(wire: Wire) -> None:
+        await wire.answer({"input_tokens": 7})
+
+    unreachable: dict[str, Any] = {"base_url": "http://127.0.0.1:1/v1"}
+    for first in ({}, unreachable):
+        folder = tmp_path / str(len(first))
+        folder.mkdir()
+        async with a_street(folder, busy, beside=[counts], **first) as street:
+            got = await street.http.post("/v1/messages/count_tokens", json=ASKING, headers=AS_KEY)
+            body = json.loads(street.seen_beside[0][0].body)
+        assert (got.status_code, got.json()) == (200, {"input_tokens": 7})
+        assert body["model"] == "tiny-2-upstream"

@@ -109,3 +109,9 @@ def addresses(name: str) -> set[tuple[str, str]]:
             elif word.startswith("/") and method:
                 found.add((method, path.rpartition("/")[0] + word))
     return found
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    named = set(re.findall(r"`(tests/[a-z_0-9/]+\.py)`", (DOCS / "security.md").read_text(encoding="utf-8")))
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

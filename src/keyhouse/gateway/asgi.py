@@ -167,4 +167,4 @@ def _line(request: Request, now_ms: int) -> AccessLine:
 
 def _harmless(text: str) -> str:
     """What a client wrote, short, and not at all if it may hold a key: some put theirs where it does not belong."""
-    return "[removed]" if "kh_" in text else text[:_TEXT_CHARACTERS_MAX]
+    return "[removed]" if "kh_" in text or "sk-" in text else text[:_TEXT_CHARACTERS_MAX]

@@ -8,8 +8,10 @@ from typing import Final
 import msgspec
 
 from keyhouse.core.permissions import Access, Resource
+from keyhouse.gateway.answer import Unanswered, Unsent
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.call import House, identify
+from keyhouse.gateway.cool_down import Failure
 from keyhouse.gateway.passing import pass_free
 from keyhouse.gateway.request import Request
 from keyhouse.wire.body import Asked
@@ -47,9 +49,19 @@ async def count(request: Request, house: House, counting: Counting) -> None:
     deployments = house.routing.choose(ask.model, request.entropy)
     if ask.references:
         deployments = await house.objects.at_keepers(credential, ask.references, deployments)
-    first = deployments[0]
-    upstream = first.upstream
-    request.upstream = upstream.name
-    body, up = asked.written(first.upstream_model, None), request.passing(counting.upwards)
-    async with house.forward(upstream, first.target(counting.path), body, request.request_id, up) as answer:
-        await pass_free(request, answer, upstream)
+    up, cool_downs = request.passing(counting.upwards), house.routing.cool_downs
+    for place, deployment in enumerate(deployments, 1):
+        upstream, is_last = deployment.upstream, place == len(deployments)
+        request.upstream = upstream.name
+        body, target = asked.written(deployment.upstream_model, None), deployment.target(counting.path)
+        try:
+            async with house.forward(upstream, target, body, request.request_id, up) as answer:
+                # Nothing is charged, so the next may be asked whatever this one has done.
+                if cool_downs.heard(upstream.name, answer.status, answer.header) is None or is_last:
+                    await pass_free(request, answer, upstream)
+                    return
+        except (Unsent, Unanswered) as refusal:
+            is_unsent = isinstance(refusal, Unsent)
+            cool_downs.failed(upstream.name, Failure.UNREACHABLE if is_unsent else Failure.NO_ANSWER)
+            if is_last:
+                raise

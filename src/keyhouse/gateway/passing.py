@@ -130,12 +130,13 @@ async def pass_pieces(request: Request, answer: Answer, upstream: Upstream) -> N
     if (length := answer.header("content-length") or "").isdecimal():
         headers.append((b"content-length", length.encode()))
     await request.start(answer.status, headers)
-    meter = SoundMeter(wants_usage=False, most=Counts())
+    meter = SoundMeter(wants_usage=False, most=Counts(), secret=upstream.secret)
     failure = await Pump(request, answer, meter, upstream, lambda: None).run()
     if failure is not None:
         request.reason = str(failure.code)
         return
-    await request.end()
+    if not request.client_has_left:
+        await request.end(meter.end())
 
 
 class Pump:

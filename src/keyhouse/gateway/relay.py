@@ -192,6 +192,8 @@ class Relay:
         else:
             self._settle(meter.counts, status, "client_left" if has_left else "upstream_cut")
         self._say_unkept()
+        if has_left:
+            return  # nobody hears an end, and who does not read would keep it, and this call, waiting
         if failure is not None:
             await self._request.break_off(failure, meter.broken_off(failure, self._request.request_id))
         else:

@@ -4,6 +4,7 @@ What is listed here is bounded: text by its bytes, images by the model's maximum
 definitions. Everything else is named as unbounded, such as tools that run upstream, documents, and whatever is new.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ from keyhouse.core.money import DEFAULT_TIER
 from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, ENCODE, OBJECT, OUTPUT_TOKENS_MAX, Asked, Object, is_given
 from keyhouse.wire.messages_usage import FAST
+from keyhouse.wire.references import references_in
 
 THINKING_TOKENS_MIN: Final = 1_024
 """The smallest budget for thinking that Anthropic takes."""
@@ -75,6 +77,9 @@ _TEXT_BLOCKS: Final = {
     "tool_reference": frozenset({"type", "tool_name", "cache_control"}),
 }
 _IMAGE_FIELDS: Final = frozenset({"type", "source", "cache_control"})
+_REFERRING: Final = frozenset({"container_upload", "document", "image"})
+"""Blocks that may name a file which the upstream keeps."""
+
 _NESTS: Final = {
     "tool_result": frozenset({"type", "tool_use_id", "content", "is_error", "cache_control"}),
     "search_result": frozenset({"type", "source", "title", "content", "citations", "cache_control"}),
@@ -116,7 +121,10 @@ def read_count_tokens(body: bytes) -> Asked:
 def _ask_to_count(counted: _Counted, fields: Object, body_bytes: int) -> Ask:
     bodies.refuse_disguises(fields, bodies.OTHER_MAXIMA | {"model"}, None)
     bodies.require_model(counted.model)
-    return Ask(model=counted.model, input_bytes=body_bytes, output_tokens_max=0)
+    content = _Content()
+    for message in _BLOCKS.decode(fields["messages"]) if is_given(fields.get("messages")) else ():
+        content.see_message(message)
+    return Ask(model=counted.model, input_bytes=body_bytes, output_tokens_max=0, references=tuple(content.references))
 
 
 def _ask(asked: _Messages, fields: Object, body_bytes: int) -> Ask:
@@ -146,7 +154,18 @@ def _ask(asked: _Messages, fields: Object, body_bytes: int) -> Ask:
         images_in=content.images,
         service_tier=FAST if asked.speed == FAST else _TIERS.get(asked.service_tier or "", asked.service_tier),
         long_cache=content.is_cached_long,
+        references=(*content.references, *_named(fields)),
     )
+
+
+def _named(fields: Object) -> Iterator[tuple[str, str]]:
+    """The container that code is run in, if the request names one."""
+    if is_given(fields.get("container")):
+        yield from references_in({"container": _container_id(msgspec.json.decode(fields["container"]))})
+
+
+def _container_id(container: object) -> object:
+    return container.get("id") if isinstance(container, dict) else container
 
 
 def _is_of_anthropic(tool: _Tool) -> bool:
@@ -169,15 +188,16 @@ def _unbounded(asked: _Messages, fields: Object) -> str | None:
 
 
 class _Content:
-    """What of a request's messages is not text, and the first part of them that nothing bounds."""
+    """What of a request's messages is not text, the files they name, and the first part of them that nothing bounds."""
 
-    __slots__ = ("images", "is_cached_long", "media_bytes", "unbounded")
+    __slots__ = ("images", "is_cached_long", "media_bytes", "references", "unbounded")
 
     def __init__(self) -> None:
         self.images = 0
         self.media_bytes = 0
         self.is_cached_long = False
         self.unbounded: str | None = None
+        self.references: list[tuple[str, str]] = []
 
     def see_message(self, message: Object) -> None:
         """Count a message in."""
@@ -211,6 +231,8 @@ class _Content:
         kind = _KIND.decode(block["type"]) if "type" in block else ""
         if is_given(block.get("cache_control")):
             self.see_control(_CACHE_CONTROL.decode(block["cache_control"]))
+        if kind in _REFERRING:
+            self.references += references_in({name: msgspec.json.decode(value) for name, value in block.items()})
         if kind in _TEXT_BLOCKS:
             known = _TEXT_BLOCKS[kind]
         elif kind == "image":

@@ -55,7 +55,7 @@ class StreamMeter(ABC):
         self._wants_usage = wants_usage
         self._secret = secret
         self._most = most
-        self._splitter = Splitter(self.event_bytes_max)
+        self._splitter = Splitter(self.event_bytes_max, secret)
         self._events = 0
         self._text_bytes = 0
         self.is_done = False

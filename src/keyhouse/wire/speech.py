@@ -14,6 +14,7 @@ from keyhouse.core.money import Counts
 from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, Asked, Object
 from keyhouse.wire.meter import StreamMeter
+from keyhouse.wire.scrubbing import Scrubber
 from keyhouse.wire.usage import RESPONSES, Reading, counted, read_usage
 
 
@@ -78,15 +79,19 @@ class SpeechMeter(StreamMeter):
 class SoundMeter(SpeechMeter):
     """Plain sound: it passes as it comes, in whatever pieces."""
 
-    __slots__ = ()
+    __slots__ = ("_scrubber",)
+
+    def __init__(self, *, wants_usage: bool, most: Counts, secret: bytes | None = None) -> None:
+        super().__init__(wants_usage=wants_usage, most=most, secret=secret)
+        self._scrubber = Scrubber(secret)
 
     def feed(self, data: bytes) -> bytes:
-        """All of it."""
-        return data
+        """All of it, but for what may be our credential."""
+        return self._scrubber.feed(data)
 
     def end(self) -> bytes:
-        """Nothing was kept back."""
-        return b""
+        """What was kept back."""
+        return self._scrubber.rest()
 
     def broken_off(self, refusal: Refusal, request_id: str) -> bytes | None:  # noqa: ARG002  nothing is said
         """Nothing can be said in it."""

@@ -7,6 +7,8 @@ standard, 9.2.6: a line ends with CR, LF or both, an event with an empty line.
 import re
 from typing import Final
 
+from keyhouse.wire.scrubbing import held_back
+
 EVENT_BYTES_MAX: Final = 4 * 1024 * 1024
 """What does not end after so many bytes is not an event; it is given out as it is instead of filling memory."""
 
@@ -16,12 +18,13 @@ _BLANK_LINE: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
 class Splitter:
-    """Cuts a stream into events."""
+    """Cuts a stream into events. In what is given out before its end, `secret` is never cut in two."""
 
-    __slots__ = ("_bytes_max", "_pieces", "_size")
+    __slots__ = ("_bytes_max", "_pieces", "_secret", "_size")
 
-    def __init__(self, bytes_max: int = EVENT_BYTES_MAX) -> None:
+    def __init__(self, bytes_max: int = EVENT_BYTES_MAX, secret: bytes | None = None) -> None:
         self._bytes_max = bytes_max
+        self._secret = secret
         self._pieces: list[bytes] = []
         self._size = 0
 
@@ -32,7 +35,7 @@ class Splitter:
                 # The middle of a long line, of which nothing can end here: not put together each time anew.
                 self._pieces.append(data)
                 self._size += len(data)
-                return [self.rest()] if self._size > self._bytes_max else []
+                return [self._unfinished(self.rest())] if self._size > self._bytes_max else []
             data = self.rest() + data
         if b"\r" in data:
             events, rest = _split(data)
@@ -41,10 +44,20 @@ class Splitter:
             rest = events.pop()
             events = [event + b"\n\n" for event in events]
         if len(rest) > self._bytes_max:
-            events.append(rest)
+            events.append(self._unfinished(rest))
         elif rest:
             self._pieces, self._size = [rest], len(rest)
         return events
+
+    def _unfinished(self, data: bytes) -> bytes:
+        """What can be given out of an event that is too long to wait for its end."""
+        if self._secret is None:
+            return data
+        data = data.replace(self._secret, b"*" * len(self._secret))
+        held = held_back(data, self._secret)
+        if held:
+            self._pieces, self._size = [data[-held:]], held
+        return data[: len(data) - held]
 
     def rest(self) -> bytes:
         """What came after the last whole event. Call it when the stream has ended."""

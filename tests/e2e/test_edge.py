@@ -1,0 +1,108 @@
+"""The edge of the real command: clients that are slow on purpose, floods of bad credentials, and who is served then."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from e2e.admin import Admin
+from e2e.configuration import a_house
+from e2e.processes import House, fake_upstream
+from e2e.wire import chat, post
+
+HURRIED: Final = (sys.executable, str(Path(__file__).with_name("hurried.py")))
+SLOW: Final = 40
+"""How many slow clients there are at once."""
+
+
+@pytest.fixture(scope="module")
+def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, str]]:
+    """A Keyhouse whose deadlines are a second, and a key."""
+    folder = tmp_path_factory.mktemp("hurried")
+    upstream, url = fake_upstream(folder / "record.txt")
+    house = a_house(folder, url, serve=HURRIED)
+    try:
+        with Admin(house) as admin:
+            key = admin.create_key()["value"]
+        yield house, key
+        house.stop()
+        house.verify()
+    finally:
+        house.kill()
+        upstream.stop()
+
+
+async def serve_others(house: House, key: str, is_over: Callable[[], bool]) -> int:
+    """Ask well until it is over: every time there is an answer, and a row in the books. How many times."""
+    before, served = len(house.rows("SELECT id FROM calls")), 0
+    while not is_over():
+        assert (await post(house.url, chat(max_tokens=5), key)).status == 200
+        served += 1
+    assert len(house.rows("SELECT id FROM calls")) == before + served
+    return served
+
+
+async def drip(house: House, begin: bytes, drop: bytes) -> bytes:
+    """Send a beginning, and then this again and again, until the server has enough; what it says."""
+    place = urlsplit(house.url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    writer.write(begin)
+    said = asyncio.create_task(reader.read())
+    try:
+        async with asyncio.timeout(20):
+            while not said.done():
+                writer.write(drop)
+                await asyncio.wait({said}, timeout=0.1)
+        return said.result()
+    except ConnectionError:
+        return b""
+    finally:
+        said.cancel()
+        writer.transport.abort()
+
+
+@pytest.mark.asyncio
+async def test_clients_that_send_drop_by_drop_are_let_go_and_others_are_served_meanwhile(
+    hurried: tuple[House, str],
+) -> None:
+    house, key = hurried
+    begun = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {urlsplit(house.url).netloc}\r\n"
+    with_key = f"{begun}authorization: Bearer {key}\r\ncontent-length: 100000\r\n\r\n"
+    heads = [asyncio.create_task(drip(house, begun.encode(), b"x-a: b\r\n")) for _ in range(SLOW)]
+    bodies = [asyncio.create_task(drip(house, with_key.encode(), b"x")) for _ in range(SLOW)]
+    served = await serve_others(house, key, lambda: all(one.done() for one in (*heads, *bodies)))
+    assert [said for one in heads if (said := await one).startswith(b"HTTP/1.1 200")] == []
+    told = {(await one)[:12] for one in bodies}
+    assert b"HTTP/1.1 408" in told
+    assert told <= {b"HTTP/1.1 408", b""}
+    assert served > 3
+
+
+@pytest.mark.asyncio
+async def test_a_flood_of_bad_credentials_keeps_nobody_else_from_being_served(hurried: tuple[House, str]) -> None:
+    house, key = hurried
+    place = urlsplit(house.url)
+    begun = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {place.netloc}\r\n"
+    bad = f"{begun}authorization: Bearer {key[:-3]}xxx\r\ncontent-length: 2\r\n\r\n{{}}".encode()
+
+    async def flood() -> int:
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        refused = 0
+        for _ in range(10):
+            writer.write(bad * 50)
+            for _ in range(50):
+                head = await reader.readuntil(b"\r\n\r\n")
+                refused += head.startswith(b"HTTP/1.1 401")
+                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                await reader.readexactly(int(length.split(b":")[1]))
+        writer.close()
+        return refused
+
+    floods = [asyncio.create_task(flood()) for _ in range(4)]
+    served = await serve_others(house, key, lambda: all(one.done() for one in floods))
+    assert [await one for one in floods] == [500] * 4
+    assert served > 3

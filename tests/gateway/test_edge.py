@@ -1,0 +1,227 @@
+"""The edge on real sockets: bombs, floods, slow readers, and our own credential in any pieces (docs/security.md)."""
+
+import asyncio
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from gateway.scripted import ASKING, SECRET, UPSTREAM_KEY, Street, Wire, a_street
+from given import FakeClock
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.gateway import children, leaks, verification
+from keyhouse.gateway.counting import COUNTING
+from keyhouse.gateway.metered import METERED
+from keyhouse.gateway.passed import PASSED
+from keyhouse.gateway.routing import Upstream
+from keyhouse.gateway.upstream import UpstreamClient
+from keyhouse.wire.sse import EVENT_BYTES_MAX
+
+BEARER = {"authorization": f"Bearer {SECRET}"}
+READERS = sorted(
+    {f"/v1{one.path}" for one in (*METERED, *COUNTING) if one.read is not None}
+    | {f"/v1{one.path}" for one in PASSED if one.method == "POST" and not one.takes_form and "{" not in one.path}
+    | {children.PATH, verification.PATH, leaks.PATH, "/v1/batches"}
+)
+"""Every address of the gateway that reads JSON."""
+
+FIELDS = ("model", "messages", "input", "prompt", "tools", "system", "metadata", "permissions", "file_ids", "container")
+
+
+async def silent(wire: Wire) -> None:
+    raise AssertionError("nothing is forwarded")
+
+
+async def unmoved(wire: Wire) -> None:
+    await wire.answer({"error": {"message": "too much"}}, 400)
+
+
+def bombs() -> list[bytes]:
+    """Bodies within the size that is read, each more than it seems."""
+    deep = [b"[" * 20_000 + b"]" * 20_000, b'{"a":' * 12_000 + b"1" + b"}" * 12_000]
+    found = list(deep)
+    for name in FIELDS:
+        found += [b'{"model":"tiny-1","%b":%b}' % (name.encode(), one) for one in deep]
+    found.append(b'{"model":"tiny-1","messages":[{"role":"user","content":%b}]}' % deep[0])
+    found.append(b'{"model":"tiny-1","input":' + b"9" * 90_000 + b"}")
+    found.append(b'{"model":1e%b}' % (b"9" * 90_000))
+    return found
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", READERS)
+async def test_no_reader_is_moved_by_a_body_that_is_deep_or_large(tmp_path: Path, path: str) -> None:
+    async with a_street(tmp_path, unmoved) as street:
+        statuses = set()
+        for bomb in bombs():
+            answer = await street.http.post(path, content=bomb, headers=BEARER)
+            assert answer.json(), bomb[:60]
+            statuses.add(answer.status_code)
+        large = await street.http.post(path, content=b'{"model":"' + b"x" * 200_000 + b'"}', headers=BEARER)
+        rows = await street.calls()
+        mistakes = [line for line in street.log.lines if line["event"] == "request failed"]
+    assert statuses <= {400, 401, 403, 404}, statuses
+    assert large.status_code == 413
+    assert mistakes == []
+    assert [row.state for row in rows] == ["released"] * len(rows)
+
+
+@pytest.mark.asyncio
+async def test_a_compressed_body_is_read_as_it_came_and_is_no_json(tmp_path: Path) -> None:
+    bomb = gzip.compress(b'{"model":"tiny-1","messages":[' + b" " * 50_000_000 + b"]}")
+    assert len(bomb) < 100_000
+    async with a_street(tmp_path, silent) as street:
+        headers = BEARER | {"content-encoding": "gzip", "content-type": "application/json"}
+        answer = await street.http.post("/v1/chat/completions", content=bomb, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (400, "body_not_json")
+
+
+@pytest.mark.asyncio
+async def test_a_reader_that_is_slow_slows_its_upstream_down_and_is_given_up(tmp_path: Path) -> None:
+    sent = 0
+
+    async def endless(wire: Wire) -> None:
+        nonlocal sent
+        await wire.begin_stream()
+        for _ in range(600):
+            await wire.piece("data: " + json.dumps({"choices": [{"delta": {"content": "x" * 100_000}}]}) + "\n\n")
+            sent += 1
+
+    async with a_street(tmp_path, endless, idle_timeout_ms=500) as street:
+        place = urlsplit(street.url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port, limit=1_000)
+        body = json.dumps(ASKING | {"stream": True}).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {SECRET}\r\n"
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        await reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(20):
+            await street.log.has_request.wait()
+        row = await street.the_call()
+        writer.transport.abort()
+    assert sent < 300, "the upstream was read on although nobody took it"
+    assert (row.basis, row.flags) == ("counted", "client_left")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("place", [1, len(UPSTREAM_KEY) // 2, len(UPSTREAM_KEY) - 1])
+async def test_our_credential_cut_in_two_within_an_event_too_long_to_wait_for_does_not_leave(
+    tmp_path: Path, place: int
+) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.begin_stream()
+        await wire.piece(b"data: " + b"x" * EVENT_BYTES_MAX + UPSTREAM_KEY[:place].encode())
+        await wire.piece(UPSTREAM_KEY[place:].encode() + b"y" * 100)
+        await wire.piece(b"\n\ndata: [DONE]\n\n")
+        await wire.end_stream()
+
+    async with a_street(tmp_path, script) as street:
+        answer = await street.ask(stream=True)
+    assert UPSTREAM_KEY not in answer.text
+    assert answer.text.endswith("y" * 100 + "\n\ndata: [DONE]\n\n")
+
+
+@pytest.mark.asyncio
+async def test_our_credential_cut_in_two_within_sound_does_not_leave(tmp_path: Path) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.begin_stream("audio/mpeg")
+        await wire.piece(b"ID3" + UPSTREAM_KEY[:7].encode())
+        await wire.piece(UPSTREAM_KEY[7:].encode() + b"\x00\xff sk-ups")
+        await wire.end_stream()
+
+    async with a_street(tmp_path, script) as street:
+        body = {"model": "by-piece", "input": "hello", "voice": "alloy"}
+        answer = await street.http.post("/v1/audio/speech", json=body, headers=BEARER)
+    assert answer.content == b"ID3" + b"*" * len(UPSTREAM_KEY) + b"\x00\xff sk-ups"
+
+
+async def flood(street: Street, count: int, is_over: asyncio.Event) -> int:
+    """As many bad credentials as one client can send; how many were refused."""
+    refused = 0
+    async with httpx.AsyncClient(base_url=street.url, timeout=20) as http:
+        for number in range(count):
+            bad = SECRET[:-6] + f"{number:06d}"
+            answer = await http.post("/v1/chat/completions", json=ASKING, headers={"authorization": f"Bearer {bad}"})
+            refused += answer.status_code == 401
+    is_over.set()
+    return refused
+
+
+@pytest.mark.asyncio
+async def test_a_flood_of_bad_credentials_asks_the_database_nothing_and_others_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(wire: Wire) -> None:
+        await wire.answer({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}})
+
+    async with a_street(tmp_path, answer) as street:
+        assert (await street.ask()).status_code == 200
+        reads = 0
+        read = street.database.read
+
+        async def counting(ask: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            return await read(ask)
+
+        monkeypatch.setattr(street.database, "read", counting)
+        is_over = asyncio.Event()
+        floods = [asyncio.create_task(flood(street, 150, is_over)) for _ in range(4)]
+        served = 0
+        while not is_over.is_set():
+            assert (await street.ask()).status_code == 200
+            served += 1
+        refused = [await one for one in floods]
+        monkeypatch.undo()
+    assert refused == [150] * 4
+    assert served > 3
+    assert reads == 0
+
+
+@pytest.mark.asyncio
+async def test_a_name_that_means_this_machine_the_second_time_opens_no_socket() -> None:
+    meanings = [["93.184.216.34"], ["127.0.0.1"]]
+    clock = FakeClock()
+
+    async def resolve(_: str) -> list[str]:
+        return meanings.pop(0)
+
+    client = UpstreamClient(clock, resolve)
+    upstream = Upstream("up", "https://models.example/v1", "k", connect_timeout_ms=1)
+    for what in ("cannot be reached", "is not called"):
+        with pytest.raises(Refusal, match=what) as found:
+            await client.open_socket(upstream, "/realtime?model=x", ())
+        assert found.value.code is Code.UPSTREAM_UNAVAILABLE
+        clock.turn(minutes=1)
+    await client.close()
+
+
+@pytest.mark.asyncio
+async def test_a_handshake_is_sent_to_what_is_allowed_only_and_follows_nothing() -> None:
+    hits: list[bytes] = []
+
+    async def elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hits.append(await reader.readline())
+        writer.close()
+
+    async def redirecting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 302 Found\r\nlocation: ws://127.0.0.1:{port}/\r\ncontent-length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(elsewhere, "127.0.0.1", 0) as target:
+        port = target.sockets[0].getsockname()[1]
+        async with await asyncio.start_server(redirecting, "127.0.0.1", 0) as server:
+            base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            client = UpstreamClient(FakeClock())
+            with pytest.raises(Refusal, match="302") as found:
+                await client.open_socket(Upstream("up", base, "k", allow_private=True), "/realtime", ())
+            with pytest.raises(Refusal, match="is not called"):
+                await client.open_socket(Upstream("up2", base, "k"), "/realtime", ())
+            await client.close()
+    assert found.value.code is Code.UPSTREAM_BROKEN
+    assert hits == []
