@@ -17,8 +17,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from e2e.admin import Admin
+from e2e.by_nginx import nginx
 from e2e.configuration import UPSTREAM_KEY
 from e2e.processes import KEYHOUSE, House, eventually
+from e2e.wire import chat, post
 from gateway.given_sockets import Line, closed, hear, speaks_realtime
 from gateway.test_responses_socket import speaks_responses
 
@@ -89,9 +91,9 @@ async def a_house(folder: Path, play: Any, command: Sequence[str] = KEYHOUSE) ->
             house.kill()
 
 
-def opened(house: House, key: Any, path: str = "/v1/realtime?model=voice-1") -> connect:
+def opened(url: str, key: Any, path: str = "/v1/realtime?model=voice-1") -> connect:
     headers = {"authorization": f"Bearer {key['value']}"}
-    return connect(house.url.replace("http", "ws") + path, additional_headers=headers, proxy=None, compression=None)
+    return connect(url.replace("http", "ws") + path, additional_headers=headers, proxy=None, compression=None)
 
 
 @pytest.mark.asyncio
@@ -112,7 +114,7 @@ async def test_openais_sdk_speaks_realtime_and_responses_through_either_server(
                 await connection.response.create(model="voice-1", input="hello")
                 while (await connection.recv()).type != "response.completed":
                     pass
-        async with opened(house, key, "/v1/responses") as client:
+        async with opened(house.url, key, "/v1/responses") as client:
             await client.send(json.dumps({"type": "response.create", "model": "nope"}))
             assert (await hear(client, "error"))["status"] == 404
         await asyncio.to_thread(eventually, lambda: not house.rows("SELECT id FROM calls WHERE state = 'held'"), "held")
@@ -126,9 +128,22 @@ async def test_openais_sdk_speaks_realtime_and_responses_through_either_server(
 
 
 @pytest.mark.asyncio
+async def test_behind_nginx_as_the_documentation_has_it_a_socket_is_a_socket(tmp_path: Path) -> None:
+    async with a_house(tmp_path, speaks) as (house, key):
+        proxy, url = await asyncio.to_thread(nginx, tmp_path, house.port)
+        try:
+            async with opened(url, key) as client:
+                await client.send(json.dumps({"type": "response.create"}))
+                await hear(client, "response.done")
+            assert (await post(url, chat(model="nope"), key["value"])).status == 404
+        finally:
+            proxy.stop()
+
+
+@pytest.mark.asyncio
 async def test_after_a_kill_the_calls_of_open_sockets_are_charged_what_they_reserved(tmp_path: Path) -> None:
     async with a_house(tmp_path, never_ends) as (house, key):
-        async with opened(house, key) as client:
+        async with opened(house.url, key) as client:
             for _ in range(3):
                 await client.send(json.dumps({"type": "response.create"}))
                 await hear(client, "response.created")
@@ -146,7 +161,7 @@ async def test_after_a_kill_the_calls_of_open_sockets_are_charged_what_they_rese
 async def test_a_keyhouse_that_stops_says_so_on_its_sockets_and_settles_what_runs(tmp_path: Path) -> None:
     impatient = (sys.executable, str(Path(__file__).with_name("impatient.py")))
     async with a_house(tmp_path, never_ends, impatient) as (house, key):
-        async with opened(house, key) as busy, opened(house, key) as idle:
+        async with opened(house.url, key) as busy, opened(house.url, key) as idle:
             await hear(idle, "session.created")
             await busy.send(json.dumps({"type": "response.create"}))
             await hear(busy, "response.created")

@@ -51,17 +51,18 @@ async def test_a_revoked_key_ends_its_open_sockets_also_in_the_middle_of_a_respo
 
 
 @pytest.mark.asyncio
-async def test_a_revoked_key_asks_for_nothing_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("event", [ASK, json.dumps({"type": "input_audio_buffer.append", "audio": "AAAA"})])
+async def test_nothing_of_a_revoked_key_goes_up_any_more_whether_or_not_it_costs(tmp_path: Path, event: str) -> None:
     slow = SocketLimits(tick_seconds=60.0)
     async with a_socket_street(tmp_path, speaks_realtime, sockets=slow) as there:
         async with there.connect() as client:
             await hear(client, "session.created")
             await revoke(there)
-            await client.send(ASK)
+            await client.send(event)
             code, events = await closed(client)
         kinds = there.lines[0].kinds()
     assert (code, events[-1]["error"]["reason"]) == (1008, "key_revoked")
-    assert "response.create" not in kinds
+    assert kinds == ["session.update"]
 
 
 async def cuts(line: Line) -> None:
