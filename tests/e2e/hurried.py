@@ -5,7 +5,7 @@ from functools import partial
 from keyhouse import app
 from keyhouse.cli import main, serve
 
-serve.HEADER_TIMEOUT_MS = 1_000  # type: ignore[misc]
+serve.HEAD_SECONDS = 1.0  # type: ignore[misc]
 app.GatewayHouse = partial(app.GatewayHouse, body_seconds_max=1.0)  # type: ignore[assignment,attr-defined]
 
 if __name__ == "__main__":
