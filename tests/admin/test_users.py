@@ -19,6 +19,19 @@ def test_users_are_paged_changed_and_taken_out(town: Town) -> None:
             users.retrieve("user-reader")
 
 
+def test_a_role_is_given_by_its_id_too(town: Town) -> None:
+    with town.sdk() as client:
+        users, roles = client.admin.organization.users, client.admin.organization.roles
+        assert users.update("user-reader", role_id="role-organization-member").role == "member"
+        clerk = roles.create(role_name="clerk", permissions=[])
+        assert users.update("user-reader", role_id=clerk.id).role == "member"
+        assert [role.name for role in users.roles.list("user-reader")] == ["member", "clerk"]
+        with pytest.raises(NotFoundError):
+            users.update("user-reader", role_id="role_x")
+    both = {"role": "owner", "role_id": clerk.id}
+    assert refusal(town.ask("POST", "/users/user-reader", body=both)) == (400, "role_id", Code.PARAMETER_INVALID)
+
+
 def test_an_admin_key_can_do_what_its_owner_can_at_that_moment(town: Town) -> None:
     with town.sdk(town.reader) as client:
         with pytest.raises(PermissionDeniedError):

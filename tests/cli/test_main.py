@@ -28,7 +28,8 @@ COMMANDS = (
     *(("spend-alerts", verb) for verb in ("list", "create", "show", "update", "delete")),
     *(("models", verb) for verb in ("list", "create", "update", "delete")),
     *(("models", "permissions", verb) for verb in ("show", "set", "delete")),
-    *(("service-accounts", verb) for verb in ("create", "list", "delete")),
+    *(("admin-keys", verb) for verb in ("list", "create", "show", "revoke")),
+    *(("service-accounts", verb) for verb in ("create", "list", "show", "update", "add-key", "delete")),
     *(("limits", verb) for verb in ("set", "list", "delete")),
     *(("calls", verb) for verb in ("list", "show")),
     *(("ledger", verb) for verb in ("verify", "explain")),
@@ -99,7 +100,7 @@ def test_every_command_on_people_and_what_they_may_prints_json(town: Town, run: 
         *(f"spend-alerts delete {alert['id']}", "spend-limits set --amount 1", "spend-limits show"),
         *("spend-limits delete", "rate-limits set tiny-1 --tokens-per-minute 9", "rate-limits list"),
         *("models permissions set --deny tiny-1", "models permissions show", "models permissions delete"),
-        "users delete user-member",
+        *("admin-keys list", "users delete user-member"),
     ):
         told(words)
 

@@ -8,12 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from control.test_assignments import groups_of
+from control.test_people import bob_joins, death_of
+from control.test_roles import as_they_are, assignments_of
 from given_control import HOUR_MS, House
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import LimitState, ScopeType, Unit, Window
 from keyhouse.core.policy import LimitDraft
 from keyhouse.store import keys as rows
 from keyhouse.store.engine import Actor
+from keyhouse.store.grants import IN_PROJECT
 
 pytestmark = pytest.mark.asyncio
 
@@ -100,3 +104,38 @@ async def test_a_project_is_archived_once(house: House) -> None:
     project = await house.projects.create(house.owner, "Search")
     done, refused = await at_once(*[lambda: house.projects.archive(house.owner, project.id)] * MANY)
     assert (len(done), refused) == (1, [Code.CONFLICT] * (MANY - 1))
+
+
+async def test_no_key_of_who_left_a_group_at_the_same_moment_works(house: House) -> None:
+    _, bob = await bob_joins(house)
+    groups = groups_of(house)
+    group = await groups.create(house.owner, "callers")
+    await groups.add_to_project(house.owner, "proj_1", group.id, "member")
+    for _ in range(3):
+        await groups.add_user(house.owner, group.id, "user-b")
+        in_group = await as_they_are(house, bob)
+        made, refused = await at_once(
+            *[lambda actor=in_group: house.keys.create(actor, house.draft())] * MANY,
+            lambda: groups.remove_user(house.owner, group.id, "user-b"),
+        )
+        keys = [each for each in made if each is not None]
+        assert (len(keys) + len(refused), set(refused) <= {Code.NOT_FOUND}) == (MANY, True)
+        assert {await death_of(house, each.value) for each in keys} <= {Code.KEY_ACCESS_LOST}
+
+
+async def test_a_group_that_is_filled_and_given_a_role_at_once_gives_it_to_all(house: House) -> None:
+    _, bob = await bob_joins(house)
+    groups, assignments = groups_of(house), assignments_of(house)
+    role_id = f"{IN_PROJECT}member"
+    for number in range(3):
+        group = await groups.create(house.owner, f"callers {number}")
+        _, refused = await at_once(
+            *[lambda group_id=group.id: groups.add_user(house.owner, group_id, "user-b")] * 2,
+            *[lambda group_id=group.id: assignments.give_group(house.owner, group_id, role_id, project_id="proj_1")]
+            * 2,
+        )
+        assert refused == [Code.CONFLICT] * 2
+        issued = await house.keys.create(await as_they_are(house, bob), house.draft())
+        assert await death_of(house, issued.value) is None
+        await groups.delete(house.owner, group.id)
+        assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST

@@ -13,6 +13,8 @@ from keyhouse.admin.office import TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import query_of
 from keyhouse.admin.shapes import Json
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.store.grants import IN_ORGANIZATION
 from keyhouse.store.people import Member
 from keyhouse.store.project_members import ProjectMember
 
@@ -25,7 +27,17 @@ _MEMBER_KIND: Final = "organization.project.user"
 
 
 class UserChange(msgspec.Struct):
-    """What to change of a user; without a role nothing is."""
+    """What to change of a user; without a role nothing is.
+
+    `role` is what they are in the organization; `role_id` the same by its id, or a role that they get beside it.
+    """
+
+    role: str | None = None
+    role_id: str | None = None
+
+
+class MemberChange(msgspec.Struct):
+    """What to change of a project's user; without a role nothing is."""
 
     role: str | None = None
 
@@ -57,11 +69,19 @@ async def retrieve_user(request: Visit, office: TheOffice, user_id: FromPath[str
 
 @post(_USER, status_code=200)
 async def update_user(request: Visit, office: TheOffice, user_id: FromPath[str]) -> Json:
-    """Give a user another role in the organization."""
+    """Give a user another role in the organization, or one of its own roles beside it."""
     body, actor = await read(request, UserChange), actor_of(request)
-    if body.role is None:
+    if body.role is not None and body.role_id is not None:
+        raise Refusal(
+            Code.PARAMETER_INVALID, "The body names two roles.", hint="Send role or role_id, not both.", param="role_id"
+        )
+    if body.role_id is not None and not body.role_id.startswith(IN_ORGANIZATION):
+        member, _ = await office.assignments.give_user(actor, user_id, body.role_id)
+        return user(member)
+    role = body.role if body.role_id is None else body.role_id.removeprefix(IN_ORGANIZATION)
+    if role is None:
         return user(await office.people_questions.one(actor.organization_id, user_id))
-    return user(await office.people.update(actor, user_id, body.role))
+    return user(await office.people.update(actor, user_id, role))
 
 
 @delete(_USER, status_code=200)
@@ -106,7 +126,7 @@ async def update_project_user(
     request: Visit, office: TheOffice, project_id: FromPath[str], user_id: FromPath[str]
 ) -> Json:
     """Give a project's user another role in it."""
-    body, actor = await read(request, UserChange), actor_of(request)
+    body, actor = await read(request, MemberChange), actor_of(request)
     if body.role is None:
         return _member(await office.people_questions.one_of_project(actor.organization_id, project_id, user_id))
     return _member(await office.people.update_in_project(actor, project_id, user_id, body.role))

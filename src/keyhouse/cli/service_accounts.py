@@ -1,15 +1,17 @@
-"""`keyhouse service-accounts`: create, list, delete."""
+"""`keyhouse service-accounts`: create, list, show, update, add-key, delete."""
 
 from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
 from keyhouse.cli import lookup
-from keyhouse.cli.client import Client, part
+from keyhouse.cli.client import Client, Json, part
 from keyhouse.cli.lookup import ProjectOption
-from keyhouse.cli.talk import AsJson, moment, say, show_fields, show_json, show_table
+from keyhouse.cli.talk import AsJson, moment, say, show_fields, show_json, show_list, show_one
 
 service_accounts_app: Final = App(name="service-accounts", help="Machines that own keys of a project.")
+
+Account = Annotated[str, Parameter(help="The service account, by its id (svc_acct_...).")]
 
 
 @service_accounts_app.command
@@ -36,9 +38,7 @@ def create(
     if json:
         show_json(made)
         return
-    fields: dict[str, object] = {"id": made["id"], "name": made["name"], "role": made["role"]}
-    fields |= {"project": made["project_id"], "created": moment(made["created_at"])}
-    key = made["api_key"]
+    fields, key = _fields(made), made["api_key"]
     if key is None:
         show_fields(fields)
         return
@@ -59,16 +59,74 @@ def list_service_accounts(*, project: ProjectOption = None, json: AsJson = False
     client = Client()
     ids = [lookup.project(client, project)] if project else [each["id"] for each in client.every("/projects")]
     found = [account for each in ids for account in client.every(f"/projects/{part(each)}/service_accounts")]
-    if json:
-        show_json({"object": "list", "data": found})
-        return
-    rows = [(each["id"], each["name"], each["role"], each["project_id"], moment(each["created_at"])) for each in found]
-    show_table(("ID", "NAME", "ROLE", "PROJECT", "CREATED"), rows)
+    headers = ("ID", "NAME", "ROLE", "PROJECT", "CREATED")
+    show_list(found, headers, lambda each: tuple(_fields(each).values()), as_json=json)
+
+
+@service_accounts_app.command
+def show(service_account: Account, /, *, project: ProjectOption = None, json: AsJson = False) -> None:
+    """Show a service account.
+
+    For example:
+
+        keyhouse service-accounts show svc_acct_4fQ2mZ7nT1xK9cV3bR8s
+    """
+    client = Client()
+    found = client.get(lookup.service_account_path(client, service_account, project))
+    show_one(found, _fields(found), as_json=json)
+
+
+@service_accounts_app.command
+def update(
+    service_account: Account,
+    /,
+    *,
+    name: Annotated[str, Parameter(help="Its new name.")],
+    project: ProjectOption = None,
+    json: AsJson = False,
+) -> None:
+    """Rename a service account.
+
+    For example:
+
+        keyhouse service-accounts update svc_acct_4fQ2mZ7nT1xK9cV3bR8s --name "night bot"
+    """
+    client = Client()
+    found = client.post(lookup.service_account_path(client, service_account, project), {"name": name})
+    show_one(found, _fields(found), as_json=json)
+
+
+@service_accounts_app.command
+def add_key(
+    service_account: Account,
+    /,
+    *,
+    name: Annotated[str | None, Parameter(help="What the key is called.")] = None,
+    scope: Annotated[
+        tuple[str, ...],
+        Parameter(show_default=False, help="What it may do, such as api.model.read; repeat. Without, everything."),
+    ] = (),
+    project: ProjectOption = None,
+    json: AsJson = False,
+) -> None:
+    """Make one more key of a service account, and show its secret, this once.
+
+    For example:
+
+        keyhouse service-accounts add-key svc_acct_4fQ2mZ7nT1xK9cV3bR8s --name night
+    """
+    client = Client()
+    path = lookup.service_account_path(client, service_account, project)
+    made = client.post(f"{path}/api_keys", {"name": name, "scopes": list(scope) or None})
+    fields = {"id": made["id"], "name": made["name"], "created": moment(made["created_at"]), "secret": made["value"]}
+    show_one(made, fields, as_json=json)
+    if not json:
+        say("this is the only time the secret is shown: copy it now.")
 
 
 @service_accounts_app.command
 def delete(
-    service_account: Annotated[str, Parameter(help="The service account, by its id (svc_acct_...).")],
+    service_account: Account,
     /,
     *,
     project: ProjectOption = None,
@@ -82,7 +140,9 @@ def delete(
     """
     client = Client()
     gone = client.delete(lookup.service_account_path(client, service_account, project))
-    if json:
-        show_json(gone)
-        return
-    show_fields({"id": gone["id"], "status": "deleted"})
+    show_one(gone, {"id": gone["id"], "status": "deleted"}, as_json=json)
+
+
+def _fields(found: Json) -> dict[str, object]:
+    fields: dict[str, object] = {"id": found["id"], "name": found["name"], "role": found["role"]}
+    return fields | {"project": found["project_id"], "created": moment(found["created_at"])}
