@@ -1,13 +1,17 @@
 """Roles given to users and groups, in the organization and in a project: at once, and never by who has less."""
 
+import msgspec
 import pytest
+from sqlalchemy import insert
 
 from control.test_people import bob_joins, death_of
 from control.test_roles import as_they_are, assignments_of, roles_of
+from given import NOON
 from given_control import House, refused
 from keyhouse.control.groups import Groups
 from keyhouse.core.authority import Task
 from keyhouse.core.errors import Code
+from keyhouse.store import schema
 from keyhouse.store.grants import IN_ORGANIZATION, IN_PROJECT
 from keyhouse.store.groups import Group
 
@@ -82,6 +86,30 @@ async def test_a_role_in_a_project_is_for_who_is_in_it_and_goes_when_they_go(hou
     assert await death_of(house, issued.value) is Code.KEY_ACCESS_LOST
     await house.projects.archive(house.owner, "proj_1")
     await refused(assignments.give_user(house.owner, "user-b", role.id, project_id="proj_1"), Code.CONFLICT)
+
+
+async def test_what_a_group_gets_is_settled_for_everybody_in_it_whatever_else_they_are(house: House) -> None:
+    people, bob = await bob_joins(house)
+    group, assignments = await bobs_group(house), assignments_of(house)
+    other = await house.projects.create(house.owner, "Other")
+    for number, role in enumerate(("owner", "member", "member")):
+        user = {"id": f"user-{number}x", "email": f"{number}@example.com", "name": "", "created_at_ms": NOON}
+        await house.execute(insert(schema.users).values(user))
+        row = {"organization_id": "org-1", "user_id": user["id"], "role": role, "added_at_ms": NOON}
+        await house.execute(insert(schema.memberships).values(row))
+        await groups_of(house).add_user(house.owner, group.id, f"user-{number}x")
+    await people.add_to_project(house.owner, "proj_1", "member", user_id="user-1x")
+    for project_id in ("proj_1", other.id):
+        await assignments.give_group(house.owner, group.id, f"{IN_PROJECT}member", project_id=project_id)
+    values = {}
+    for user_id in ("user-b", "user-0x", "user-1x", "user-2x"):
+        actor = await as_they_are(house, msgspec.structs.replace(bob, user_id=user_id))
+        for project_id in ("proj_1", other.id):
+            values[user_id, project_id] = (await house.keys.create(actor, house.draft(project_id=project_id))).value
+    await groups_of(house).delete(house.owner, group.id)
+    living = {whose for whose, value in values.items() if await death_of(house, value) is None}
+    # An owner calls everywhere, and who is in a project themselves calls there.
+    assert living == {("user-0x", "proj_1"), ("user-0x", other.id), ("user-1x", "proj_1")}
 
 
 async def test_nobody_gives_a_group_or_takes_from_it_more_than_they_have(house: House) -> None:

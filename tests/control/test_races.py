@@ -106,17 +106,23 @@ async def test_a_project_is_archived_once(house: House) -> None:
     assert (len(done), refused) == (1, [Code.CONFLICT] * (MANY - 1))
 
 
-async def test_no_key_of_who_left_a_group_at_the_same_moment_works(house: House) -> None:
+@pytest.mark.parametrize("is_taken_out", [True, False], ids=["the user leaves", "the group leaves the project"])
+async def test_no_key_made_as_a_groups_role_was_taken_works(house: House, is_taken_out: bool) -> None:
     _, bob = await bob_joins(house)
     groups = groups_of(house)
-    group = await groups.create(house.owner, "callers")
-    await groups.add_to_project(house.owner, "proj_1", group.id, "member")
-    for _ in range(3):
+    for number in range(3):
+        group = await groups.create(house.owner, f"callers {number}")
+        await groups.add_to_project(house.owner, "proj_1", group.id, "member")
         await groups.add_user(house.owner, group.id, "user-b")
+        taking = (
+            partial(groups.remove_user, house.owner, group.id, "user-b")
+            if is_taken_out
+            else partial(groups.remove_from_project, house.owner, "proj_1", group.id)
+        )
         in_group = await as_they_are(house, bob)
         made, refused = await at_once(
             *[lambda actor=in_group: house.keys.create(actor, house.draft())] * MANY,
-            lambda: groups.remove_user(house.owner, group.id, "user-b"),
+            taking,
         )
         keys = [each for each in made if each is not None]
         assert (len(keys) + len(refused), set(refused) <= {Code.NOT_FOUND}) == (MANY, True)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Text, delete, false, literal, or_, select, true, union, update
+from sqlalchemy import ColumnElement, Connection, delete, false, or_, select, true, union, update
 
 from keyhouse.core.authority import ORGANIZATION_ROLES, OWNER, PROJECT_ROLES, Grant, Sight, Tasks, implied, read_tasks
 from keyhouse.core.secret import Kind
@@ -27,27 +27,55 @@ def list_grants(connection: Connection, organization_id: str, user_id: str) -> t
 
     A caller who must rely on it holds the user's membership locked: whoever changes any of it locks that first.
     """
-    mine = union(
-        select(literal(user_id, Text).label("id")),
-        select(group_members.c.group_id).where(group_members.c.user_id == user_id),
+    return list_grants_of(connection, organization_id, (user_id,))[user_id]
+
+
+def list_grants_of(
+    connection: Connection, organization_id: str, user_ids: Collection[str]
+) -> dict[str, tuple[Grant, ...]]:
+    """The same for many users, by their ids, in as many statements as for one."""
+    theirs = union(
+        select(memberships.c.user_id, memberships.c.user_id.label("principal_id")).where(
+            memberships.c.organization_id == organization_id, memberships.c.user_id.in_(user_ids)
+        ),
+        select(group_members.c.user_id, group_members.c.group_id).where(group_members.c.user_id.in_(user_ids)),
     ).subquery()
-    grants = _list_assigned(connection, organization_id, role_assignments.c.principal_id.in_(select(mine)))
-    joined = select(project_members.c.project_id, project_members.c.role).where(
-        project_members.c.organization_id == organization_id, project_members.c.user_id == user_id
+    assigned = (
+        select(theirs.c.user_id, role_assignments.c.role_id, role_assignments.c.project_id, roles.c.permissions)
+        .join(role_assignments, role_assignments.c.principal_id == theirs.c.principal_id)
+        .outerjoin(roles, roles.c.id == role_assignments.c.role_id)
+        .where(role_assignments.c.organization_id == organization_id)
     )
-    members = [Grant(PROJECT_ROLES.get(row.role, frozenset()), row.project_id) for row in connection.execute(joined)]
-    return (*grants, *members)
+    joined = select(project_members.c.user_id, project_members.c.project_id, project_members.c.role).where(
+        project_members.c.organization_id == organization_id, project_members.c.user_id.in_(user_ids)
+    )
+    found: dict[str, list[Grant]] = {user_id: [] for user_id in user_ids}
+    for user_id, *given in connection.execute(assigned):
+        found[user_id].append(_grant(*given))
+    for user_id, project_id, role in connection.execute(joined):
+        found[user_id].append(Grant(PROJECT_ROLES.get(role, frozenset()), project_id))
+    return {user_id: tuple(grants) for user_id, grants in found.items()}
 
 
 def list_of_group(connection: Connection, organization_id: str, group_id: str) -> tuple[Grant, ...]:
     """All that the roles of a group give to whoever is in it."""
-    return _list_assigned(connection, organization_id, role_assignments.c.principal_id == group_id)
-
-
-def list_holders(connection: Connection, organization_id: str, principal_ids: Collection[str]) -> tuple[str, ...]:
-    """The ids of the members of an organization who are among these principals, themselves or by a group, in order."""
-    in_groups = select(group_members.c.user_id).where(group_members.c.group_id.in_(principal_ids))
     rows = connection.execute(
+        select(role_assignments.c.role_id, role_assignments.c.project_id, roles.c.permissions)
+        .outerjoin(roles, roles.c.id == role_assignments.c.role_id)
+        .where(role_assignments.c.organization_id == organization_id, role_assignments.c.principal_id == group_id)
+    )
+    return tuple(_grant(*given) for given in rows)
+
+
+def list_holders(
+    connection: Connection, organization_id: str, principal_ids: Collection[str], *, for_update: bool = False
+) -> tuple[str, ...]:
+    """The ids of the members of an organization who are among these principals, themselves or by a group, in order.
+
+    With `for_update` nobody relies on what they are until the transaction ends.
+    """
+    in_groups = select(group_members.c.user_id).where(group_members.c.group_id.in_(principal_ids))
+    statement = (
         select(memberships.c.user_id)
         .where(
             memberships.c.organization_id == organization_id,
@@ -58,6 +86,7 @@ def list_holders(connection: Connection, organization_id: str, principal_ids: Co
         )
         .order_by(memberships.c.user_id)
     )
+    rows = connection.execute(statement.with_for_update(key_share=True) if for_update else statement)
     return tuple(rows.scalars())
 
 
@@ -92,20 +121,24 @@ def delete_of_user(connection: Connection, organization_id: str, user_id: str) -
 
 
 def update_access(
-    connection: Connection, organization_id: str, user_id: str, project_ids: Collection[str] | None, now_ms: int
+    connection: Connection,
+    organization_id: str,
+    user_ids: Collection[str],
+    project_ids: Collection[str] | None,
+    now_ms: int,
 ) -> tuple[str, ...]:
-    """Let a user's keys work in these projects and nowhere else, in all of them if None; the ids of those for which
-    that is new.
+    """Let these users' keys work in these projects and nowhere else, in all of them if None; the ids of those for
+    which that is new.
     """
     allowed = true() if project_ids is None else keys.c.project_id.in_(project_ids)
-    mine = [
+    theirs = [
         keys.c.organization_id == organization_id,
-        keys.c.owner_id == user_id,
+        keys.c.owner_id.in_(user_ids),
         keys.c.kind == Kind.USER,
         keys.c.revoked_at_ms.is_(None),
     ]
-    lost = update(keys).where(*mine, ~allowed, keys.c.access_lost_at_ms.is_(None)).values(access_lost_at_ms=now_ms)
-    found = update(keys).where(*mine, allowed, keys.c.access_lost_at_ms.is_not(None)).values(access_lost_at_ms=None)
+    lost = update(keys).where(*theirs, ~allowed, keys.c.access_lost_at_ms.is_(None)).values(access_lost_at_ms=now_ms)
+    found = update(keys).where(*theirs, allowed, keys.c.access_lost_at_ms.is_not(None)).values(access_lost_at_ms=None)
     return tuple(key_id for step in (lost, found) for key_id in connection.execute(step.returning(keys.c.id)).scalars())
 
 
@@ -114,13 +147,8 @@ def is_seen(sight: Sight) -> ColumnElement[bool]:
     return or_(keys.c.project_id.in_(sight.project_ids), keys.c.owner_id == sight.user_id)
 
 
-def _list_assigned(connection: Connection, organization_id: str, is_theirs: ColumnElement[bool]) -> tuple[Grant, ...]:
-    rows = connection.execute(
-        select(role_assignments.c.role_id, role_assignments.c.project_id, roles.c.permissions)
-        .outerjoin(roles, roles.c.id == role_assignments.c.role_id)
-        .where(role_assignments.c.organization_id == organization_id, is_theirs)
-    )
-    return tuple(Grant(tasks_of(row.role_id, row.permissions), row.project_id or None) for row in rows)
+def _grant(role_id: str, project_id: str, permissions: str | None) -> Grant:
+    return Grant(tasks_of(role_id, permissions), project_id or None)
 
 
 def tasks_of(role_id: str, permissions: str | None) -> Tasks:

@@ -182,6 +182,16 @@ def put_membership(connection: Connection, member: Member) -> None:
         connection.execute(insert(memberships).values(row))
 
 
+def list_member_roles(connection: Connection, organization_id: str, user_ids: Collection[str]) -> dict[str, str]:
+    """What these users are in an organization, by their ids; who never was a member is left out."""
+    rows = connection.execute(
+        select(memberships.c.user_id, memberships.c.role).where(
+            memberships.c.organization_id == organization_id, memberships.c.user_id.in_(user_ids)
+        )
+    )
+    return {row.user_id: row.role for row in rows}
+
+
 def update_password_hash(connection: Connection, user_id: str, password_hash: str) -> None:
     """Replace a user's password hash."""
     connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
