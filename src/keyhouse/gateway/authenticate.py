@@ -1,6 +1,6 @@
 """Who asks: from a request's headers to a living key, or a refusal. There is nothing in between.
 
-Shape and checksum are checked before anything else, so garbage costs no question to the database. What a
+Shape and checksum are checked before the database is asked, so garbage costs no question. What a
 secret stands for is then remembered by its full digest for a few seconds. The memory may be late by as much
 for changes made elsewhere, which is safe: the ledger reads the key again in the transaction that reserves.
 Changes made in this process are not late at all, and those of other gateways hardly, by `forget`.
@@ -69,19 +69,6 @@ class Authenticator:
         what no reservation follows that would. `admits_admins`: an admin key will do, too. Raises Refusal.
         """
         text = _the_one(authorization, elsewhere)
-        secret = parse(text)
-        if secret is None:
-            raise Refusal(
-                Code.KEY_MALFORMED,
-                f"Incorrect API key provided: {redact(text)}.",
-                hint="Its checksum or its form is wrong: check that the whole key was copied.",
-            )
-        if secret.kind is Kind.ADMIN and not admits_admins:
-            raise Refusal(
-                Code.KEY_WRONG_KIND,
-                f"{redact(text)} is an admin key, and admin keys do not call models.",
-                hint="Use a project's API key here, and this one for /v1/organization.",
-            )
         found = digest(text, self._pepper)
         remembered = self._remembered.get(found)
         # The digest is keyed, so its comparison tells an attacker nothing; constant time all the same.
@@ -91,10 +78,14 @@ class Authenticator:
             or remembered.until_ms <= self._clock.monotonic_ms()
             or not hmac.compare_digest(remembered.digest, found)
         ):
+            # Shape and checksum come before any question to the database. What is remembered had them.
+            _require_key(text, admits_admins=admits_admins)
             remembered = await self._look_up(found, text)
         else:
             self._remembered.move_to_end(found)
         credential = remembered.credential
+        if credential.kind is Kind.ADMIN and not admits_admins:
+            raise _no_admins(credential.redacted)
         dead = why_dead(credential.standing, self._clock.now_ms())
         if dead is not None:
             raise dead_key(dead, credential.redacted, died_at_ms(credential.standing, dead))
@@ -205,6 +196,27 @@ def _not_from(address: str, credential: Credential) -> Refusal:
         Code.ADDRESS_NOT_ALLOWED,
         f"The API key {credential.redacted} may not be used from {address or 'an unknown address'}.",
         hint="Use it from an address on its list, or have the list changed.",
+    )
+
+
+def _require_key(text: str, *, admits_admins: bool) -> None:
+    """Raise Refusal unless this is a key by its form, of a kind that is admitted."""
+    secret = parse(text)
+    if secret is None:
+        raise Refusal(
+            Code.KEY_MALFORMED,
+            f"Incorrect API key provided: {redact(text)}.",
+            hint="Its checksum or its form is wrong: check that the whole key was copied.",
+        )
+    if secret.kind is Kind.ADMIN and not admits_admins:
+        raise _no_admins(redact(text))
+
+
+def _no_admins(redacted: str) -> Refusal:
+    return Refusal(
+        Code.KEY_WRONG_KIND,
+        f"{redacted} is an admin key, and admin keys do not call models.",
+        hint="Use a project's API key here, and this one for /v1/organization.",
     )
 
 

@@ -25,6 +25,9 @@ DISCARD_BYTES_MAX: Final = 100 * 1000 * 1000
 DISCARD_SECONDS_MAX: Final = 5.0
 AGENT_CHARACTERS_MAX: Final = 200
 
+AT_HAND: Final = "keyhouse.at_hand"
+"""What our own server adds to ASGI: asks for the whole body if it has come, None if it has to be waited for."""
+
 _JSON: Final = b"application/json"
 _CREDENTIALS_ELSEWHERE: Final = frozenset({b"api-key", b"x-api-key"})
 
@@ -37,6 +40,7 @@ class Request:
     """A request and what becomes of it. What is set on it by the steps ends up in the access log's line."""
 
     __slots__ = (
+        "_at_hand",
         "_clock",
         "_content_length",
         "_headers",
@@ -85,6 +89,7 @@ class Request:
         self.has_other_credential = False
         self.agent = ""
         self._content_length = b""
+        self._at_hand: Callable[[], bytes | None] | None = scope.get("extensions", {}).get(AT_HAND)
         self._headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         for name, value in self._headers:
             if name == b"authorization":
@@ -144,40 +149,29 @@ class Request:
 
     async def body(self, bytes_max: int = BODY_BYTES_MAX, seconds_max: float = BODY_SECONDS_MAX) -> bytes:
         """The whole body. Raises Refusal if it is too large or too slow, ClientLeft if it never ends."""
-        await self._refuse_announced(bytes_max, seconds_max)
-        try:
-            async with asyncio.timeout(seconds_max):
-                message = await self._receive()
-                if message["type"] == "http.request":
-                    body: bytes = message["body"]
-                    # A server may say that there is more and mean the end itself: one wait less for most requests.
-                    if not message.get("more_body") or b"%d" % len(body) == self._content_length:
-                        if len(body) > bytes_max:
-                            raise _too_large(bytes_max)
-                        return body
-                return await self._body_in_parts(message, bytes_max)
-        except TimeoutError:
-            raise body_timeout(seconds_max) from None
+        # Most bodies have come with their heads: nothing to wait for, and no deadline to set.
+        body = None if self._at_hand is None else self._at_hand()
+        if body is not None:
+            if len(body) > bytes_max:
+                raise _too_large(bytes_max)
+            return body
+        parts = bytearray()
+        await self.feed(parts.extend, bytes_max, seconds_max)
+        return bytes(parts)
 
     async def feed(self, take: Callable[[bytes], None], bytes_max: int, seconds_max: float) -> None:
         """Give the body to `take` as it comes, so that it is not held twice. Raises what `body` and `take` do."""
         await self._refuse_announced(bytes_max, seconds_max)
         try:
             async with asyncio.timeout(seconds_max):
-                await self._take_parts(take, await self._receive(), bytes_max)
+                await self._take_parts(take, bytes_max)
         except TimeoutError:
             raise body_timeout(seconds_max) from None
 
-    async def _body_in_parts(self, message: MutableMapping[str, Any], bytes_max: int) -> bytes:
-        parts = bytearray()
-        await self._take_parts(parts.extend, message, bytes_max)
-        return bytes(parts)
-
-    async def _take_parts(
-        self, take: Callable[[bytes], None], message: MutableMapping[str, Any], bytes_max: int
-    ) -> None:
+    async def _take_parts(self, take: Callable[[bytes], None], bytes_max: int) -> None:
         seen = 0
         while True:
+            message = await self._receive()
             if message["type"] != "http.request":
                 raise ClientLeft
             part = message.get("body", b"")
@@ -188,7 +182,6 @@ class Request:
             take(part)
             if not message.get("more_body"):
                 return
-            message = await self._receive()
 
     async def _refuse_announced(self, bytes_max: int, seconds_max: float) -> None:
         """Refuse a body that says itself that it is too large."""

@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def date(self) -> bytes:
-        """The line of the `Date` header."""
+        """The `Date` header, without its line end."""
         return self._host.date
 
     @property

@@ -4,12 +4,12 @@ Written after the ASGI specification, HTTP and WebSocket message format (asgi.re
 """
 
 import asyncio
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 Message = MutableMapping[str, Any]
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 UNREAD_BYTES_MAX: Final = 256 * 1024
 """How much of a body waits here to be taken before no more of it is read."""
@@ -33,7 +33,7 @@ class Wire(Protocol):
 
     @property
     def date(self) -> bytes:
-        """The line of the `Date` header."""
+        """The `Date` header, without its line end."""
         ...
 
     def write(self, data: bytes) -> None:
@@ -143,14 +143,11 @@ class Exchange:
                 await self._waiter
             finally:
                 self._waiter = None
-        pieces = self._pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        if self._unread > UNREAD_BYTES_MAX:
-            self._wire.resume()
-        self._unread = 0
-        self._is_taken = self.is_whole
-        return {"type": "http.request", "body": body, "more_body": not self.is_whole}
+        return {"type": "http.request", "body": self._taken(), "more_body": not self.is_whole}
+
+    def at_hand(self) -> bytes | None:
+        """The whole body, if nothing of it was taken and all of it has come; else None, and it has to be received."""
+        return self._taken() if self.is_whole and not self._is_taken else None
 
     async def send(self, message: Message) -> None:
         """Begin the answer, or send a part of it. Raises ClientGone."""
@@ -159,7 +156,7 @@ class Exchange:
         if message["type"] == "http.response.start":
             if self._head is not None:
                 raise RuntimeError("the answer was begun before")
-            self._head = self.make_head(message["status"], message["headers"])
+            self._head = self.make_head(message["status"], message.get("headers", ()))
             return
         if self._head is None or self.is_answered:
             raise RuntimeError("a part of an answer that was not begun, or is whole")
@@ -183,6 +180,17 @@ class Exchange:
         else:
             await self._wire.drained()
 
+    def _taken(self) -> bytes:
+        """All that has come of the body and was not taken before."""
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        if self._unread > UNREAD_BYTES_MAX:
+            self._wire.resume()
+        self._unread = 0
+        self._is_taken = self.is_whole
+        return body
+
     @property
     def is_begun(self) -> bool:
         """Whether the application has begun to answer."""
@@ -190,36 +198,27 @@ class Exchange:
 
     def make_head(self, status: int, headers: Headers) -> bytes:
         """The head of an answer, framed. Raises RuntimeError for what would be read as more than it is."""
-        lines = []
-        is_framed = is_dated = False
-        for name, value in headers:
-            lines.append(b"%b: %b\r\n" % (name, value))
-            if name == b"content-length":
-                is_framed = True
-            elif name == b"date":
-                is_dated = True
-            elif name == b"connection" and value == b"close":
-                self.is_kept_alive = False
-        count = len(lines)
+        lines = [b": ".join(header) for header in headers]
+        names = [name for name, _ in headers]
+        if (b"connection", b"close") in headers:
+            self.is_kept_alive = False
         self._is_without_body = status in _WITHOUT_BODY or self.scope.get("method") == "HEAD"
-        if not is_framed and not self._is_without_body:
+        if b"content-length" not in names and not self._is_without_body:
             if self.scope["http_version"] == "1.0":
                 self.is_kept_alive = False
             else:
                 self._is_chunked = True
-                lines.append(b"transfer-encoding: chunked\r\n")
-                count += 1
-        if not is_dated:
+                lines.append(b"transfer-encoding: chunked")
+        if b"date" not in names:
             lines.append(self._wire.date)
-            count += 1
         if not self.is_kept_alive:
-            lines.append(b"connection: close\r\n")
-            count += 1
-        block = b"".join(lines)
+            lines.append(b"connection: close")
+        block = b"\r\n".join(lines)
+        breaks = len(lines) - 1
         # A line break within a name or value would be another header, or the end of the head.
-        if block.count(b"\r") != count or block.count(b"\n") != count or b"\0" in block:
+        if block.count(b"\r") != breaks or block.count(b"\n") != breaks or b"\0" in block:
             raise RuntimeError("a header with a line break in it")
-        return b"%b%b\r\n" % (_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, block)
+        return b"%b%b\r\n\r\n" % (_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, block)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -95,12 +95,14 @@ class Listening:
             with suppress(ClientGone):
                 await self._app(exchange.scope, exchange.receive, exchange.send)
         finally:
+            # It leads back to the exchange: a circle that only a search for circles would find.
+            exchange.scope.pop("extensions", None)
             if not exchange.is_answered:
                 connection.abort()
 
     def _look_around(self) -> None:
         """Once a second: the date moves on, and who has taken too long goes."""
-        self.date = f"date: {formatdate(self._clock.now_ms() / 1000, usegmt=True)}\r\n".encode("ascii")
+        self.date = f"date: {formatdate(self._clock.now_ms() / 1000, usegmt=True)}".encode("ascii")
         now = self.loop.time()
         for connection in tuple(self.connections):
             if connection.until < now:

@@ -21,6 +21,9 @@ BARE: Final = b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _BAD: Final = BARE % b"400 Bad Request"
 _TOO_LARGE: Final = BARE % b"431 Request Header Fields Too Large"
 
+AT_HAND: Final = "keyhouse.at_hand"
+"""Beside what ASGI has: asks for the whole body if it has come, None if it has to be received."""
+
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 
@@ -144,6 +147,7 @@ class Reader:
                 is_kept_alive=version == "1.1" and (self._parser.should_keep_alive() or scope["type"] == "websocket"),
                 expects_continue=version == "1.1" and (b"expect", b"100-continue") in self._headers,
             )
+            scope["extensions"][AT_HAND] = self.latest.at_hand
             self._begun(self.latest)
 
     def on_body(self, piece: bytes) -> None:
@@ -188,6 +192,7 @@ class Reader:
             "headers": self._headers,
             "client": self._client,
             "server": self._server,
+            "extensions": {},
         }
         if self._parser.should_upgrade() and _asks_for_socket(scope):
             asked = (value.decode("latin-1") for name, value in self._headers if name == b"sec-websocket-protocol")
