@@ -8,15 +8,14 @@ given by whoever runs the house: no request makes Keyhouse fetch anything.
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from keyhouse.core.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 IDENTIFIER: Final = b"github-public-key-identifier"
 SIGNATURE: Final = b"github-public-key-signature"
@@ -34,7 +33,7 @@ class _PublicKeys(msgspec.Struct, frozen=True):
 class Signatures:
     """Knows a reporter's public keys, by their identifiers."""
 
-    def __init__(self, keys: Mapping[bytes, EllipticCurvePublicKey]) -> None:
+    def __init__(self, keys: Mapping[bytes, "EllipticCurvePublicKey"]) -> None:
         self._keys = keys
 
     def require(self, identifiers: Sequence[bytes], signatures: Sequence[bytes], body: bytes) -> None:
@@ -44,6 +43,10 @@ class Signatures:
         key = self._keys.get(identifiers[0])
         if key is None:
             raise _wrong("is signed with a key that is not known here")
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+        from cryptography.hazmat.primitives.hashes import SHA256
+
         try:
             key.verify(base64.b64decode(signatures[0], validate=True), body, ECDSA(SHA256()))
         except (binascii.Error, InvalidSignature):
@@ -52,6 +55,10 @@ class Signatures:
 
 def read_signatures(published: str) -> Signatures:
     """The keys as GitHub publishes them. Raises ValueError that says what was expected."""
+    # Late: it takes 8 MB, which a house that expects no reports can do without.
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
     try:
         found = msgspec.json.decode(published, type=_PublicKeys).public_keys
     except msgspec.DecodeError as error:

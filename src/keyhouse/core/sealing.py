@@ -4,13 +4,14 @@ What was sealed for one row does not open in another, so that whoever can write 
 Keyhouse send one upstream's credential to another. The key's id stands beside it, for the day it is changed.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keyhouse.core.clock import Entropy
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES: Final = 12
 """Random ones of 96 bits may be used 2**32 times with one key (NIST SP 800-38D, 8.3)."""
@@ -40,18 +41,27 @@ class Sealed(msgspec.Struct, frozen=True):
 def seal(plain: str, key: SealingKey, row: str, entropy: Entropy) -> Sealed:
     """Encrypt a text for a `row`, such as `upstreams/upstream_1/credential`."""
     nonce = entropy(NONCE_BYTES)
-    return Sealed(key.id, nonce + AESGCM(key.secret).encrypt(nonce, plain.encode(), _bound(key, row)))
+    return Sealed(key.id, nonce + _cipher(key).encrypt(nonce, plain.encode(), _bound(key, row)))
 
 
 def unseal(sealed: Sealed, key: SealingKey, row: str) -> str:
     """The text again. Raises CannotUnseal."""
     if sealed.key_id != key.id:
         raise CannotUnseal(f"{row} was sealed with the key {sealed.key_id}, and this is {key.id}")
+    from cryptography.exceptions import InvalidTag
+
     nonce, content = sealed.content[:NONCE_BYTES], sealed.content[NONCE_BYTES:]
     try:
-        return AESGCM(key.secret).decrypt(nonce, content, _bound(key, row)).decode()
+        return _cipher(key).decrypt(nonce, content, _bound(key, row)).decode()
     except (InvalidTag, ValueError):
         raise CannotUnseal(f"{row} was altered, or sealed for another row") from None
+
+
+def _cipher(key: SealingKey) -> "AESGCM":
+    # Late: it takes 8 MB, which a house that has sealed nothing can do without.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key.secret)
 
 
 def _bound(key: SealingKey, row: str) -> bytes:

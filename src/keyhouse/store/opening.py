@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from keyhouse.core.clock import Clock, Entropy
-from keyhouse.store import postgres, sqlite
+from keyhouse.store import sqlite
 from keyhouse.store.address import is_postgres
 from keyhouse.store.engine import CannotOpen, Connection, Database
 
@@ -26,6 +26,9 @@ async def open_database(url: str, clock: Clock, entropy: Entropy) -> Database:
     Raises CannotOpen, with nothing changed.
     """
     if is_postgres(url):
+        # Late: its driver takes 11 MB and a quarter of a second.
+        from keyhouse.store import postgres
+
         return await postgres.open_postgres(url, clock, entropy)
     return await asyncio.to_thread(sqlite.open_sqlite, _path(url), clock, entropy)
 
@@ -33,6 +36,8 @@ async def open_database(url: str, clock: Clock, entropy: Entropy) -> Database:
 async def look(url: str, question: Callable[[Connection], T]) -> T:
     """Ask a question of any length on a snapshot, beside a running server. Raises CannotOpen."""
     if is_postgres(url):
+        from keyhouse.store import postgres
+
         return await postgres.read_only(url, question)
 
     def ask() -> T:
