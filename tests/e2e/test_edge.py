@@ -1,6 +1,7 @@
 """The edge of the real command: clients that are slow on purpose, floods of bad credentials, and who is served then."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from e2e.admin import Admin
 from e2e.configuration import a_house
 from e2e.processes import House, fake_upstream
 from e2e.wire import chat, post
+from keyhouse.admin.policy import POLICY
 
 HURRIED: Final = (sys.executable, str(Path(__file__).with_name("hurried.py")))
 SLOW: Final = 40
@@ -106,3 +108,17 @@ async def test_a_flood_of_bad_credentials_keeps_nobody_else_from_being_served(hu
     served = await serve_others(house, key, lambda: all(one.done() for one in floods))
     assert [await one for one in floods] == [500] * 4
     assert served > 3
+
+
+@pytest.mark.asyncio
+async def test_no_route_of_the_admin_api_is_moved_by_a_body_that_is_deep_or_large(hurried: tuple[House, str]) -> None:
+    house, _ = hurried
+    bombs = (b"[" * 50_000 + b"]" * 50_000, b'{"name":' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"}")
+    statuses = {}
+    for method, path in POLICY:
+        if method == "POST":
+            for bomb in bombs:
+                reply = await post(house.url, bomb, house.established["admin_key"], path=re.sub(r"\{.*?\}", "x", path))
+                statuses[path, bomb[:1]] = reply.status
+    assert len(statuses) > 80
+    assert {key: status for key, status in statuses.items() if status >= 500 or status < 400} == {}

@@ -68,6 +68,17 @@ async def test_the_upstream_gets_its_own_credential_and_nothing_else_of_the_clie
 
 
 @pytest.mark.asyncio
+async def test_a_client_that_names_the_subprotocol_of_browsers_is_answered_with_it(tmp_path: Path) -> None:
+    async with (
+        a_socket_street(tmp_path, speaks_realtime) as there,
+        there.connect(subprotocols=["other", "realtime"]) as client,
+    ):
+        await hear(client, "session.created")
+        assert client.subprotocol == "realtime"
+        assert "sec-websocket-protocol" not in there.lines[0].headers
+
+
+@pytest.mark.asyncio
 async def test_a_full_limit_is_an_error_event_the_socket_stays_and_nothing_was_asked_for(tmp_path: Path) -> None:
     async with a_socket_street(tmp_path, speaks_realtime, a_budget(10)) as there:
         async with there.connect() as client:

@@ -90,7 +90,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "core/permissions.py",  # tests/control, tests/admin
         "gateway/client_socket.py",  # tests/gateway/test_realtime.py, tests/gateway/test_bridge.py
         "gateway/open_sockets.py",  # tests/e2e/test_sockets.py
-        "gateway/opening.py",  # tests/gateway/test_realtime.py, tests/gateway/test_responses_socket.py
         "gateway/sockets.py",  # tests/gateway/test_realtime.py
         "gateway/turns.py",  # tests/gateway/test_bridge.py
         "gateway/upstream_socket.py",  # tests/gateway/test_bridge.py

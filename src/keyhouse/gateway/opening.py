@@ -12,6 +12,7 @@ from keyhouse.gateway.cool_down import Failure
 from keyhouse.gateway.routing import Deployment
 from keyhouse.gateway.upstream_socket import UpstreamSocket
 
+SWITCHED: Final = 101
 UPWARDS: Final = (b"openai-beta",)
 """What of a client's headers goes up: it chooses a version of the API."""
 
@@ -29,11 +30,14 @@ async def open_upstream(
         if upstream.is_demo:
             continue
         try:
-            return deployment, await house.client.open_socket(upstream, target(deployment), headers)
+            socket = await house.client.open_socket(upstream, target(deployment), headers)
         except Unsent as refusal:
             house.routing.cool_downs.failed(upstream.name, Failure.UNREACHABLE)
             problem = refusal
         except Unanswered as refusal:
             house.routing.cool_downs.failed(upstream.name, Failure.NO_ANSWER)
             problem = refusal
+        else:
+            house.routing.cool_downs.heard(upstream.name, SWITCHED, lambda _: None)
+            return deployment, socket
     raise problem
