@@ -224,12 +224,15 @@ async def test_a_client_that_does_not_read_slows_its_upstream_down_and_is_not_wa
             await line.say("response.output_text.delta", response_id="resp_1", delta="x" * 100_000)
             sent += 1
 
-    limits = SocketLimits(tick_seconds=0.05, read_seconds=0.5)
+    limits = SocketLimits(tick_seconds=0.05, read_seconds=0.5, goodbye_seconds=0.2)
     async with a_socket_street(tmp_path, play, sockets=limits) as there, there.connect(max_queue=1) as client:
         await client.send(ASK)
         (row,) = await there.settled(1)
+        async with asyncio.timeout(20):
+            await there.street.log.has_request.wait()
+        client.transport.abort()
     assert sent < 200, "the upstream was read on although nobody took it"
-    assert row.basis == "counted"
+    assert (row.basis, row.flags) == ("counted", "client_left")
 
 
 @pytest.mark.asyncio

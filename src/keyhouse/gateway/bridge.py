@@ -8,6 +8,7 @@ A client that does not read is waited for, and its upstream with it, but not for
 
 import asyncio
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 
 from keyhouse.core.errors import Code, Refusal
@@ -153,19 +154,18 @@ class Bridge(ABC):
         if reason is not None:
             self.socket.reason = str(reason.code)
         try:
-            if reason is not None and not self.socket.client_has_left:
-                await self._say_last(self.said(reason, None))
+            await self._say_goodbye(code, reason)
         finally:
-            await self.socket.close(code, "" if reason is None else reason.message)
             if self.upstream is not None:
                 await self.upstream.close()
 
-    async def _say_last(self, message: bytes) -> None:
-        """Last words: whoever does not read them now never will."""
-        try:
-            await say_within(self.socket, message.decode(), self.house.sockets.tick_seconds)
-        except (Refusal, ConnectionError):
-            return
+    async def _say_goodbye(self, code: CloseCode, reason: Refusal | None) -> None:
+        """Last words, and the end: whoever does not read them now never will."""
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(self.house.sockets.goodbye_seconds):
+                if reason is not None and not self.socket.client_has_left:
+                    await self.socket.say(self.said(reason, None).decode())
+                await self.socket.close(code, "" if reason is None else reason.message)
 
 
 def _code_of(refusal: Refusal) -> CloseCode:

@@ -52,11 +52,14 @@ from keyhouse.wire.form import FormReader, FormRequest, Upload, not_a_form
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """How long an open socket may be: in all, silent, and unread; and how often it is looked after. In seconds."""
+    """How long an open socket may be: in all, silent, unread, and saying goodbye; and how often it is looked after.
+    In seconds.
+    """
 
     session_seconds: float = 3_600.0
     idle_seconds: float = 600.0
     read_seconds: float = 120.0
+    goodbye_seconds: float = 2.0
     tick_seconds: float = 1.0
 
 

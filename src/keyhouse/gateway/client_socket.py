@@ -6,7 +6,6 @@ answered with its status, as on HTTP. Afterwards there are messages, one way and
 
 import asyncio
 from collections.abc import MutableMapping
-from contextlib import suppress
 from enum import IntEnum
 from typing import Any, Final
 
@@ -81,8 +80,7 @@ class ClientSocket(Request):
             return
         self._is_over = True
         said = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
-        with suppress(ConnectionError, RuntimeError):
-            await self._send({"type": "websocket.close", "code": code, "reason": said})
+        await self._send({"type": "websocket.close", "code": code, "reason": said})
 
     async def start(self, status: int, headers: Headers) -> None:
         """Begin an answer instead of the socket. Once there is a socket, there is no other answer."""
@@ -112,6 +110,7 @@ async def say_within(socket: ClientSocket, message: str, seconds: float) -> None
         async with asyncio.timeout(seconds):
             await socket.say(message)
     except TimeoutError:
+        socket.client_has_left = True
         raise Refusal(
             Code.SESSION_EXPIRED,
             f"The socket's client has not read for {seconds:g} seconds.",
