@@ -1,4 +1,4 @@
-"""`keyhouse models`: list, create, update, delete."""
+"""`keyhouse models`: list, show, create, update, delete; what projects may use is in `model_permissions`."""
 
 import sys
 from pathlib import Path
@@ -9,8 +9,8 @@ from cyclopts import App, Parameter
 
 from keyhouse.cli.client import Client, Json, part
 from keyhouse.cli.model_permissions import permissions_app
-from keyhouse.cli.talk import AsJson, Exit, Failure, show_fields, show_json, show_table
-from keyhouse.cli.upstreams import find, source
+from keyhouse.cli.talk import AsJson, Exit, Failure, show_fields, show_json, show_one, show_table
+from keyhouse.cli.upstreams import find, set_of, source
 
 models_app: Final = App(name="models", help="The models that applications may call, and who serves them.")
 models_app.command(permissions_app)
@@ -59,6 +59,21 @@ def list_models(*, json: AsJson = False) -> None:
         return
     rows = [(each["id"], each["name"], _upstreams(each), _price(each), source(each)) for each in found]
     show_table(("ID", "NAME", "UPSTREAMS", "USD PER MILLION", "FROM"), rows)
+
+
+@models_app.command
+def show(model: ModelName, /, *, json: AsJson = False) -> None:
+    """Show a model with all that is set of it.
+
+    For example:
+
+        keyhouse models show gpt-5-mini
+    """
+    client = Client()
+    found = client.get(f"/models/{part(find(client, 'models', model))}")
+    tiers = [f"{each['tier']} from {each['from_input_tokens']}: {_price(each)}" for each in found["rates"]]
+    said = {"upstreams": _upstreams(found), "rates": "; ".join(tiers) or None}
+    show_one(found, set_of(found | said), as_json=json)
 
 
 @models_app.command

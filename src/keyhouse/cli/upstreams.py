@@ -1,4 +1,4 @@
-"""`keyhouse upstreams`: list, create, update, delete, test."""
+"""`keyhouse upstreams`: list, show, create, update, delete, test."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from cyclopts import App, Parameter
 
 from keyhouse.cli.client import Client, Json, part
-from keyhouse.cli.talk import AsJson, Exit, Failure, say, show_fields, show_json, show_table
+from keyhouse.cli.talk import AsJson, Exit, Failure, say, show_fields, show_json, show_one, show_table
 
 upstreams_app: Final = App(name="upstreams", help="The servers that models run on.")
 
@@ -52,6 +52,19 @@ def list_upstreams(*, json: AsJson = False) -> None:
         for each in found
     ]
     show_table(("ID", "NAME", "ADDRESS", "FROM", "CREDENTIAL"), rows)
+
+
+@upstreams_app.command
+def show(upstream: UpstreamName, /, *, json: AsJson = False) -> None:
+    """Show an upstream with all that is set of it, but for its credential, which is never shown.
+
+    For example:
+
+        keyhouse upstreams show openai
+    """
+    client = Client()
+    found = client.get(f"/upstreams/{part(find(client, 'upstreams', upstream))}")
+    show_one(found, set_of(found), as_json=json)
 
 
 @upstreams_app.command
@@ -230,6 +243,11 @@ def _show(found: Json, json: bool) -> None:
             "credential": "stored" if found["has_credential"] else "none",
         }
     )
+
+
+def set_of(found: Json) -> dict[str, object]:
+    """The fields of an upstream or a model that are set, in words."""
+    return {name.replace("_", " "): value for name, value in found.items() if value is not None and name != "object"}
 
 
 def source(found: Json) -> str:
