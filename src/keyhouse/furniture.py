@@ -1,6 +1,7 @@
 """What the console works with: the verbs of the Admin API's office, and the questions that pages ask."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from keyhouse import __version__
@@ -14,9 +15,11 @@ from keyhouse.control.playground import Playground
 from keyhouse.control.sign_in import SignIn
 from keyhouse.doors import DESCRIBED, ASGIApp
 from keyhouse.gateway import described as gateway_described
+from keyhouse.gateway.routing import Routing
 from keyhouse.ground import Ground
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
+from keyhouse.reporting.catalog import ServedAt
 from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.health import HealthQuestions
 from keyhouse.reporting.hygiene import Hygiene
@@ -36,6 +39,25 @@ def reference() -> Mapping[str, Any]:
     """The whole API, described from the tables of its doors."""
     routes = [*gateway_described.described(), *admin_described.described(), *DESCRIBED]
     return document(__version__, routes, admin_described.shapes())
+
+
+def served_now(routing: Routing) -> dict[str, tuple[ServedAt, ...]]:
+    """Every model by its name, with the upstreams that serve it at this moment."""
+    return {
+        name: tuple(
+            ServedAt(one.upstream.name, one.upstream_model, one.rank, one.weight, one.price)
+            for one in routing.get(name).deployments
+        )
+        for name in routing.names
+    }
+
+
+def failures_of(routing: Routing) -> dict[str, int]:
+    """How many calls each upstream has failed since the start."""
+    counted: dict[str, int] = {}
+    for (upstream, _), count in routing.cool_downs.failures.items():
+        counted[upstream] = counted.get(upstream, 0) + count
+    return counted
 
 
 def furnish(
@@ -84,6 +106,14 @@ def furnish(
         project_pages=ProjectPages(database),
         model_permissions=office.model_permissions,
         health=health,
+        policies=office.policies,
+        upstreams=office.upstreams,
+        served_models=office.served_models,
+        catalog_questions=office.catalog_questions,
+        test_upstream=office.test_upstream,
+        served=partial(served_now, catalog.routing),
+        cooling=catalog.routing.cool_downs.cooling,
+        failures=partial(failures_of, catalog.routing),
         engine="PostgreSQL" if isinstance(database, PostgresDatabase) else "SQLite",
         replays=Replays(database, clock),
         hygiene=Hygiene(database, clock),

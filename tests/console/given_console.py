@@ -14,6 +14,7 @@ import httpx
 from sqlalchemy import Connection, delete, update
 
 from given import AUDIT_KEY, FakeClock, a_database, quick_passwords, seeded_entropy
+from keyhouse.catalog import Catalog, Given, model_of, upstream_of
 from keyhouse.console import Desk, build
 from keyhouse.control.account import Accounts
 from keyhouse.control.assignments import Assignments
@@ -26,11 +27,18 @@ from keyhouse.control.model_permissions import ModelPermissions
 from keyhouse.control.organizations import Organizations
 from keyhouse.control.people import People
 from keyhouse.control.playground import Playground
+from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.roles import Roles
+from keyhouse.control.served_models import Models
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
-from keyhouse.furniture import reference
+from keyhouse.control.upstreams import Upstreams
+from keyhouse.core.sealing import SealingKey
+from keyhouse.core.written import Configured, WrittenModel, WrittenUpstream
+from keyhouse.furniture import failures_of, reference, served_now
+from keyhouse.gateway.probing import Probe
+from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.identity.passwords import Passwords
 from keyhouse.identity.sessions import Sessions
 from keyhouse.identity.throttle import Throttle
@@ -41,6 +49,7 @@ from keyhouse.ledger.watch import Watch
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
+from keyhouse.reporting.catalog import CatalogQuestions
 from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.groups import GroupQuestions
 from keyhouse.reporting.health import HealthQuestions
@@ -64,6 +73,7 @@ from keyhouse.store.sqlite import SqliteDatabase
 ORIGIN = "http://127.0.0.1:8080"
 PEPPER = b"p" * 32
 RESET_KEY = b"r" * 32
+SEALING = SealingKey("1", b"s" * 32)
 PASSWORD = "tracks lemon fjord"
 EMAIL = "mira@meridian.example"
 
@@ -158,6 +168,27 @@ async def nowhere(*_: object) -> None:
     """No gateway stands beside this console: what asks one is tried in tests/e2e."""
 
 
+async def served_by(database: SqliteDatabase, clock: FakeClock) -> dict[str, Any]:
+    """Upstreams and models: a configured one of each, and what is added."""
+    fixed = WrittenUpstream("fixed", "https://fixed.example.com/v1")
+    model = WrittenModel(name="steady", upstreams=("fixed",), input_usd_per_million="1", output_usd_per_million="2.5")
+    upstream = upstream_of(fixed, None)
+    given = Given(
+        Configured((fixed,), (model,)), {"fixed": upstream}, (model_of(model, model.served(), {"fixed": upstream}, 0),)
+    )
+    catalog, entropy = Catalog(given, database, clock, SEALING), seeded_entropy(12)
+    await catalog.reload()
+    return {
+        "upstreams": Upstreams(database, entropy, SEALING, catalog.configured, catalog.reload),
+        "served_models": Models(database, entropy, catalog.configured, catalog.reload),
+        "catalog_questions": CatalogQuestions(database, catalog.configured),
+        "test_upstream": Probe(UpstreamClient(clock), clock, catalog.routing).test,
+        "served": partial(served_now, catalog.routing),
+        "cooling": catalog.routing.cool_downs.cooling,
+        "failures": partial(failures_of, catalog.routing),
+    }
+
+
 @cache
 def _premises() -> tuple[Desk, Any]:
     """A desk that each console puts its own things on, and the pages over it: building them takes long.
@@ -185,6 +216,7 @@ def verbs(database: SqliteDatabase, clock: FakeClock, passwords: Passwords, forg
         "groups": Groups(database, entropy, forget),
         "organizations": Organizations(database, forget),
         "projects": Projects(database, clock, entropy, forget),
+        "policies": Policies(database),
         "model_permissions": ModelPermissions(database, forget),
         "keys": keys,
         "playground": Playground(database, clock, keys),
@@ -231,6 +263,7 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
         desk = Desk(
             **verbs(database, clock, quick_passwords(executor), forgotten),
             **questions(database, clock),
+            **await served_by(database, clock),
             reference=reference(),
             gateway=nowhere,
             engine="SQLite",

@@ -76,6 +76,7 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 visitor.context.storage_state(path=states[role])
         late = admin.ask("POST", "/invites", body={"email": "late@example.com", "role": "reader"})
         clerk = {"role_name": "clerk", "permissions": ["api.organization.users.read"]}
+        spare = {"name": "spare", "base_url": "https://spare.example.com/v1"}
         (call,) = house.rows("SELECT id FROM calls")
         (viewer,) = house.rows("SELECT id FROM users WHERE email = 'viewer@example.com'")
         ids = {
@@ -85,6 +86,8 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "invite_id": late["id"],
             "user_id": viewer["id"],
             "project_id": admin.project_id,
+            "upstream_id": admin.ask("POST", "/upstreams", body=spare)["id"],
+            "model_id": admin.ask("POST", "/models", body={"name": "large", "upstreams": ["spare"]})["id"],
             "role_id": admin.ask("POST", "/roles", body=clerk)["id"],
         }
         secrets = {

@@ -1,6 +1,6 @@
 """What the console works with: handed in by the composition root, never made here."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,20 @@ from keyhouse.control.model_permissions import ModelPermissions
 from keyhouse.control.organizations import Organizations
 from keyhouse.control.people import People
 from keyhouse.control.playground import Playground
+from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.roles import Roles
+from keyhouse.control.served_models import Models
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
+from keyhouse.control.upstreams import Upstreams
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Refusal
 from keyhouse.identity.sessions import Sessions
 from keyhouse.reporting.audit import AuditQuestions
 from keyhouse.reporting.callers import CallerQuestions
 from keyhouse.reporting.calls import CallQuestions
+from keyhouse.reporting.catalog import CatalogQuestions, ServedAt
 from keyhouse.reporting.costs import CostQuestions
 from keyhouse.reporting.groups import GroupQuestions
 from keyhouse.reporting.health import HealthQuestions
@@ -53,6 +57,8 @@ class Desk:
     `naming_owners` adds to a refusal who can grant what is lacking.
     `reference` is the description of the whole API in OpenAPI.
     `gateway` is the data plane's own door, for what the playground asks.
+    `test_upstream` asks an upstream something real. `served` are the models as they are served now, `cooling` the
+    upstreams that cool down, `failures` how many calls each has failed: all as this gateway sees it.
     `engine` is what the database is called.
     `print_setup_link` makes a new one-time link and prints it where the server runs.
     """
@@ -74,6 +80,14 @@ class Desk:
     project_pages: ProjectPages
     model_permissions: ModelPermissions
     health: HealthQuestions
+    policies: Policies
+    upstreams: Upstreams
+    served_models: Models
+    catalog_questions: CatalogQuestions
+    test_upstream: Callable[[str, str | None], Awaitable[list[dict[str, Any]]]]
+    served: Callable[[], Mapping[str, tuple[ServedAt, ...]]]
+    cooling: Callable[[], Collection[str]]
+    failures: Callable[[], Mapping[str, int]]
     engine: str
     sessions: Sessions
     keys: Keys

@@ -33,6 +33,14 @@ SECTIONS: Final = (
         (
             Section("General", "/settings/organization"),
             Section("Projects", "/settings/projects"),
+            Section("Key policies", "/settings/policies", Task.POLICIES_READ),
+        ),
+    ),
+    (
+        "Models",
+        (
+            Section("Upstreams", "/settings/upstreams", Task.UPSTREAMS_READ),
+            Section("Models and prices", "/settings/models", Task.UPSTREAMS_READ),
         ),
     ),
     (

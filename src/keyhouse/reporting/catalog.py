@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.money import Price
 from keyhouse.core.written import Configured, WrittenModel, WrittenUpstream
 from keyhouse.store import served_models, upstreams
 from keyhouse.store.engine import Database
@@ -33,6 +34,16 @@ class KnownModel(msgspec.Struct, frozen=True):
     created_at_ms: int | None = None
     is_configured: bool = False
     is_shadowed: bool = False
+
+
+class ServedAt(msgspec.Struct, frozen=True):
+    """A model at one of its upstreams, as calls are served right now. `price` None: its cost is not known."""
+
+    upstream: str
+    upstream_model: str
+    rank: int
+    weight: int
+    price: Price | None
 
 
 K = TypeVar("K", KnownUpstream, KnownModel)
