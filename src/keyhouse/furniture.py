@@ -8,7 +8,7 @@ from keyhouse import __version__
 from keyhouse.admin import described as admin_described
 from keyhouse.admin.office import Office
 from keyhouse.catalog import Catalog
-from keyhouse.console.desk import Desk
+from keyhouse.console.desk import CatalogDesk, Desk
 from keyhouse.control.account import Accounts
 from keyhouse.control.organizations import Organizations
 from keyhouse.control.playground import Playground
@@ -31,7 +31,7 @@ from keyhouse.reporting.names import Names
 from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.project_pages import ProjectPages
 from keyhouse.reporting.replay import Replays
-from keyhouse.store.postgres import PostgresDatabase
+from keyhouse.store.sqlite import SqliteDatabase
 from keyhouse.wire.openapi import document
 
 
@@ -58,6 +58,21 @@ def failures_of(routing: Routing) -> dict[str, int]:
     for (upstream, _), count in routing.cool_downs.failures.items():
         counted[upstream] = counted.get(upstream, 0) + count
     return counted
+
+
+def catalog_desk(office: Office, catalog: Catalog) -> CatalogDesk:
+    """The part of the desk that is about upstreams and models."""
+    routing = catalog.routing
+    return CatalogDesk(
+        upstreams=office.upstreams,
+        models=office.served_models,
+        questions=office.catalog_questions,
+        test=office.test_upstream,
+        served=partial(served_now, routing),
+        cooling=routing.cool_downs.cooling,
+        failures=partial(failures_of, routing),
+        note=catalog.note,
+    )
 
 
 def furnish(
@@ -107,21 +122,14 @@ def furnish(
         model_permissions=office.model_permissions,
         health=health,
         policies=office.policies,
-        upstreams=office.upstreams,
-        served_models=office.served_models,
-        catalog_questions=office.catalog_questions,
-        test_upstream=office.test_upstream,
-        served=partial(served_now, catalog.routing),
-        cooling=catalog.routing.cool_downs.cooling,
-        failures=partial(failures_of, catalog.routing),
-        engine="PostgreSQL" if isinstance(database, PostgresDatabase) else "SQLite",
+        catalog=catalog_desk(office, catalog),
+        engine="SQLite" if isinstance(database, SqliteDatabase) else "PostgreSQL",
         replays=Replays(database, clock),
         hygiene=Hygiene(database, clock),
         project_questions=office.project_questions,
         naming_owners=office.naming_owners,
         names=Names(database).names,
         models=office.models,
-        upstream_note=catalog.note,
         clock=clock,
         entropy=ground.entropy,
         public_url=office.public_url,

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, update
 from given import AUDIT_KEY, FakeClock, a_database, quick_passwords, seeded_entropy
 from keyhouse.catalog import Catalog, Given, model_of, upstream_of
 from keyhouse.console import Desk, build
+from keyhouse.console.desk import CatalogDesk
 from keyhouse.control.account import Accounts
 from keyhouse.control.assignments import Assignments
 from keyhouse.control.grantors import naming_owners
@@ -168,7 +169,7 @@ async def nowhere(*_: object) -> None:
     """No gateway stands beside this console: what asks one is tried in tests/e2e."""
 
 
-async def served_by(database: SqliteDatabase, clock: FakeClock) -> dict[str, Any]:
+async def served_by(database: SqliteDatabase, clock: FakeClock) -> CatalogDesk:
     """Upstreams and models: a configured one of each, and what is added."""
     fixed = WrittenUpstream("fixed", "https://fixed.example.com/v1")
     model = WrittenModel(name="steady", upstreams=("fixed",), input_usd_per_million="1", output_usd_per_million="2.5")
@@ -178,15 +179,16 @@ async def served_by(database: SqliteDatabase, clock: FakeClock) -> dict[str, Any
     )
     catalog, entropy = Catalog(given, database, clock, SEALING), seeded_entropy(12)
     await catalog.reload()
-    return {
-        "upstreams": Upstreams(database, entropy, SEALING, catalog.configured, catalog.reload),
-        "served_models": Models(database, entropy, catalog.configured, catalog.reload),
-        "catalog_questions": CatalogQuestions(database, catalog.configured),
-        "test_upstream": Probe(UpstreamClient(clock), clock, catalog.routing).test,
-        "served": partial(served_now, catalog.routing),
-        "cooling": catalog.routing.cool_downs.cooling,
-        "failures": partial(failures_of, catalog.routing),
-    }
+    return CatalogDesk(
+        upstreams=Upstreams(database, entropy, SEALING, catalog.configured, catalog.reload),
+        models=Models(database, entropy, catalog.configured, catalog.reload),
+        questions=CatalogQuestions(database, catalog.configured),
+        test=Probe(UpstreamClient(clock), clock, catalog.routing).test,
+        served=partial(served_now, catalog.routing),
+        cooling=catalog.routing.cool_downs.cooling,
+        failures=partial(failures_of, catalog.routing),
+        note="The built-in demo model answers.",
+    )
 
 
 @cache
@@ -263,12 +265,11 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
         desk = Desk(
             **verbs(database, clock, quick_passwords(executor), forgotten),
             **questions(database, clock),
-            **await served_by(database, clock),
+            catalog=await served_by(database, clock),
             reference=reference(),
             gateway=nowhere,
             engine="SQLite",
             models=lambda: ["keyhouse-demo", "tiny-1"],
-            upstream_note="The built-in demo model answers.",
             public_url=None,
             print_setup_link=lambda: printed.append("link"),
         )

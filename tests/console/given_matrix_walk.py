@@ -88,9 +88,9 @@ class Walk:
         ids = {"key_id": key.key.id, "limit_id": limit.limit.id, "invite_id": invited.invite.id, "user_id": guest}
         ids |= {"role_id": held.id, "new_role_id": new.id, "call_id": call_id, "other_project_id": other}
         upstream = WrittenUpstream(f"own-{suffix}", f"https://own-{suffix}.example.com/v1")
-        ids["upstream_id"] = (await desk.upstreams.create(owner, upstream, None)).id
+        ids["upstream_id"] = (await desk.catalog.upstreams.create(owner, upstream, None)).id
         served = WrittenModel(name=f"model-{suffix}", upstreams=("fixed",))
-        ids["model_id"] = (await desk.served_models.create(owner, served)).id
+        ids["model_id"] = (await desk.catalog.models.create(owner, served)).id
         session, _ = await self.session(guest, suffix)
         ids |= {"session_id": hash_of(session).hex()}
         return ids | {"project_id": project, "token": "guess", "path": "nothing"}

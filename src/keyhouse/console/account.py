@@ -143,7 +143,7 @@ def _set_up_page(
         faults=faults,
         left=left,
         zones=time_zones(),
-        upstream_note=pages.desk.upstream_note,
+        upstream_note=pages.desk.catalog.note,
     )
 
 

@@ -48,17 +48,33 @@ from keyhouse.reporting.usage import UsageQuestions
 
 
 @dataclass(frozen=True)
+class CatalogDesk:
+    """Upstreams and models: verbs and questions. `test` asks an upstream something real.
+
+    `served` are the models as they are served now, `cooling` the upstreams that cool down, `failures` how many calls
+    each has failed: all as this gateway sees it. `note` is one sentence about where answers come from.
+    """
+
+    upstreams: Upstreams
+    models: Models
+    questions: CatalogQuestions
+    test: Callable[[str, str | None], Awaitable[list[dict[str, Any]]]]
+    served: Callable[[], Mapping[str, tuple[ServedAt, ...]]]
+    cooling: Callable[[], Collection[str]]
+    failures: Callable[[], Mapping[str, int]]
+    note: str
+
+
+@dataclass(frozen=True)
 class Desk:
     """The verbs and questions that pages need.
 
     `names` gives names of ids (keys, people, projects) of one organization. `models` are the public names of
-    the models that answer here. `upstream_note` is one sentence about them for the set-up page.
+    the models that answer here.
     `public_url` is the address people use, if it is known; without it the request's own is taken.
     `naming_owners` adds to a refusal who can grant what is lacking.
     `reference` is the description of the whole API in OpenAPI.
     `gateway` is the data plane's own door, for what the playground asks.
-    `test_upstream` asks an upstream something real. `served` are the models as they are served now, `cooling` the
-    upstreams that cool down, `failures` how many calls each has failed: all as this gateway sees it.
     `engine` is what the database is called.
     `print_setup_link` makes a new one-time link and prints it where the server runs.
     """
@@ -81,13 +97,7 @@ class Desk:
     model_permissions: ModelPermissions
     health: HealthQuestions
     policies: Policies
-    upstreams: Upstreams
-    served_models: Models
-    catalog_questions: CatalogQuestions
-    test_upstream: Callable[[str, str | None], Awaitable[list[dict[str, Any]]]]
-    served: Callable[[], Mapping[str, tuple[ServedAt, ...]]]
-    cooling: Callable[[], Collection[str]]
-    failures: Callable[[], Mapping[str, int]]
+    catalog: CatalogDesk
     engine: str
     sessions: Sessions
     keys: Keys
@@ -110,7 +120,6 @@ class Desk:
     naming_owners: Callable[[Lacking], Awaitable[Refusal]]
     names: Callable[[str, Iterable[str]], Awaitable[dict[str, str]]]
     models: Callable[[], Sequence[str]]
-    upstream_note: str
     clock: Clock
     entropy: Entropy
     public_url: str | None

@@ -112,8 +112,8 @@ async def models_page(
     """The list, and a sheet or a dialog on it if there is one."""
     pages, session = pages_of(request), session_of(request)
     desk = pages.desk
-    served, cooling = desk.served(), desk.cooling()
-    known = await desk.catalog_questions.models(session.organization_id)
+    served, cooling = desk.catalog.served(), desk.catalog.cooling()
+    known = await desk.catalog.questions.models(session.organization_id)
     lines = [_line(one, served.get(one.written.name, ()), cooling) for one in known]
     written = {one.written.name for one in known}
     lines += [
@@ -129,7 +129,7 @@ async def models_page(
         status=status,
         models=lines,
         may_edit=pages.may(session, Task.UPSTREAMS),
-        has_upstreams=bool(await desk.catalog_questions.upstreams(session.organization_id)),
+        has_upstreams=bool(await desk.catalog.questions.upstreams(session.organization_id)),
         **words,
     )
 
@@ -162,7 +162,7 @@ async def create_model(request: Visit) -> Response[Any]:
     """Add a model, served by every gateway at once."""
     typed = read_typed(await read_form(request))
     try:
-        await pages_of(request).desk.served_models.create(actor_of(request), written_of(typed, None))
+        await pages_of(request).desk.catalog.models.create(actor_of(request), written_of(typed, None))
     except FaultsError as wrong:
         return await _sheet(request, None, typed, wrong.faults, HTTPStatus.UNPROCESSABLE_ENTITY)
     except Refusal as refusal:
@@ -184,7 +184,7 @@ async def edit_model(request: Visit, model_id: FromPath[str]) -> Response[Any]:
     typed = msgspec.structs.replace(read_typed(await read_form(request)), name=found.written.name)
     try:
         written_of(typed, found.written)
-        await pages_of(request).desk.served_models.update(
+        await pages_of(request).desk.catalog.models.update(
             actor_of(request), model_id, lambda before: written_of(typed, before)
         )
     except FaultsError as wrong:
@@ -204,13 +204,13 @@ async def show_delete_model(request: Visit, model_id: FromPath[str]) -> Response
 async def delete_model(request: Visit, model_id: FromPath[str]) -> Response[Any]:
     """Remove a model: its name is not served any more."""
     await _added(request, model_id)
-    await pages_of(request).desk.served_models.delete(actor_of(request), model_id)
+    await pages_of(request).desk.catalog.models.delete(actor_of(request), model_id)
     return _done()
 
 
 async def _added(request: Visit, model_id: str) -> KnownModel:
     """A model that was added here; raises Refusal(NOT_FOUND, CONFLICT) for what is in the configuration."""
-    found = await pages_of(request).desk.catalog_questions.model(session_of(request).organization_id, model_id)
+    found = await pages_of(request).desk.catalog.questions.model(session_of(request).organization_id, model_id)
     if found.is_configured:
         raise Refusal(
             Code.CONFLICT,
@@ -231,7 +231,7 @@ async def _refused(request: Visit, found: KnownModel | None, typed: Typed, refus
 async def _sheet(
     request: Visit, found: KnownModel | None, typed: Typed, faults: dict[str, str], status: int
 ) -> Response[Any]:
-    upstreams = await pages_of(request).desk.catalog_questions.upstreams(session_of(request).organization_id)
+    upstreams = await pages_of(request).desk.catalog.questions.upstreams(session_of(request).organization_id)
     return await models_page(
         request,
         overlay="settings/model.html",

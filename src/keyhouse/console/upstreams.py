@@ -51,7 +51,7 @@ async def upstreams_page(
 ) -> Response[Any]:
     """The list, and a sheet or a dialog on it if there is one."""
     pages, session = pages_of(request), session_of(request)
-    found = await pages.desk.catalog_questions.upstreams(session.organization_id)
+    found = await pages.desk.catalog.questions.upstreams(session.organization_id)
     return settings_page(
         request,
         "settings/upstreams.html",
@@ -66,12 +66,12 @@ async def upstreams_page(
 
 def _line(request: Visit, found: KnownUpstream) -> UpstreamLine:
     desk, name = pages_of(request).desk, found.written.name
-    served = tuple(model for model, at in desk.served().items() if any(one.upstream == name for one in at))
-    failures = desk.failures().get(name, 0)
+    served = tuple(model for model, at in desk.catalog.served().items() if any(one.upstream == name for one in at))
+    failures = desk.catalog.failures().get(name, 0)
     failed = f"{wording.plural(failures, 'call')} failed since the start" if failures else ""
     if found.is_shadowed:
         status = StatusView("disabled", "Not used", "the configuration has one of its name")
-    elif name in desk.cooling():
+    elif name in desk.catalog.cooling():
         status = StatusView("expires", "Cooling down", failed)
     else:
         status = StatusView("active", "In use" if served else "Ready", failed)
@@ -101,7 +101,7 @@ async def create_upstream(request: Visit) -> Response[Any]:
     typed = read_typed(form)
     credential = read_credential(form, is_new=True)
     try:
-        await pages_of(request).desk.upstreams.create(
+        await pages_of(request).desk.catalog.upstreams.create(
             actor_of(request), written_of(typed), None if credential is UNSET else credential
         )
     except FaultsError as wrong:
@@ -126,7 +126,7 @@ async def edit_upstream(request: Visit, upstream_id: FromPath[str]) -> Response[
     typed = msgspec.structs.replace(read_typed(form), name=found.written.name)
     try:
         written = written_of(typed)
-        await pages_of(request).desk.upstreams.update(
+        await pages_of(request).desk.catalog.upstreams.update(
             actor_of(request), upstream_id, lambda _: written, read_credential(form, is_new=False)
         )
     except FaultsError as wrong:
@@ -140,10 +140,10 @@ async def edit_upstream(request: Visit, upstream_id: FromPath[str]) -> Response[
 async def test_upstream(request: Visit, upstream_id: FromPath[str]) -> Response[Any]:
     """Ask it for its models and, where one is named, for one word; and say what came of it."""
     desk, session = pages_of(request).desk, session_of(request)
-    found = await desk.catalog_questions.upstream(session.organization_id, upstream_id)
+    found = await desk.catalog.questions.upstream(session.organization_id, upstream_id)
     model = str((await read_form(request)).get("model", "")).strip()[:200] or None
     try:
-        steps = await desk.test_upstream(found.written.name, model)
+        steps = await desk.catalog.test(found.written.name, model)
     except Refusal as refusal:
         if refusal.code is not Code.CONFLICT:
             raise
@@ -165,7 +165,7 @@ async def delete_upstream(request: Visit, upstream_id: FromPath[str]) -> Respons
     """Remove an upstream that serves no model."""
     found = await _added(request, upstream_id)
     try:
-        await pages_of(request).desk.upstreams.delete(actor_of(request), upstream_id)
+        await pages_of(request).desk.catalog.upstreams.delete(actor_of(request), upstream_id)
     except Refusal as refusal:
         if refusal.code is not Code.CONFLICT:
             raise
@@ -181,7 +181,7 @@ async def delete_upstream(request: Visit, upstream_id: FromPath[str]) -> Respons
 
 async def _added(request: Visit, upstream_id: str) -> KnownUpstream:
     """An upstream that was added here; raises Refusal(NOT_FOUND, CONFLICT) for what is in the configuration."""
-    questions = pages_of(request).desk.catalog_questions
+    questions = pages_of(request).desk.catalog.questions
     found = await questions.upstream(session_of(request).organization_id, upstream_id)
     if found.is_configured:
         raise Refusal(
