@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench import flood, gateways, ledger, scale, streams
+from bench import flood, gateways, ledger, pages, scale, streams
 from bench import report as reports
 from bench.measure import Bench
 from bench.postgres import postgres
@@ -17,6 +17,7 @@ from bench.servers import field, verify
 from bench.target import LOAD_CORE, SERVER_CORE
 
 PARTS: Final = ("chat", "streams", "flood", "ledger", "gateways", "scale")
+_PARTS_HELP: Final = f"what to measure: {', '.join(PARTS)}; default all; or pages, which takes long, alone"
 REQUESTS_TOGETHER: Final = 24_000
 REQUESTS_SCALE: Final = 6_000
 
@@ -24,14 +25,24 @@ REQUESTS_SCALE: Final = 6_000
 def main() -> int:
     """Run it; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; default all")
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"what to measure: {', '.join(PARTS)}; default all; or pages, which takes long, alone",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each kind of load (default 3)")
     parser.add_argument("--seconds", type=float, default=3.0, help="about how long one load lasts (default 3)")
     parser.add_argument(
         "--peers", type=Path, metavar="FOLDER", help="measure LiteLLM and Portkey, too, from where setup_peers put them"
     )
+    parser.add_argument("--demo", type=Path, metavar="FOLDER", help="pages: where the full database is, or is made")
+    parser.add_argument("--calls", type=int, default=10_000_000, help="pages: how many calls (default 10,000,000)")
+    parser.add_argument("--keys", type=int, default=100_000, help="pages: how many keys (default 100,000)")
     given = parser.parse_args()
+    if given.parts == ["pages"]:
+        return _pages(given.demo, given.keys, given.calls)
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     try:
@@ -65,6 +76,18 @@ def run(parts: Sequence[str], rounds: int, seconds: float, peers: Path | None = 
             together, problems = gateways.measure(folder, rounds, REQUESTS_TOGETHER, _say)
         flatness = scale.measure(folder, 2 * rounds, REQUESTS_SCALE, _say) if "scale" in parts else []
     return reports.Report(others, chat, paced, refused, tuple(paces), tuple(together), tuple(flatness), tuple(problems))
+
+
+def _pages(folder: Path | None, keys: int, calls: int) -> int:
+    """The pages of the console, alone: 1 if one of them is slow."""
+    with tempfile.TemporaryDirectory(prefix="keyhouse-bench-") as name:
+        try:
+            took = pages.measure(folder or Path(name) / "demo", keys, calls, _say)
+        except CannotRun as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+    print(pages.text(took))
+    return 0 if all(one.is_fast for one in took) else 1
 
 
 def _chat(folder: Path, rounds: int, seconds: float, peers: Path | None) -> reports.Chat:

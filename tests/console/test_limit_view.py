@@ -60,7 +60,7 @@ def test_a_replay_that_refuses_nothing_and_one_of_nothing() -> None:
 
 
 def test_choices_leave_out_groups_that_are_empty() -> None:
-    assert choices_of(("org-1", "Acme"), {"proj_1": "Main"}, {}, {}) == (
+    assert choices_of({"org-1": "Acme"}, {"proj_1": "Main"}, {}, {}) == (
         ("Organization", (("org-1", "Acme"),)),
         ("Projects", (("proj_1", "Main"),)),
     )

@@ -63,7 +63,7 @@ async def test_a_month_and_its_budget_are_the_organizations_or_a_projects(house:
     assert (month.start_ms, month.end_ms) == MONTH
     assert month.budget is not None
     assert month.budget.limit.amount == 40 * USD
-    project = await questions.month("org-1", ZONE, "proj_1")
+    project = await questions.month("org-1", ZONE, ("proj_1",))
     assert project.spent_so_far == 3 * USD
     assert project.budget is not None
     assert project.budget.limit.amount == 9 * USD

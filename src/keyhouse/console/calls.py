@@ -7,8 +7,10 @@ from litestar.params import FromPath
 
 from keyhouse.console.call_view import call_line, call_view, ids_in
 from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.narrowing import narrowed, usage_seen
 from keyhouse.console.pages import pages_of
 from keyhouse.console.periods import PERIODS, Picked, period_at, read
+from keyhouse.control.authority import Task
 from keyhouse.core.call import State
 from keyhouse.store.calls import CallSelection
 
@@ -45,10 +47,14 @@ async def show_calls(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
+    project_ids: tuple[str, ...] = (asked.project,) if asked.project else ()
+    sight = usage_seen(request)
+    if sight is not None:
+        project_ids = sight.narrow(project_ids)
     selection = CallSelection(
         start_ms=period.start_ms,
         end_ms=period.end_ms,
-        project_ids=(asked.project,) if asked.project else (),
+        project_ids=project_ids,
         key_ids=(asked.key,) if asked.key else (),
         models=(asked.model,) if asked.model else (),
         states=() if asked.outcome in ("all", "errors") else (State(asked.outcome),),
@@ -70,7 +76,8 @@ async def show_calls(request: Visit) -> Response[Any]:
         periods=PERIODS,
         outcomes=OUTCOMES,
         models=pages.desk.models(),
-        projects=await pages.desk.project_questions.list(organization_id),
+        projects=await pages.desk.project_questions.list(organization_id, sight=sight),
+        narrowed=await narrowed(request, Task.USAGE_READ),
         key_name=names.get(asked.key, asked.key),
         first_day=times.short_day(period.start_ms),
         last_day=times.day(period.end_ms - 1),
@@ -81,7 +88,7 @@ async def show_calls(request: Visit) -> Response[Any]:
 async def show_call(request: Visit, call_id: FromPath[str]) -> Response[Any]:
     """One call: counts times price is its charge, what it held, the limits it counted on, and when all that was."""
     pages, session = pages_of(request), session_of(request)
-    found = await pages.desk.call_questions.one(session.organization_id, call_id)
+    found = await pages.desk.call_questions.one(session.organization_id, call_id, sight=usage_seen(request))
     scopes = {counted.period.limit.scope_id for counted in found.limits}
     names = await pages.desk.names(session.organization_id, ids_in([found.call]) | scopes)
     return pages.signed_in(

@@ -7,11 +7,13 @@ from litestar import Response, get
 
 from keyhouse.console.costs_view import Report, month_view, report, statement_of, statement_sum
 from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.narrowing import narrowed, usage_seen
 from keyhouse.console.pages import pages_of
 from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
 from keyhouse.console.sheets import as_csv
 from keyhouse.console.usage_view import GROUPS, Gathered
 from keyhouse.console.wording import Times
+from keyhouse.control.authority import Task
 from keyhouse.core.limit import instant_ms
 from keyhouse.core.money import format_usd
 from keyhouse.reporting.costs import month_at
@@ -37,10 +39,10 @@ async def show_costs(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
-    projects = await pages.desk.project_questions.list(session.organization_id)
+    projects = await pages.desk.project_questions.list(session.organization_id, sight=usage_seen(request))
     project = next((one for one in projects if one.id == asked.project), None)
     month = await pages.desk.cost_questions.month(
-        session.organization_id, session.time_zone, None if project is None else project.id
+        session.organization_id, session.time_zone, _seen(request, "" if project is None else project.id)
     )
     return pages.signed_in(
         request,
@@ -60,6 +62,7 @@ async def show_costs(request: Visit) -> Response[Any]:
         projects=projects,
         project=project,
         this_month=f"{times.local(times.now_ms):%Y-%m}",
+        narrowed=await narrowed(request, Task.USAGE_READ),
     )
 
 
@@ -79,7 +82,9 @@ async def show_statement(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     times = pages.times(session)
     start_ms, end_ms = _month(request, times, session.time_zone)
-    rows = await pages.desk.cost_questions.statement(session.organization_id, session.time_zone, start_ms, end_ms)
+    rows = await pages.desk.cost_questions.statement(
+        session.organization_id, session.time_zone, start_ms, end_ms, _seen(request, "")
+    )
     names = await pages.desk.names(session.organization_id, {row.group[0] or "" for row in rows})
     return pages.signed_in(
         request,
@@ -94,6 +99,7 @@ async def show_statement(request: Visit) -> Response[Any]:
         before=f"{times.local(start_ms - 1):%Y-%m}",
         after=f"{times.local(end_ms):%Y-%m}" if end_ms <= times.now_ms else "",
         is_running=end_ms > times.now_ms,
+        narrowed=await narrowed(request, Task.USAGE_READ),
     )
 
 
@@ -103,7 +109,9 @@ async def download_statement(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     times = pages.times(session)
     start_ms, end_ms = _month(request, times, session.time_zone)
-    rows = await pages.desk.cost_questions.statement(session.organization_id, session.time_zone, start_ms, end_ms)
+    rows = await pages.desk.cost_questions.statement(
+        session.organization_id, session.time_zone, start_ms, end_ms, _seen(request, "")
+    )
     names = await pages.desk.names(session.organization_id, {row.group[0] or "" for row in rows})
     heads = ["project", "model", "requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost_usd"]
     return as_csv(
@@ -130,6 +138,13 @@ def _month(request: Visit, times: Times, zone: str) -> tuple[int, int]:
     return month_at(noon_ms, zone)
 
 
+def _seen(request: Visit, project_id: str) -> tuple[str, ...]:
+    """Of which projects the page is: the one asked for, or all that this person sees; none named means everything."""
+    asked = (project_id,) if project_id else ()
+    sight = usage_seen(request)
+    return asked if sight is None else sight.narrow(asked)
+
+
 async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
     pages, session = pages_of(request), session_of(request)
     zone = session.time_zone
@@ -142,7 +157,7 @@ async def _report(request: Visit, asked: Asked, period: Period, times: Times) ->
             bucket=period.bucket,
             zone=zone,
             group_by=(asked.by,),
-            project_ids=(asked.project,) if asked.project else (),
+            project_ids=_seen(request, asked.project),
         )
 
     questions = pages.desk.usage_questions

@@ -147,11 +147,14 @@ def _plot(limit: Limit, found: Replay, times: Times) -> Plot | None:
 
 
 def choices_of(
-    organization: tuple[str, str], projects: Mapping[str, str], members: Mapping[str, str], accounts: Mapping[str, str]
+    organization: Mapping[str, str],
+    projects: Mapping[str, str],
+    members: Mapping[str, str],
+    accounts: Mapping[str, str],
 ) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     """What a limit can stand on, for the form: groups of ids and names. Keys are named in a field of their own."""
     groups = (
-        ("Organization", (organization,)),
+        ("Organization", tuple(organization.items())),
         ("Projects", tuple(projects.items())),
         ("People", tuple(members.items())),
         ("Service accounts", tuple(accounts.items())),

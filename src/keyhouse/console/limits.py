@@ -21,8 +21,11 @@ from keyhouse.console.limit_form import (
     scope_of,
 )
 from keyhouse.console.limit_view import choices_of, groups_of, replay_view
+from keyhouse.console.narrowing import limits_seen, narrowed
 from keyhouse.console.pages import pages_of
+from keyhouse.control.authority import Task
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.limit import ScopeType
 from keyhouse.reporting import replay
 from keyhouse.reporting.keys import KeyQuery
 from keyhouse.reporting.limit_pages import LimitQuery
@@ -71,7 +74,7 @@ async def limits_page(
     """The list, and a sheet or a dialog on it if there is one."""
     pages, session = pages_of(request), session_of(request)
     asked = asked_of(request)
-    query = LimitQuery(asked.search, asked.unit, asked.window, (asked.page - 1) * PAGE, PAGE)
+    query = LimitQuery(asked.search, asked.unit, asked.window, (asked.page - 1) * PAGE, PAGE, limits_seen(request))
     found = await pages.desk.limit_pages.page(session.organization_id, query)
     return pages.signed_in(
         request,
@@ -88,6 +91,8 @@ async def limits_page(
         is_empty=found.total == 0 and asked == Asked(),
         units=UNITS,
         windows=WINDOWS,
+        may_set=pages.may(session, Task.LIMITS),
+        narrowed=await narrowed(request, Task.LIMITS_READ),
         **words,
     )
 
@@ -102,6 +107,7 @@ async def show_replay(request: Visit) -> Response[Any]:
     if typed.amount:
         try:
             scope_type, scope_id = scope_of(await resolve(request, typed))
+            await _require_seen(request, scope_type, scope_id)
             limit = limit_of(draft_of(typed), session.organization_id, scope_type, scope_id)
             found = replay_view(limit, await pages.desk.replays.run(limit), pages.times(session))
         except FaultsError as wrong:
@@ -127,13 +133,34 @@ async def show_replay(request: Visit) -> Response[Any]:
     )
 
 
+async def _require_seen(request: Visit, scope_type: ScopeType, scope_id: str) -> None:
+    """Raise FaultsError unless this person may see the limits of this scope."""
+    sight = limits_seen(request)
+    if sight is None or (scope_type is ScopeType.USER and scope_id == sight.user_id):
+        return
+    seen = scope_type is ScopeType.PROJECT and scope_id in sight.project_ids
+    if scope_type is ScopeType.KEY:
+        pages, session = pages_of(request), session_of(request)
+        query = KeyQuery(search=scope_id, status="all", limit=1, sight=sight)
+        seen = bool((await pages.desk.key_questions.page(session.organization_id, query)).rows)
+    if not seen:
+        raise FaultsError({"on": "Choose a project or a key of yours: you see no others."})
+
+
 async def fields(request: Visit) -> dict[str, Any]:
     """What the form of a limit offers."""
     pages, session = pages_of(request), session_of(request)
-    scopes = await pages.desk.limit_pages.scopes(session.organization_id)
-    organization = (session.organization_id, session.organization_name)
+    sight = limits_seen(request)
+    if sight is None:
+        scopes = await pages.desk.limit_pages.scopes(session.organization_id)
+        whole = {session.organization_id: session.organization_name}
+        choices = choices_of(whole, scopes.projects, scopes.members, scopes.accounts)
+    else:
+        projects = await pages.desk.project_questions.list(session.organization_id, sight=sight)
+        me = {sight.user_id: session.user_name or session.email}
+        choices = choices_of({}, {one.id: one.name for one in projects}, me, {})
     return {
-        "scopes": choices_of(organization, scopes.projects, scopes.members, scopes.accounts),
+        "scopes": choices,
         "models": pages.desk.models(),
     }
 
@@ -145,7 +172,7 @@ async def resolve(request: Visit, typed: Typed) -> str:
     if not typed.key:
         raise FaultsError({"key": "Name the key, or paste its id."})
     pages, session = pages_of(request), session_of(request)
-    query = KeyQuery(search=typed.key, status="live", limit=PAGE)
+    query = KeyQuery(search=typed.key, status="live", limit=PAGE, sight=limits_seen(request))
     found = await pages.desk.key_questions.page(session.organization_id, query)
     same = [row.key.id for row in found.rows if typed.key in (row.key.id, row.key.name)]
     if len(same) == 1:

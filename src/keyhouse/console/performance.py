@@ -5,11 +5,13 @@ from typing import Any
 from litestar import Response, get
 
 from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.narrowing import narrowed, usage_seen
 from keyhouse.console.pages import pages_of
 from keyhouse.console.performance_view import GROUPS, HEADS, Gathered, Report, report
 from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
 from keyhouse.console.sheets import as_csv
 from keyhouse.console.wording import Times
+from keyhouse.control.authority import Task
 from keyhouse.reporting.usage import UsageQuery, buckets
 
 
@@ -19,6 +21,7 @@ class Asked(Picked, frozen=True):
     by: str = "model"
     model: str = ""
     key: str = ""
+    project: str = ""
 
 
 def asked_of(request: Visit) -> Asked:
@@ -32,7 +35,7 @@ async def show_performance(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
-    only = await pages.desk.names(session.organization_id, [asked.key] if asked.key else [])
+    only = await pages.desk.names(session.organization_id, [one for one in (asked.key, asked.project) if one])
     return pages.signed_in(
         request,
         "performance/performance.html",
@@ -50,6 +53,8 @@ async def show_performance(request: Visit) -> Response[Any]:
         first_day=times.short_day(period.start_ms),
         last_day=times.day(period.end_ms - 1),
         only_key=only.get(asked.key, asked.key),
+        only_project=only.get(asked.project, asked.project),
+        narrowed=await narrowed(request, Task.USAGE_READ),
     )
 
 
@@ -64,6 +69,9 @@ async def download_performance(request: Visit) -> Response[Any]:
 
 async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
     pages, session = pages_of(request), session_of(request)
+    project_ids: tuple[str, ...] = (asked.project,) if asked.project else ()
+    if sight := usage_seen(request):
+        project_ids = sight.narrow(project_ids)
 
     def query(start_ms: int, end_ms: int, *group_by: str) -> UsageQuery:
         return UsageQuery(
@@ -75,6 +83,7 @@ async def _report(request: Visit, asked: Asked, period: Period, times: Times) ->
             group_by=group_by,
             api_key_ids=(asked.key,) if asked.key else (),
             models=(asked.model,) if asked.model else (),
+            project_ids=project_ids,
         )
 
     questions = pages.desk.performance_questions

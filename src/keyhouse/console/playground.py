@@ -19,6 +19,7 @@ from keyhouse.console import inside
 from keyhouse.console.call_view import single_money
 from keyhouse.console.doorway import Visit, actor_of, address_of, base_url, read_form, session_of
 from keyhouse.console.inside import Answer
+from keyhouse.console.narrowing import usage_seen
 from keyhouse.console.pages import pages_of
 from keyhouse.control.authority import Task, sight_of
 from keyhouse.core.call import State
@@ -116,7 +117,8 @@ async def ask(request: Visit) -> Response[Any] | Stream:
 @get("/playground/calls/{call_id:str}")
 async def show_figures(request: Visit, call_id: FromPath[str]) -> Response[Any]:
     """What a call of the playground has cost and taken, once it is settled."""
-    found = await pages_of(request).desk.call_questions.one(session_of(request).organization_id, call_id)
+    organization_id = session_of(request).organization_id
+    found = await pages_of(request).desk.call_questions.one(organization_id, call_id, sight=usage_seen(request))
     call, counts = found.call, found.call.counts
     cost = call.cost_nano_usd
     figures = {

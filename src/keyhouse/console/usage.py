@@ -4,7 +4,8 @@ from typing import Any
 
 from litestar import Response, get
 
-from keyhouse.console.doorway import Visit, actor_of, session_of
+from keyhouse.console.doorway import Visit, session_of
+from keyhouse.console.narrowing import narrowed, usage_seen
 from keyhouse.console.pages import pages_of
 from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
 from keyhouse.console.sheets import as_csv
@@ -16,7 +17,7 @@ from keyhouse.console.usage_view import (
     report,
 )
 from keyhouse.console.wording import Times
-from keyhouse.control.authority import Task, sight_of
+from keyhouse.control.authority import Task
 from keyhouse.core.money import format_usd
 from keyhouse.reporting.usage import UsageQuery, buckets
 
@@ -45,8 +46,7 @@ async def show_usage(request: Visit) -> Response[Any]:
     # An id of another organization has no name here, and reads as missing.
     only = await pages.desk.names(session.organization_id, [one for one in (asked.key, asked.project) if one])
     found = await usage_report(request, asked, period, times)
-    sight = sight_of(actor_of(request), Task.USAGE_READ)
-    projects = await pages.desk.project_questions.list(session.organization_id, sight=sight)
+    projects = await pages.desk.project_questions.list(session.organization_id, sight=usage_seen(request))
     return pages.signed_in(
         request,
         "usage/usage.html",
@@ -65,6 +65,7 @@ async def show_usage(request: Visit) -> Response[Any]:
         last_day=times.day(period.end_ms - 1),
         only_key=only.get(asked.key, asked.key),
         projects=projects,
+        narrowed=await narrowed(request, Task.USAGE_READ),
     )
 
 
@@ -88,7 +89,7 @@ async def usage_report(request: Visit, asked: Asked, period: Period, times: Time
     pages, session = pages_of(request), session_of(request)
     zone = session.time_zone
     project_ids: tuple[str, ...] = (asked.project,) if asked.project else ()
-    if sight := sight_of(actor_of(request), Task.USAGE_READ):
+    if sight := usage_seen(request):
         project_ids = sight.narrow(project_ids)
 
     def query(start_ms: int, end_ms: int) -> UsageQuery:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.clock import Clock
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.reporting.explanations import ExplainedCall, explain
@@ -31,9 +32,13 @@ class CallQuestions:
         """
         return await self._database.read(lambda c: calls.list_calls(c, organization_id, selection, after, limit))
 
-    async def one(self, organization_id: str, call_id: str) -> ExplainedCall:
-        """One of them, explained; raises Refusal(NOT_FOUND)."""
-        return await self._database.read(lambda c: explained(c, organization_id, call_id))
+    async def one(self, organization_id: str, call_id: str, *, sight: Sight | None = None) -> ExplainedCall:
+        """One of them, explained; raises Refusal(NOT_FOUND), also for one out of sight."""
+        found = await self._database.read(lambda c: explained(c, organization_id, call_id))
+        call = found.call
+        if sight is not None and call.project_id not in sight.project_ids and call.owner_id != sight.user_id:
+            raise missing(call_id)
+        return found
 
 
 def explained(connection: Connection, organization_id: str, call_id: str) -> ExplainedCall:

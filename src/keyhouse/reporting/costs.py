@@ -50,24 +50,21 @@ class CostQuestions:
         self._limits = limits
         self._clock = clock
 
-    async def month(self, organization_id: str, zone: str, project_id: str | None = None) -> Month:
-        """The present month of the organization, or of one of its projects."""
+    async def month(self, organization_id: str, zone: str, project_ids: tuple[str, ...] = ()) -> Month:
+        """The present month of the organization, or of some of its projects, with the budgets of the one scope that it
+        is of: of the organization, or of the only project.
+        """
         now_ms = self._clock.now_ms()
         start_ms, end_ms = month_at(now_ms, zone)
-        scope = (ScopeType.ORGANIZATION, organization_id)
-        if project_id is not None:
-            scope = (ScopeType.PROJECT, project_id)
         first_ms = _days_before(start_ms, PACE_DAYS, zone)
         rows = await self._usage.rows(
-            UsageQuery(
-                organization_id,
-                first_ms,
-                now_ms + 1,
-                zone=zone,
-                project_ids=() if project_id is None else (project_id,),
-            )
+            UsageQuery(organization_id, first_ms, now_ms + 1, zone=zone, project_ids=project_ids)
         )
-        limits = await self._limits.list(organization_id, *scope)
+        limits: tuple[LimitState, ...] = ()
+        if not project_ids:
+            limits = await self._limits.list(organization_id, ScopeType.ORGANIZATION, organization_id)
+        elif len(project_ids) == 1:
+            limits = await self._limits.list(organization_id, ScopeType.PROJECT, project_ids[0])
         budgets = tuple(
             state
             for state in limits
@@ -75,10 +72,15 @@ class CostQuestions:
         )
         return month_of(rows, (start_ms, end_ms), now_ms, zone, budgets)
 
-    async def statement(self, organization_id: str, zone: str, start_ms: int, end_ms: int) -> list[UsageRow]:
-        """What each project spent with each model between two midnights: one row each, `group` (project, model)."""
+    async def statement(
+        self, organization_id: str, zone: str, start_ms: int, end_ms: int, project_ids: tuple[str, ...] = ()
+    ) -> list[UsageRow]:
+        """What each project, or each of these, spent with each model between two midnights: one row each, `group`
+        (project, model).
+        """
+        groups = ("project_id", "model")
         rows = await self._usage.rows(
-            UsageQuery(organization_id, start_ms, end_ms, zone=zone, group_by=("project_id", "model"))
+            UsageQuery(organization_id, start_ms, end_ms, zone=zone, group_by=groups, project_ids=project_ids)
         )
         sums: dict[tuple[str | None, ...], UsageRow] = {}
         for row in rows:

@@ -18,6 +18,10 @@ class PeopleQuestions:
         """The organization's users, by name."""
         return await self._database.read(lambda c: people.list_members(c, organization_id))
 
+    async def owners(self, organization_id: str) -> tuple[Member, ...]:
+        """Those of them who own it, by name: who can give a role."""
+        return await self._database.read(lambda c: people.list_owners(c, organization_id))
+
     async def one(self, organization_id: str, user_id: str) -> Member:
         """One of them; raises Refusal(NOT_FOUND)."""
         return await self._database.read(lambda c: present_member(c, organization_id, user_id))

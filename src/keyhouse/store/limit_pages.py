@@ -5,8 +5,9 @@ from typing import Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 
+from keyhouse.core.authority import Sight
 from keyhouse.core.limit import LimitState, ScopeType
-from keyhouse.store.limits import list_states_of
+from keyhouse.store.limits import is_limit_seen, list_states_of
 from keyhouse.store.schema import keys, limits, organizations, projects, service_accounts, users
 
 SEARCH_LENGTH_MAX: Final = 100
@@ -25,6 +26,7 @@ class LimitSelection(msgspec.Struct, frozen=True):
     """Which limits a page shows: by part of the name of what they stand on, by unit and by window.
 
     The organization's come first, then those of projects, of people and machines, of keys; the newest first in each.
+    A `sight` leaves out all that it does not take in.
     """
 
     search: str = ""
@@ -32,6 +34,7 @@ class LimitSelection(msgspec.Struct, frozen=True):
     window: str = ""
     offset: int = 0
     limit: int = 50
+    sight: Sight | None = None
 
 
 def list_page(
@@ -43,6 +46,8 @@ def list_page(
         chosen.append(limits.c.unit == selection.unit)
     if selection.window:
         chosen.append(limits.c.window == selection.window)
+    if selection.sight is not None:
+        chosen.append(is_limit_seen(selection.sight))
     if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
         chosen.append(_found_by(search, organization_id))
     total = connection.execute(select(func.count()).select_from(limits).where(*chosen)).scalar_one()

@@ -103,7 +103,7 @@ def list_states(
     Ordered by scope, then by when they were made. `time_zone` is the organization's. With a sight only those it
     takes in.
     """
-    seen = [] if sight is None else [_is_seen(sight)]
+    seen = [] if sight is None else [is_limit_seen(sight)]
     if scopes is None:
         return tuple(_states(connection, organization_id, time_zone, now_ms, seen))
     wanted = set(scopes)
@@ -130,14 +130,15 @@ def get_state(
     sight: Sight | None = None,
 ) -> LimitState:
     """One live limit as it stands at this instant; raises Refusal(NOT_FOUND), also for one out of sight."""
-    seen = [] if sight is None else [_is_seen(sight)]
+    seen = [] if sight is None else [is_limit_seen(sight)]
     found = _states(connection, organization_id, time_zone, now_ms, [limits.c.id == limit_id, *seen])
     for state in found:
         return state
     raise _missing(limit_id)
 
 
-def _is_seen(sight: Sight) -> ColumnElement[bool]:
+def is_limit_seen(sight: Sight) -> ColumnElement[bool]:
+    """Whether a limit is in sight, as SQL over `limits`: that of a project, key or machine, and one's own."""
     scope_type, scope_id = limits.c.scope_type, limits.c.scope_id
     seen_keys = select(keys.c.id).where(is_seen(sight))
     accounts = select(service_accounts.c.id).where(service_accounts.c.project_id.in_(sight.project_ids))

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Case, Connection, RowMapping, Select, case, insert, select, update
 
+from keyhouse.core.authority import OWNER
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.store.ordering import by_bytes
 from keyhouse.store.schema import memberships, organizations, users
@@ -145,6 +146,13 @@ def find_member(
 def list_members(connection: Connection, organization_id: str) -> tuple[Member, ...]:
     """The present members of an organization, by name."""
     rows = connection.execute(select_present(organization_id).order_by(by_bytes(users.c.name), by_bytes(users.c.email)))
+    return tuple(_member(row) for row in rows.mappings())
+
+
+def list_owners(connection: Connection, organization_id: str) -> tuple[Member, ...]:
+    """The organization's owners who are here, by name."""
+    present = select_present(organization_id).where(memberships.c.role == OWNER)
+    rows = connection.execute(present.order_by(by_bytes(users.c.name), by_bytes(users.c.email)))
     return tuple(_member(row) for row in rows.mappings())
 
 

@@ -1,0 +1,198 @@
+"""What each page of the console takes on a full house: in the server, and in a browser until its chart is drawn.
+
+The server's time is measured from beside it, over the loopback interface, on one connection, one request after the
+other: what the page's person waits for, without their network. The browser's is from the navigation until the chart's
+paths are in the page.
+"""
+
+import http.client
+import json
+import re
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from bench.keyhouse import KEYHOUSE, READY, clean_environment
+from bench.processes import CannotRun, Pinned, free_port
+
+SERVER_MS_MAX: Final = 100
+"""What a page may take in the server."""
+
+DRAWN_MS_MAX: Final = 1_000
+"""And in a browser, until its chart is drawn."""
+
+TIMES: Final = 7
+CHARTS: Final = ("/usage", "/usage?period=30d", "/performance?period=30d", "/costs?period=30d")
+PAGES: Final = (
+    *("/api-keys", "/api-keys?page=20", "/api-keys?q=laptop", "/api-keys?status=rotating", "/api-keys?sort=name"),
+    *("/usage", "/usage?period=24h", "/usage?period=30d", "/usage?by=project_id&period=30d"),
+    *("/usage?by=user_id", "/usage?by=api_key_id", "/usage?by=api_key_id&period=30d"),
+    *("/performance", "/performance?period=30d", "/performance?period=24h", "/performance?by=api_key_id"),
+    *("/costs", "/costs?period=30d", "/costs?by=user_id", "/costs?by=api_key_id", "/costs/statement"),
+    *("/calls", "/calls?outcome=errors", "/calls?period=30d"),
+    *("/limits", "/limits?q=laptop", "/hygiene", "/hygiene?show=no_expiry"),
+    *("/members", "/audit-log", "/playground", "/quickstart", "/help"),
+)
+
+
+FOLD_SECONDS_MAX: Final = 900
+
+
+class Took(msgspec.Struct, frozen=True):
+    """What a page took: median and slowest in the server, how large it is, and drawn in a browser if it has a chart."""
+
+    page: str
+    status: int
+    median_ms: float
+    slowest_ms: float
+    kilobytes: int
+    drawn_ms: float | None = None
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether it keeps to what it may take."""
+        return self.status == 200 and self.median_ms <= SERVER_MS_MAX and (self.drawn_ms or 0) <= DRAWN_MS_MAX
+
+
+class Visitor:
+    """Someone who is signed in, on one connection."""
+
+    def __init__(self, port: int, email: str, password: str) -> None:
+        self.origin = f"http://127.0.0.1:{port}"
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self._cookies: dict[str, str] = {}
+        _, _, page = self.ask("/sign-in")
+        token = re.search(rb'name="csrf" value="([^"]+)"', page)
+        assert token is not None
+        fields = {"csrf": token[1].decode(), "email": email, "password": password}
+        status, _, _ = self.ask("/sign-in", urlencode(fields))
+        if status != 303:
+            raise CannotRun(f"the sign-in was answered with {status}")
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """What a browser would keep."""
+        return self._cookies
+
+    def ask(self, path: str, form: str | None = None) -> tuple[int, float, bytes]:
+        """Ask for a page, or send a form: the status, how many milliseconds it took, and the answer."""
+        headers = {"cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
+        if form is not None:
+            headers |= {"content-type": "application/x-www-form-urlencoded", "origin": self.origin}
+        began = time.perf_counter()
+        self._connection.request("GET" if form is None else "POST", path, form, headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        took_ms = (time.perf_counter() - began) * 1_000
+        for name, value in answer.getheaders():
+            if name.lower() == "set-cookie":
+                cookie, _, content = value.partition(";")[0].partition("=")
+                self._cookies[cookie] = content
+        return answer.status, took_ms, body
+
+
+def measure(folder: Path, keys: int, calls: int, say: Callable[[str], None]) -> list[Took]:
+    """Every page on a demo organization of this size, which is kept in `folder` for the next time."""
+    account = _seeded(folder, keys, calls, say)
+    port = free_port()
+    serve = [*KEYHOUSE, "serve", "--host", "127.0.0.1", "--port", str(port), "--data", str(folder)]
+    with Pinned(None, serve, folder / "keyhouse.log", clean_environment()) as process:
+        process.wait_for_port(port, READY)
+        _wait_until_folded(folder / "keyhouse.db", say)
+        visitor = Visitor(port, account["sign in as"], account["password"])
+        with _browser(visitor) as draw:
+            drawn = {page: median(draw(page) for _ in range(3)) for page in CHARTS}
+        return [_took(visitor, page, drawn, say) for page in _pages(visitor)]
+
+
+def _took(visitor: Visitor, page: str, drawn: dict[str, float], say: Callable[[str], None]) -> Took:
+    asked = [visitor.ask(page) for _ in range(TIMES + 1)][1:]
+    times = [took_ms for _, took_ms, _ in asked]
+    status, _, body = asked[0]
+    say(f"{page}: {median(times):.0f} ms")
+    return Took(page, status, median(times), max(times), len(body) // 1024, drawn.get(page))
+
+
+def _pages(visitor: Visitor) -> list[str]:
+    """All of them, and those of a key and of a call that the lists lead to."""
+    _, _, keys = visitor.ask("/api-keys")
+    _, _, calls = visitor.ask("/calls")
+    key, call = rb'href="(/api-keys/key_[^"?/]+)"', rb'href="(/calls/call_[^"?/]+)"'
+    linked = [found[1].decode() for found in (re.search(key, keys), re.search(call, calls)) if found is not None]
+    return [*PAGES, *linked]
+
+
+def _seeded(folder: Path, keys: int, calls: int, say: Callable[[str], None]) -> dict[str, str]:
+    """The account of the demo organization in this folder, which is made where there is none."""
+    kept = folder / "account.json"
+    if not kept.exists():
+        say(f"filling {folder} with {calls:,} calls and {keys:,} keys")
+        amounts = ["--calls", str(calls), "--keys", str(keys)]
+        seed = [*KEYHOUSE, "demo", "seed", "--data", str(folder), *amounts, "--json"]
+        made = subprocess.run(seed, stdout=subprocess.PIPE, text=True, env=clean_environment(), check=False)
+        if made.returncode != 0:
+            raise CannotRun("the database could not be filled")
+        kept.write_text(made.stdout, encoding="utf-8")
+    account: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))
+    return account
+
+
+def _wait_until_folded(database: Path, say: Callable[[str], None]) -> None:
+    """Wait until no more days are folded: a server that has just been filled has all of them before it."""
+    say("waiting until past days are folded")
+    deadline = time.perf_counter() + FOLD_SECONDS_MAX
+    before = -1
+    while time.perf_counter() < deadline:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            (folded,) = connection.execute("SELECT count(*) FROM folded_days").fetchone()
+        if folded == before and folded:
+            return
+        before = folded
+        time.sleep(10)
+    raise CannotRun("past days were not folded in time")
+
+
+def text(took: list[Took]) -> str:
+    """The table."""
+    lines = [f"{'page':<40} {'status':>6} {'median ms':>10} {'slowest':>8} {'drawn ms':>9} {'KB':>5}"]
+    for one in took:
+        drawn = "" if one.drawn_ms is None else f"{one.drawn_ms:.0f}"
+        mark = "" if one.is_fast else "  SLOW"
+        lines.append(
+            f"{one.page[:40]:<40} {one.status:>6} {one.median_ms:>10.1f} {one.slowest_ms:>8.1f} {drawn:>9} "
+            f"{one.kilobytes:>5}{mark}"
+        )
+    return "\n".join(lines)
+
+
+@contextmanager
+def _browser(visitor: Visitor) -> Iterator[Callable[[str], float]]:
+    """A Chromium with the visitor's session: gives the milliseconds until a page's chart is drawn."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.add_cookies(
+            [{"name": name, "value": value, "url": visitor.origin} for name, value in visitor.cookies.items()]
+        )
+        page = context.new_page()
+
+        def draw(path: str) -> float:
+            began = time.perf_counter()
+            page.goto(visitor.origin + path, wait_until="commit")
+            page.wait_for_function("() => document.querySelectorAll('figure.plot svg path').length > 3")
+            return (time.perf_counter() - began) * 1_000
+
+        try:
+            yield draw
+        finally:
+            browser.close()
