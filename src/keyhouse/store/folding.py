@@ -6,7 +6,7 @@ asks reads a folded day only if its bounds are those of the day that is asked fo
 days.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import BigInteger, Connection, Table, cast, delete, exists, func, insert, literal, select
@@ -58,34 +58,37 @@ def list_folded(connection: Connection, organization_id: str, days: Sequence[Day
     if not days:
         return []
     rows = connection.execute(
-        select(folded_days.c.starts_at_ms, folded_days.c.ends_at_ms).where(
+        select(folded_days.c.starts_at_ms, folded_days.c.ends_at_ms, folded_days.c.folded_at_ms).where(
             folded_days.c.organization_id == organization_id,
             folded_days.c.starts_at_ms >= days[0][0],
             folded_days.c.starts_at_ms < days[-1][1],
         )
     )
-    known = {(row[0], row[1]) for row in rows} - _late(connection, organization_id)
+    folded_ms = {(row[0], row[1]): row[2] for row in rows}
+    known = folded_ms.keys() - _late(connection, organization_id, folded_ms)
     return [day for day in days if day in known]
 
 
-def _late(connection: Connection, organization_id: str) -> set[Day]:
-    """The folded days that a late settle has changed, or may have while they were folded. There are few late settles:
-    each is of a call whose gateway was lost.
+def _late(connection: Connection, organization_id: str, folded_ms: Mapping[Day, int]) -> set[Day]:
+    """Those of these days that a late settle has changed since they were folded, or may have meanwhile. There are few
+    late settles: each is of a call whose gateway was lost. They are looked up first, so that calls are read by their
+    ids and never all of them.
     """
-    statement = (
-        select(folded_days.c.starts_at_ms, folded_days.c.ends_at_ms)
-        .select_from(adjustments)
-        .join(calls, calls.c.id == adjustments.c.call_id)
-        .join(
-            folded_days,
-            (folded_days.c.organization_id == calls.c.organization_id)
-            & (folded_days.c.starts_at_ms <= calls.c.rollup_at_ms)
-            & (folded_days.c.ends_at_ms > calls.c.rollup_at_ms),
-        )
-        .where(calls.c.organization_id == organization_id, adjustments.c.at_ms >= folded_days.c.folded_at_ms - LATE_MS)
-        .distinct()
-    )
-    return {(row[0], row[1]) for row in connection.execute(statement)}
+    if not folded_ms:
+        return set()
+    since_ms = min(folded_ms.values()) - LATE_MS
+    settled = select(adjustments.c.call_id, adjustments.c.at_ms).where(adjustments.c.at_ms >= since_ms)
+    at_ms = {row[0]: row[1] for row in connection.execute(settled)}
+    if not at_ms:
+        return set()
+    of_these = calls.c.id.in_(at_ms), calls.c.organization_id == organization_id
+    slots = connection.execute(select(calls.c.id, calls.c.rollup_at_ms).where(*of_these)).all()
+    return {
+        day
+        for day, folded_at_ms in folded_ms.items()
+        for call, slot_ms in slots
+        if day[0] <= slot_ms < day[1] and at_ms[call] >= folded_at_ms - LATE_MS
+    }
 
 
 def insert_day(connection: Connection, organization_id: str, day: Day, now_ms: int) -> bool:
