@@ -39,7 +39,7 @@ from keyhouse.doors import ASGIApp, Doors
 from keyhouse.furniture import furnish
 from keyhouse.gateway import asgi as gateway
 from keyhouse.gateway.authenticate import Authenticator
-from keyhouse.gateway.call import House as GatewayHouse
+from keyhouse.gateway.house import House as GatewayHouse
 from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.open_sockets import OpenSockets
 from keyhouse.gateway.probing import Probe

@@ -24,8 +24,8 @@ from keyhouse.core.money import Price, Rate
 from keyhouse.core.secret import Kind, digest, mint
 from keyhouse.gateway import asgi, demo
 from keyhouse.gateway.authenticate import Authenticator
-from keyhouse.gateway.call import House, SocketLimits
 from keyhouse.gateway.cool_down import CoolDowns
+from keyhouse.gateway.house import House, SocketLimits
 from keyhouse.gateway.objects import Objects
 from keyhouse.gateway.report_throttle import ReportThrottle
 from keyhouse.gateway.routing import Deployment, Model, Routing, Upstream

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from gateway.given_sockets import Line, a_socket_street, closed, hear, speaks_realtime
 from gateway.scripted import UPSTREAM_KEY, a_budget
 from given import NOON
-from keyhouse.gateway.call import SocketLimits
+from keyhouse.gateway.house import SocketLimits
 from keyhouse.store import schema
 
 ASK = json.dumps({"type": "response.create"})

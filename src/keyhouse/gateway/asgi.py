@@ -11,8 +11,8 @@ import msgspec
 from keyhouse.core.clock import Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.gateway import endpoints
-from keyhouse.gateway.call import House
 from keyhouse.gateway.client_socket import ClientSocket
+from keyhouse.gateway.house import House
 from keyhouse.gateway.request import ClientLeft, Receive, Request, Scope, Send
 from keyhouse.gateway.sockets import find_socket
 from keyhouse.wire import errors

@@ -19,7 +19,7 @@ from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway.answer import Unanswered, Unsent
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.background import Following
-from keyhouse.gateway.call import House, identify, opening_of
+from keyhouse.gateway.house import House, identify, opening_of
 from keyhouse.gateway.metered import CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS, RESPONSES, Metered
 from keyhouse.gateway.passing import broken, own_fault, pass_free
 from keyhouse.gateway.request import Request

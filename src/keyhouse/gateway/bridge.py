@@ -13,8 +13,8 @@ from typing import Any
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
-from keyhouse.gateway.call import House, identify
 from keyhouse.gateway.client_socket import ClientSocket, CloseCode, say_within
+from keyhouse.gateway.house import House, identify
 from keyhouse.gateway.passing import without_secret
 from keyhouse.gateway.request import ClientLeft
 from keyhouse.gateway.turns import Turn

@@ -11,100 +11,19 @@ The laws of this file:
   5. No step logs: `asgi.py` writes one line per request.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 from keyhouse.core.bound import worst_case
-from keyhouse.core.call import Opening
-from keyhouse.core.clock import Clock, Entropy
-from keyhouse.core.identifiers import call_id
-from keyhouse.core.key import Credential
-from keyhouse.core.leak_signatures import Signatures
 from keyhouse.core.permissions import Access
-from keyhouse.core.secret import Kind
-from keyhouse.gateway.answer import Answer, Unanswered, Unsent
-from keyhouse.gateway.authenticate import Authenticator, require_endpoint, require_model, require_permission
-from keyhouse.gateway.background import POLL_SECONDS, Following
+from keyhouse.gateway.answer import Unanswered, Unsent
+from keyhouse.gateway.authenticate import require_model, require_permission
+from keyhouse.gateway.background import Following
 from keyhouse.gateway.cool_down import Failure
-from keyhouse.gateway.demo import Demo
+from keyhouse.gateway.house import House, identify, opening_of
 from keyhouse.gateway.metered import Metered
-from keyhouse.gateway.objects import Objects
-from keyhouse.gateway.open_sockets import OpenSockets
-from keyhouse.gateway.ports import ChildKeys, Leaks
 from keyhouse.gateway.relay import Relay
-from keyhouse.gateway.report_throttle import ReportThrottle
-from keyhouse.gateway.request import (
-    BODY_BYTES_MAX,
-    BODY_SECONDS_MAX,
-    UPLOAD_BYTES_MAX,
-    UPLOAD_SECONDS_MAX,
-    Request,
-)
-from keyhouse.gateway.routing import Routing, Upstream
-from keyhouse.gateway.upstream import UpstreamClient
-from keyhouse.ledger.book import Ledger
-from keyhouse.store.engine import Database
+from keyhouse.gateway.request import Request
 from keyhouse.wire import errors
-from keyhouse.wire.body import Asked
-from keyhouse.wire.form import FormReader, FormRequest, Upload, not_a_form
-
-
-@dataclass(frozen=True, slots=True)
-class SocketLimits:
-    """How long an open socket may be: in all, silent, unread, and saying goodbye; and how often it is looked after.
-    In seconds.
-    """
-
-    session_seconds: float = 3_600.0
-    idle_seconds: float = 600.0
-    read_seconds: float = 120.0
-    goodbye_seconds: float = 2.0
-    tick_seconds: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What a call needs of the house."""
-
-    authenticator: Authenticator
-    routing: Routing
-    ledger: Ledger
-    client: UpstreamClient
-    clock: Clock
-    entropy: Entropy
-    objects: Objects
-    database: Database
-    children: ChildKeys
-    leaks: Leaks
-    reports: ReportThrottle
-    signatures: Signatures | None = None
-    body_bytes_max: int = BODY_BYTES_MAX
-    body_seconds_max: float = BODY_SECONDS_MAX
-    upload_bytes_max: int = UPLOAD_BYTES_MAX
-    upload_seconds_max: float = UPLOAD_SECONDS_MAX
-    poll_seconds: float = POLL_SECONDS
-    sockets: SocketLimits = SocketLimits()
-    open_sockets: OpenSockets = field(default_factory=OpenSockets)
-
-    def forward(
-        self, upstream: Upstream, path: str, body: bytes | Upload, call_id: str, headers: Sequence[tuple[str, str]] = ()
-    ) -> Answer:
-        """What this upstream answers; the demo lives in this process, every other one behind HTTP."""
-        if upstream.is_demo:
-            return Demo(self.clock).forward(path, body)
-        return self.client.forward(upstream, path, body, call_id, headers)
-
-    async def read(self, request: Request, metered: Metered) -> Asked | FormRequest:
-        """What a request asks for, in JSON or as a form, whichever the endpoint takes. Raises Refusal."""
-        kind = request.form_type() if metered.read_form is not None else None
-        if kind is not None and metered.read_form is not None:
-            reader = FormReader(kind, self.entropy(16).hex())
-            await request.feed(reader.feed, self.upload_bytes_max, self.upload_seconds_max)
-            return metered.read_form(reader.end())
-        if metered.read is None:
-            raise not_a_form("its content-type is not multipart/form-data")
-        return metered.read(await request.body(self.body_bytes_max, self.body_seconds_max))
 
 
 async def serve_call(request: Request, house: House, metered: Metered) -> None:
@@ -167,51 +86,3 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
                 cool_downs.failed(upstream.name, Failure.NO_ANSWER)
                 hold.abandon(status=errors.form(refusal).status, flags="no_answer")
                 raise
-
-
-async def identify(request: Request, house: House, *, anew: bool = False, admits_admins: bool = False) -> Credential:
-    """Step 1: the living key in the request's headers, or a Refusal. `anew` where no reservation reads it again."""
-    authorization, elsewhere = request.credentials()
-    credential = await house.authenticator.authenticate(
-        authorization, elsewhere, request.address, anew=anew, admits_admins=admits_admins
-    )
-    request.credential = credential
-    require_endpoint(credential, request.path)
-    return credential
-
-
-def opening_of(
-    request: Request,
-    credential: Credential,
-    house: House,
-    *,
-    model: str,
-    upstream: str,
-    price_id: int | None,
-    address: str | None = None,
-    attempt: int = 1,
-) -> Opening:
-    """Who calls what, for the books. `address` is the caller's, if it is not the request's own."""
-    random = request.entropy if attempt == 1 else house.entropy(10)
-    request.call_id = call_id(house.clock.now_ms(), random)
-    request.upstream = upstream
-    return Opening(
-        id=request.call_id,
-        request_id=request.request_id,
-        attempt=attempt,
-        organization_id=credential.organization_id,
-        time_zone=credential.time_zone,
-        project_id=credential.project_id,
-        owner_type="service_account" if credential.kind is Kind.SERVICE_ACCOUNT else "user",
-        owner_id=credential.owner_id,
-        key_id=credential.key_id,
-        secret_version=credential.secret_version,
-        redacted=credential.redacted,
-        model=model,
-        upstream=upstream,
-        endpoint=request.path,
-        price_id=price_id,
-        address=request.address if address is None else address,
-        agent=request.agent,
-        parent_id=credential.parent_id,
-    )

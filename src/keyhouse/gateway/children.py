@@ -12,7 +12,7 @@ from keyhouse.core.key import ApiKey
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.core.secret import redacted
 from keyhouse.gateway.authenticate import require_permission
-from keyhouse.gateway.call import House, identify
+from keyhouse.gateway.house import House, identify
 from keyhouse.gateway.request import Request
 from keyhouse.wire.children import read_child
 

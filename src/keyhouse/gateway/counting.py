@@ -10,8 +10,8 @@ import msgspec
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway.answer import Unanswered, Unsent
 from keyhouse.gateway.authenticate import require_model, require_permission
-from keyhouse.gateway.call import House, identify
 from keyhouse.gateway.cool_down import Failure
+from keyhouse.gateway.house import House, identify
 from keyhouse.gateway.passing import pass_free
 from keyhouse.gateway.request import Request
 from keyhouse.wire.body import Asked

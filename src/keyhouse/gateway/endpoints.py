@@ -12,8 +12,9 @@ from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway import anthropic, children, leaks, verification
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.batches import create_batch
-from keyhouse.gateway.call import House, identify, serve_call
+from keyhouse.gateway.call import serve_call
 from keyhouse.gateway.counting import COUNTING, count
+from keyhouse.gateway.house import House, identify
 from keyhouse.gateway.keeping import serve_passed
 from keyhouse.gateway.metered import METERED
 from keyhouse.gateway.passed import find_passed

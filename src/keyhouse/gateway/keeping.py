@@ -12,7 +12,7 @@ from keyhouse.core.key import Credential
 from keyhouse.core.money import Counts
 from keyhouse.gateway.answer import Answer
 from keyhouse.gateway.authenticate import require_permission
-from keyhouse.gateway.call import House, identify, opening_of
+from keyhouse.gateway.house import House, identify, opening_of
 from keyhouse.gateway.listing import list_own
 from keyhouse.gateway.objects import is_object_id
 from keyhouse.gateway.passed import Passed

@@ -7,7 +7,7 @@ often may be asked is limited by address and in all. Where GitHub's public keys 
 from typing import Final
 
 from keyhouse.core.leak_signatures import IDENTIFIER, SIGNATURE
-from keyhouse.gateway.call import House
+from keyhouse.gateway.house import House
 from keyhouse.gateway.request import Request
 from keyhouse.wire.leaks import read_leaks
 

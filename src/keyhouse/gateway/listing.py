@@ -12,7 +12,7 @@ import msgspec
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
-from keyhouse.gateway.call import House
+from keyhouse.gateway.house import House
 from keyhouse.gateway.passing import broken, read_whole, without_secret
 from keyhouse.gateway.request import Request
 from keyhouse.store.objects import Object

@@ -7,8 +7,8 @@ from typing import Final
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.gateway.answer import Unanswered, Unsent
-from keyhouse.gateway.call import House
 from keyhouse.gateway.cool_down import Failure
+from keyhouse.gateway.house import House
 from keyhouse.gateway.routing import Deployment
 from keyhouse.gateway.upstream_socket import UpstreamSocket
 

@@ -13,8 +13,8 @@ from keyhouse.core.key import Credential
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.bridge import Bridge
-from keyhouse.gateway.call import House, identify
 from keyhouse.gateway.client_socket import ClientSocket
+from keyhouse.gateway.house import House, identify
 from keyhouse.gateway.opening import UPWARDS, open_upstream
 from keyhouse.gateway.passing import broken
 from keyhouse.gateway.routing import Deployment

@@ -5,8 +5,8 @@ from typing import Final
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.gateway import realtime, responses_socket
-from keyhouse.gateway.call import House
 from keyhouse.gateway.client_socket import ClientSocket
+from keyhouse.gateway.house import House
 
 SOCKETS: Final[dict[str, Callable[[ClientSocket, House], Awaitable[None]]]] = {
     realtime.PATH: realtime.serve_realtime,

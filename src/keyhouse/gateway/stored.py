@@ -16,7 +16,7 @@ from keyhouse.core.money import Counts
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway.answer import Answer
 from keyhouse.gateway.authenticate import require_permission
-from keyhouse.gateway.call import House, identify
+from keyhouse.gateway.house import House, identify
 from keyhouse.gateway.passing import UNBUFFERED, Pump, headers_of, is_stream, pass_free
 from keyhouse.gateway.request import Request
 from keyhouse.gateway.routing import Upstream

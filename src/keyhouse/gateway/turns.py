@@ -10,8 +10,8 @@ from keyhouse.core.call import Basis
 from keyhouse.core.key import Credential
 from keyhouse.core.money import DEFAULT_TIER, Counts
 from keyhouse.gateway.authenticate import require_model
-from keyhouse.gateway.call import House, opening_of
 from keyhouse.gateway.client_socket import ClientSocket
+from keyhouse.gateway.house import House, opening_of
 from keyhouse.gateway.routing import Deployment
 from keyhouse.ledger.book import Hold
 from keyhouse.wire.usage import Reading

@@ -17,7 +17,7 @@ from keyhouse.core.limit import LimitState, ScopeType, format_amount
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.core.secret import Kind
 from keyhouse.gateway.authenticate import require_address, require_model, require_permission
-from keyhouse.gateway.call import House, identify, opening_of
+from keyhouse.gateway.house import House, identify, opening_of
 from keyhouse.gateway.request import Request
 from keyhouse.store.engine import Connection
 from keyhouse.store.keys import find_key
