@@ -76,7 +76,7 @@ async def test_a_full_limit_an_unknown_model_and_a_bad_event_are_error_events_an
                 create(model="nope"),
                 create(input="x" * 2_000, stream_id="b"),
                 create(background=True),
-                json.dumps({"type": "response.steer", "previous_response_id": "resp_1", "input": "x"}),
+                create(type="response.steer"),
                 "{",
             ):
                 await client.send(bad)
