@@ -19,7 +19,6 @@ from keyhouse.gateway.metered import METERED
 from keyhouse.gateway.passed import PASSED
 from keyhouse.gateway.routing import Upstream
 from keyhouse.gateway.upstream import UpstreamClient
-from keyhouse.wire.sse import EVENT_BYTES_MAX
 
 BEARER = {"authorization": f"Bearer {SECRET}"}
 READERS = sorted(
@@ -104,24 +103,6 @@ async def test_a_reader_that_is_slow_slows_its_upstream_down_and_is_given_up(tmp
         writer.transport.abort()
     assert sent < 300, "the upstream was read on although nobody took it"
     assert (row.basis, row.flags) == ("counted", "client_left")
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("place", [1, len(UPSTREAM_KEY) // 2, len(UPSTREAM_KEY) - 1])
-async def test_our_credential_cut_in_two_within_an_event_too_long_to_wait_for_does_not_leave(
-    tmp_path: Path, place: int
-) -> None:
-    async def script(wire: Wire) -> None:
-        await wire.begin_stream()
-        await wire.piece(b"data: " + b"x" * EVENT_BYTES_MAX + UPSTREAM_KEY[:place].encode())
-        await wire.piece(UPSTREAM_KEY[place:].encode() + b"y" * 100)
-        await wire.piece(b"\n\ndata: [DONE]\n\n")
-        await wire.end_stream()
-
-    async with a_street(tmp_path, script) as street:
-        answer = await street.ask(stream=True)
-    assert UPSTREAM_KEY not in answer.text
-    assert answer.text.endswith("y" * 100 + "\n\ndata: [DONE]\n\n")
 
 
 @pytest.mark.asyncio

@@ -5,8 +5,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyhouse.core.money import Counts
+from keyhouse.wire.chat_meter import ChatMeter
 from keyhouse.wire.scrubbing import Scrubber
-from keyhouse.wire.sse import Splitter
+from keyhouse.wire.sse import EVENT_BYTES_MAX, Splitter
 
 SECRETS = st.sampled_from([b"sk-canary", b"abab", b"aab", b"x"])
 PIECES = [b"sk-canary", b"sk-can", b"ary", b"ab", b"a", b"b", b"x", b"\x00", b"-"]
@@ -43,3 +45,14 @@ def test_an_event_given_out_before_its_end_is_never_cut_within_a_secret(texts: l
     out = b"".join([*(event.replace(secret, b"*" * 9) for event in events), splitter.rest().replace(secret, b"*" * 9)])
     assert secret not in out
     assert out == text.replace(secret, b"*" * 9)
+
+
+def test_our_credential_cut_in_two_within_an_event_too_long_to_wait_for_does_not_leave() -> None:
+    secret = b"sk-upstream-canary"
+    for place in range(1, len(secret)):
+        meter = ChatMeter(wants_usage=True, most=Counts(), secret=secret)
+        out = meter.feed(b"data: " + b"x" * EVENT_BYTES_MAX + secret[:place])
+        assert out, "it is not waited for"
+        out += meter.feed(secret[place:] + b"y\n\ndata: [DONE]\n\n") + meter.end()
+        assert secret not in out
+        assert out.endswith(b"y\n\ndata: [DONE]\n\n")
