@@ -87,6 +87,10 @@ class Walk:
         await self.console.database.write(lambda c: c.execute(insert(schema.projects).values(row)).rowcount)
         ids = {"key_id": key.key.id, "limit_id": limit.limit.id, "invite_id": invited.invite.id, "user_id": guest}
         ids |= {"role_id": held.id, "new_role_id": new.id, "call_id": call_id, "other_project_id": other}
+        group = await desk.groups.create(owner, f"Desk {suffix}")
+        await desk.groups.add_user(owner, group.id, guest)
+        await desk.assignments.give_group(owner, group.id, held.id)
+        ids |= {"group_id": group.id, "other_user_id": await self._member(suffix, f"other-{suffix}", "member")}
         upstream = WrittenUpstream(f"own-{suffix}", f"https://own-{suffix}.example.com/v1")
         ids["upstream_id"] = (await desk.catalog.upstreams.create(owner, upstream, None)).id
         served = WrittenModel(name=f"model-{suffix}", upstreams=("fixed",))

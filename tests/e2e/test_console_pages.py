@@ -86,6 +86,7 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "invite_id": late["id"],
             "user_id": viewer["id"],
             "project_id": admin.project_id,
+            "group_id": admin.ask("POST", "/groups", body={"name": "Clerks"})["id"],
             "upstream_id": admin.ask("POST", "/upstreams", body=spare)["id"],
             "model_id": admin.ask("POST", "/models", body={"name": "large", "upstreams": ["spare"]})["id"],
             "role_id": admin.ask("POST", "/roles", body=clerk)["id"],

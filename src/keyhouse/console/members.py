@@ -80,5 +80,6 @@ async def members_page(
         sees_all=sight is None,
         may_invite=pages.may(session, Task.INVITES),
         may_read_roles=pages.may(session, Task.ROLES_READ),
+        may_read_groups=pages.may(session, Task.GROUPS_READ),
         **words,
     )

@@ -78,6 +78,7 @@ async def roles_page(
         always=[role_line(one, held) for one in found if one.role.is_predefined],
         own=[role_line(one, held) for one in found if not one.role.is_predefined],
         may_make=Task.ROLES in held,
+        may_read_groups=Task.GROUPS_READ in held,
         **words,
     )
 

@@ -64,6 +64,15 @@ class MemberPages:
         found = await self._database.read(lambda c: invites.list_invites(c, organization_id))
         return tuple(invite for invite in found if invite.accepted_at_ms is None)
 
+    async def roles_of_group(self, organization_id: str, group_id: str) -> tuple[Role, ...]:
+        """The roles in the whole organization that are assigned to a group."""
+
+        def ask(connection: Connection) -> tuple[Role, ...]:
+            held = assignments.list_roles_of(connection, organization_id, group_id)
+            return tuple(role for role in roles.list_roles(connection, organization_id) if role.id in held)
+
+        return await self._database.read(ask)
+
     async def roles(self, organization_id: str) -> tuple[HeldBy, ...]:
         """Every role with who holds it: those that are always there, then the organization's own, oldest first."""
 
