@@ -4,9 +4,12 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from sqlalchemy import Connection, insert, select, update
 
 from console.given_console import EMAIL, ORIGIN, PASSWORD, Console, token_on
+from given import NOON
 from keyhouse.console import build
+from keyhouse.store import schema
 
 pytestmark = pytest.mark.asyncio
 
@@ -142,3 +145,32 @@ async def test_the_sign_in_page_says_when_plain_http_would_lose_the_session(at_h
     answer = await at_home.browser.get("http://10.0.0.5:8080/sign-in")
     assert "plain http" in answer.text
     assert "plain http" not in (await at_home.browser.get("/sign-in")).text
+
+
+async def test_a_person_of_two_organizations_switches_and_stays_out_of_a_third(at_home: Console) -> None:
+    assert "/organization" not in await at_home.page("/api-keys")
+    key_id, _ = await at_home.create("alpha")
+
+    def write(connection: Connection) -> None:
+        me = connection.execute(select(schema.users.c.id)).scalar_one()
+        for number in (2, 3):
+            made = {"id": f"org-{number}", "name": f"Acme {number}", "time_zone": "UTC", "created_at_ms": NOON}
+            connection.execute(insert(schema.organizations).values(made))
+        joined = {"organization_id": "org-2", "user_id": me, "role": "member", "added_at_ms": NOON}
+        connection.execute(insert(schema.memberships).values(joined))
+
+    await at_home.database.write(write)
+    page = await at_home.page("/api-keys")
+    assert ("Acme 2" in page, "Acme 3" in page, page.count('action="/organization"')) == (True, False, 2)
+    for nowhere in ("org-3", "", "nobody"):
+        answer = await at_home.send("/organization", form_at="/api-keys", organization=nowhere)
+        assert answer.status_code == 404
+    assert "Meridian Freight</b>" in await at_home.page("/api-keys")
+    switched = await at_home.send("/organization", form_at="/api-keys", organization="org-2")
+    assert (switched.status_code, switched.headers["location"]) == (303, "/api-keys")
+    there = await at_home.page("/api-keys")
+    assert ("Acme 2</b>" in there, "alpha" in there, EMAIL in there) == (True, False, True)
+    assert (await at_home.browser.get(f"/api-keys/{key_id}")).status_code == 404
+    left = update(schema.memberships).where(schema.memberships.c.organization_id == "org-2")
+    await at_home.database.write(lambda c: c.execute(left.values(removed_at_ms=NOON)).rowcount)
+    assert (await at_home.browser.get("/api-keys")).status_code == 303

@@ -181,6 +181,19 @@ async def sign_out(request: Visit) -> Response[Any]:
     return Redirect("/sign-in", status_code=HTTP_303_SEE_OTHER, cookies=[ended_session_cookie(request)])
 
 
+@post("/organization")
+async def switch_organization(request: Visit) -> Response[Any]:
+    """Take this session to another organization of its person. Raises Refusal(NOT_FOUND) for one they are not in."""
+    organization_id = str((await read_form(request)).get("organization", ""))
+    if not await pages_of(request).desk.sessions.switch(session_cookie(request), organization_id):
+        raise Refusal(
+            Code.NOT_FOUND,
+            "You are not a member of this organization, so you are where you were.",
+            hint="An owner of it can invite you.",
+        )
+    return Redirect(HOME, status_code=HTTP_303_SEE_OTHER)
+
+
 async def begin(request: Visit, email: str, password: str, onward: str) -> Response[Any]:
     """Sign someone in and lead them on; raises what `SignIn.sign_in` raises."""
     desk = pages_of(request).desk

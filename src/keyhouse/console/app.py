@@ -69,6 +69,7 @@ _ROUTES: Final = (
     account.show_sign_in,
     account.sign_in,
     account.sign_out,
+    account.switch_organization,
     proof.show_confirm,
     proof.confirm,
     invite.show_invite,

@@ -45,6 +45,7 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("GET", "/new-password/{token}"): Who.ANYONE,
     ("POST", "/new-password/{token}"): Who.ANYONE,
     ("POST", "/sign-out"): Who.SIGNED_IN,
+    ("POST", "/organization"): Who.SIGNED_IN,
     ("GET", "/confirm"): Who.SIGNED_IN,
     ("POST", "/confirm"): Who.SIGNED_IN,
     # files of the pages: the same for everyone, no secret among them

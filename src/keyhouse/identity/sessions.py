@@ -12,7 +12,7 @@ import msgspec
 
 from keyhouse.core.authority import Grant
 from keyhouse.core.clock import Clock, Entropy
-from keyhouse.store import grants
+from keyhouse.store import grants, people
 from keyhouse.store import sessions as rows
 from keyhouse.store.engine import Actor, Connection, Database
 
@@ -30,6 +30,7 @@ class Session(msgspec.Struct, frozen=True):
 
     `authenticated_at_ms` is when this person last proved who they are. `csrf_token` belongs to this session
     alone. `role` is the person's in the organization at this moment, `grants` what their other roles give.
+    `organizations` are all that they are a member of, ids and names by name.
     """
 
     user_id: str
@@ -44,6 +45,7 @@ class Session(msgspec.Struct, frozen=True):
     authenticated_at_ms: int
     expires_at_ms: int
     grants: tuple[Grant, ...] = ()
+    organizations: tuple[tuple[str, str], ...] = ()
 
     def actor(self, address: str) -> Actor:
         """This person, acting from this address."""
@@ -103,14 +105,33 @@ class Sessions:
     async def find(self, cookie: str) -> Session | None:
         """The living session of this cookie, noting once a minute that it was used; None for anything else."""
         id_hash = hash_of(cookie)
-        row, held = await self._database.read(lambda connection: _find(connection, id_hash))
+        row, held, organizations = await self._database.read(lambda connection: _find(connection, id_hash))
         now_ms = self._clock.now_ms()
         if row is None or not _is_alive(row, now_ms):
             return None
         if now_ms - row.last_seen_at_ms >= SEEN_EVERY_MS:
             await self._database.write(lambda connection: rows.update_session_seen(connection, id_hash, now_ms))
-        fields = {field: getattr(row, field) for field in Session.__struct_fields__ if field != "grants"}
-        return Session(**fields, grants=held)
+        beside = ("grants", "organizations")
+        fields = {field: getattr(row, field) for field in Session.__struct_fields__ if field not in beside}
+        return Session(**fields, grants=held, organizations=organizations)
+
+    async def switch(self, cookie: str, organization_id: str) -> bool:
+        """Take a living session to another organization of its person; whether they are a member there, as they are at
+        the moment it is written. Whether they still are is asked again at every request.
+        """
+        id_hash, now_ms = hash_of(cookie), self._clock.now_ms()
+
+        def write(connection: Connection) -> bool:
+            row = rows.find_session(connection, id_hash)
+            if row is None or not _is_alive(row, now_ms):
+                return False
+            theirs = people.list_organizations_of(connection, row.user_id)
+            if organization_id not in {one for one, _ in theirs}:
+                return False
+            rows.update_session_organization(connection, id_hash, organization_id)
+            return True
+
+        return await self._database.write(write)
 
     async def running(self, user_id: str) -> tuple[rows.NewSession, ...]:
         """This user's sessions that may still be used, the last used first."""
@@ -131,9 +152,14 @@ class Sessions:
         return await self._database.write(lambda connection: rows.update_sessions_ended(connection, user_id, now_ms))
 
 
-def _find(connection: Connection, id_hash: bytes) -> tuple[rows.SessionRow | None, tuple[Grant, ...]]:
+def _find(
+    connection: Connection, id_hash: bytes
+) -> tuple[rows.SessionRow | None, tuple[Grant, ...], tuple[tuple[str, str], ...]]:
     row = rows.find_session(connection, id_hash)
-    return row, () if row is None else grants.list_grants(connection, row.organization_id, row.user_id)
+    if row is None:
+        return None, (), ()
+    held = grants.list_grants(connection, row.organization_id, row.user_id)
+    return row, held, people.list_organizations_of(connection, row.user_id)
 
 
 def _is_alive(row: rows.SessionRow, now_ms: int) -> bool:

@@ -149,6 +149,19 @@ def list_members(connection: Connection, organization_id: str) -> tuple[Member, 
     return tuple(_member(row) for row in rows.mappings())
 
 
+def list_organizations_of(connection: Connection, user_id: str) -> tuple[tuple[str, str], ...]:
+    """The organizations that a user is a present member of: ids and names, by name."""
+    present = (
+        select(organizations.c.id, organizations.c.name)
+        .select_from(memberships)
+        .join(users, users.c.id == memberships.c.user_id)
+        .join(organizations, organizations.c.id == memberships.c.organization_id)
+        .where(memberships.c.user_id == user_id, gone_at_ms().is_(None))
+        .order_by(by_bytes(organizations.c.name), organizations.c.id)
+    )
+    return tuple((row[0], row[1]) for row in connection.execute(present))
+
+
 def list_owners(connection: Connection, organization_id: str) -> tuple[Member, ...]:
     """The organization's owners who are here, by name."""
     present = select_present(organization_id).where(memberships.c.role == OWNER)

@@ -103,6 +103,15 @@ def update_session_seen(connection: Connection, id_hash: bytes, now_ms: int) -> 
     )
 
 
+def update_session_organization(connection: Connection, id_hash: bytes, organization_id: str) -> None:
+    """The session is in this organization from now on. An ended one stays as it is."""
+    connection.execute(
+        update(sessions)
+        .where(sessions.c.id_hash == id_hash, sessions.c.ended_at_ms.is_(None))
+        .values(organization_id=organization_id)
+    )
+
+
 def update_session_ended(connection: Connection, id_hash: bytes, now_ms: int) -> bool:
     """End a session; whether it was still running."""
     result = connection.execute(
