@@ -136,6 +136,7 @@ limits = Table(
     Column("created_by", Text, nullable=False),
     Column("deleted_at_ms", BigInteger),
     Index("limits_by_scope", "scope_id", "scope_type"),
+    Index("limits_in_order", "organization_id", "deleted_at_ms", "scope_type", "created_at_ms", "id"),
     Index(
         "limits_one_of_a_kind",
         "scope_type",
