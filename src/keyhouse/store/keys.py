@@ -214,8 +214,9 @@ def list_children(connection: Connection, organization_id: str, parent_id: str, 
 
 def list_names(connection: Connection, organization_id: str, key_ids: Collection[str]) -> dict[str, str]:
     """The names of these keys by id; ids of other organizations are left out."""
-    statement = select(keys.c.id, keys.c.name).where(keys.c.organization_id == organization_id, keys.c.id.in_(key_ids))
-    return {row.id: row.name for row in connection.execute(statement)}
+    # Asked by the ids alone: with the organization beside them SQLite reads all keys of that, to look for these ids.
+    found = connection.execute(select(keys.c.id, keys.c.name, keys.c.organization_id).where(keys.c.id.in_(key_ids)))
+    return {row.id: row.name for row in found if row.organization_id == organization_id}
 
 
 def update_key(connection: Connection, key: ApiKey) -> None:

@@ -105,7 +105,8 @@ def list_states(
     """
     seen = [] if sight is None else [is_limit_seen(sight)]
     if scopes is None:
-        return tuple(_states(connection, organization_id, time_zone, now_ms, seen))
+        whole = [limits.c.organization_id == organization_id, *seen]
+        return tuple(_states(connection, organization_id, time_zone, now_ms, whole))
     wanted = set(scopes)
     found: list[LimitState] = []
     for ids in _batches(sorted({scope_id for _, scope_id in wanted})):
@@ -165,16 +166,18 @@ def _states(
     now_ms: int,
     conditions: Iterable[ColumnElement[bool]],
 ) -> list[LimitState]:
+    # Where ids or scopes are among the conditions the organization is not: beside it SQLite would go through all of its
+    # limits to look for them.
     zone = ZoneInfo(time_zone)
     spans = {window: span_at(window, now_ms, zone) for window in Window}
     present = case(*((limits.c.window == window, span.key) for window, span in spans.items()))
     rows = connection.execute(
         select(limits, limit_periods.c.settled, limit_periods.c.reserved)
         .outerjoin(limit_periods, and_(limit_periods.c.limit_id == limits.c.id, limit_periods.c.period == present))
-        .where(limits.c.organization_id == organization_id, limits.c.deleted_at_ms.is_(None), *conditions)
+        .where(limits.c.deleted_at_ms.is_(None), *conditions)
         .order_by(by_bytes(limits.c.scope_type), by_bytes(limits.c.scope_id), limits.c.created_at_ms, limits.c.id)
     )
-    return [_state(row, spans) for row in rows.mappings()]
+    return [_state(row, spans) for row in rows.mappings() if row["organization_id"] == organization_id]
 
 
 def _state(row: RowMapping, spans: dict[Window, Span]) -> LimitState:
