@@ -11,7 +11,7 @@ FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/n
 # Where the environment forbids Python to keep what it compiled, every process of the tests would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve test check soak bench lock format wheel clean
+.PHONY: help serve test check soak pictures bench lock format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -21,7 +21,7 @@ serve: .venv/run ## set up everything and start Keyhouse on http://127.0.0.1:808
 
 test: .venv/dev ## set up what the tests need and run all of them
 	@tests/setup
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -33,6 +33,10 @@ soak: .venv/dev ## the long proofs: hundreds of crashes under load
 	@tests/setup
 	KEYHOUSE_MACHINE_EXAMPLES=500 $(BIN)/pytest tests/ledger/test_machine.py --timeout 7200
 	$(BIN)/pytest tests -m soak --timeout 7200 -s $(ARGS)
+
+pictures: .venv/dev ## take the pictures of docs/pictures anew, from a made-up organization
+	@tests/setup
+	$(BIN)/pytest tests/e2e/test_pictures.py -m pictures --timeout 600 $(ARGS)
 
 bench: .venv/dev $(if $(PEERS),$(UV)) ## throughput and latency beside nginx, in one run; PEERS=1 for LiteLLM and Portkey, too
 	@bench/setup

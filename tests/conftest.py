@@ -4,26 +4,34 @@ The long form of a proof runs only when it is asked for: `make soak`.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
 from given_engine import BOTH, Engine, an_engine
 from postgres import Cluster, a_cluster
 
+LONG: Final = ("e2e", "faults")
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker of the long form."""
+    """Name what runs only when it is asked for."""
     config.addinivalue_line("markers", "soak: the long form of a proof")
+    config.addinivalue_line("markers", "pictures: takes the pictures of the documentation")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked `soak` unless a marker is chosen."""
+    """Leave out what is marked `soak` or `pictures` unless a marker is chosen.
+
+    What takes long in few pieces comes first: who began it when the others are done would be waited for.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
     if config.getoption("-m"):
         return
-    long = [item for item in items if item.get_closest_marker("soak")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+    asked_for = [item for item in items if item.get_closest_marker("soak") or item.get_closest_marker("pictures")]
+    if asked_for:
+        config.hook.pytest_deselected(items=asked_for)
+        items[:] = [item for item in items if item not in asked_for]
 
 
 @pytest.fixture(scope="session")

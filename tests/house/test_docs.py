@@ -86,6 +86,12 @@ def test_every_endpoint_of_the_gateway_is_documented() -> None:
     assert served <= addresses("api.md")
 
 
+def test_the_readme_shows_pictures_that_are_there() -> None:
+    shown = re.findall(r'"(docs/pictures/[^"]+)"', (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert {name.rpartition("-")[2] for name in shown} == {"light.png", "dark.png"}
+    assert [name for name in shown if not (ROOT / name).is_file()] == []
+
+
 def test_every_page_of_the_console_is_documented() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
     pages = {"/" + path.split("/")[1] for method, path in CONSOLE if method == "GET" and "." not in path} - {"/static"}
