@@ -126,7 +126,7 @@ async def test_every_gateway_hears_of_a_change(cluster: Cluster, tmp_path: Path)
 
 async def _hears(house: House) -> None:
     address = cast("PostgresDatabase", house.database)._address
-    elsewhere = PostgresDatabase(address.dsn, house.clock, seeded_entropy())
+    elsewhere = PostgresDatabase(address.dsn, house.clock, seeded_entropy(2))
     elsewhere.chain_with(AUDIT_KEY)
     catalog = Catalog(Given(), elsewhere, house.clock, SEALING)
     is_listening = asyncio.Event()
