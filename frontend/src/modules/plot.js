@@ -143,6 +143,7 @@ function picture(data) {
       boundaryGap: hasBars,
       axisTick: { show: false },
       axisLine: { lineStyle: { color: token("--border") } },
+      z: 3, // Above the bars, whose edges would cut it.
       axisLabel: { ...words, margin: 8, hideOverlap: true, interval: (at) => at % data.label_every === 0 },
     },
     yAxis: {
