@@ -41,7 +41,6 @@ from keyhouse.gateway import asgi as gateway
 from keyhouse.gateway.authenticate import Authenticator
 from keyhouse.gateway.house import House as GatewayHouse
 from keyhouse.gateway.objects import Objects
-from keyhouse.gateway.open_sockets import OpenSockets
 from keyhouse.gateway.probing import Probe
 from keyhouse.gateway.report_throttle import ReportThrottle
 from keyhouse.gateway.routing import Routing
@@ -91,7 +90,6 @@ class House:
     doors: Doors
     ground: Ground
     ledger: Ledger
-    sockets: OpenSockets
     print_setup_link: Callable[[], None]
     closing: tuple[Callable[[], Awaitable[None]], ...]
 
@@ -136,8 +134,7 @@ async def open_house(
 
     authenticator = Authenticator(database, ground.keyring.pepper, clock)
     database.listen(catalog.hearing(authenticator.forget), catalog.hearing_all(authenticator.forget_all))
-    sockets = OpenSockets()
-    lobby = _lobby(ground, authenticator, catalog.routing, ledger, client, sockets, settings.leaks, write_line)
+    lobby = _lobby(ground, authenticator, catalog.routing, ledger, client, settings.leaks, write_line)
     keys = Keys(database, clock, entropy, ground.keyring.pepper, authenticator.forget)
     throttle = Throttle(database, clock)
     invites = Invites(database, clock, entropy, ground.passwords, throttle, authenticator.forget)
@@ -165,7 +162,7 @@ async def open_house(
         trusted_proxies=settings.server.trusted_proxies,
     )
     ending = (client.close, finish_rounds, books.finish, ground.close)
-    return House(doors, ground, ledger, sockets, print_setup_link, ending)
+    return House(doors, ground, ledger, print_setup_link, ending)
 
 
 def _lobby(
@@ -174,7 +171,6 @@ def _lobby(
     routing: Routing,
     ledger: Ledger,
     client: UpstreamClient,
-    sockets: OpenSockets,
     leak_settings: config.Leaks,
     write_line: Callable[[bytes], None],
 ) -> ASGIApp:
@@ -187,7 +183,6 @@ def _lobby(
         client=client,
         clock=clock,
         entropy=entropy,
-        open_sockets=sockets,
         objects=Objects(database, clock),
         database=database,
         leaks=Leaks(database, pepper, leak_settings.action, authenticator.forget),

@@ -89,7 +89,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "core/keyring.py",  # tests/store/test_master_key.py
         "core/permissions.py",  # tests/control, tests/admin
         "gateway/client_socket.py",  # tests/gateway/test_realtime.py, tests/gateway/test_bridge.py
-        "gateway/open_sockets.py",  # tests/e2e/test_sockets.py
         "gateway/sockets.py",  # tests/gateway/test_realtime.py
         "gateway/turns.py",  # tests/gateway/test_bridge.py
         "gateway/upstream_socket.py",  # tests/gateway/test_bridge.py

@@ -86,7 +86,6 @@ async def _run(house: House, host: str, port: int, url: str) -> None:
         loop.remove_signal_handler(number)
     # Still listening meanwhile: who asks is told that this gateway stops, and a balancer sees that it is not ready.
     await house.ledger.drain(DRAIN_SECONDS)
-    await house.sockets.ended(SERVER_STOP_SECONDS)
     await server.stop(SERVER_STOP_SECONDS)
 
 

@@ -64,10 +64,6 @@ class Bridge(ABC):
 
     async def run(self) -> None:
         """Carry events until one side ends it. Raises nothing that is not a fault of ours."""
-        with self.house.open_sockets.one_more():
-            await self._carry()
-
-    async def _carry(self) -> None:
         ways = [asyncio.create_task(way()) for way in (self._upwards, self._downwards, self._watch, self._until_cut)]
         code, reason = CloseCode.NORMAL, None
         try:

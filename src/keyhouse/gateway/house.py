@@ -3,7 +3,7 @@ what the books are told.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from keyhouse.core.call import Opening
 from keyhouse.core.clock import Clock, Entropy
@@ -17,7 +17,6 @@ from keyhouse.gateway.background import POLL_SECONDS
 from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.objects import Objects
-from keyhouse.gateway.open_sockets import OpenSockets
 from keyhouse.gateway.ports import ChildKeys, Leaks
 from keyhouse.gateway.report_throttle import ReportThrottle
 from keyhouse.gateway.request import (
@@ -70,7 +69,6 @@ class House:
     upload_seconds_max: float = UPLOAD_SECONDS_MAX
     poll_seconds: float = POLL_SECONDS
     sockets: SocketLimits = SocketLimits()
-    open_sockets: OpenSockets = field(default_factory=OpenSockets)
 
     def forward(
         self, upstream: Upstream, path: str, body: bytes | Upload, call_id: str, headers: Sequence[tuple[str, str]] = ()
