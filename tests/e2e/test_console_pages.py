@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from e2e.admin import Admin
 from e2e.browsing import PASSWORD, Scheme, Visitor, a_browser, leaks
@@ -19,6 +19,7 @@ from e2e.console_pages import NO_PAGES, OPEN_TO_ALL, PAGES, ROLES, Listed
 from e2e.processes import PASSWORD as OWNERS_PASSWORD
 from e2e.processes import House
 from e2e.recorder import Recorder
+from e2e.test_console_trying import ask
 from keyhouse.console.policy import POLICY
 
 pytestmark = pytest.mark.timeout(300)
@@ -118,17 +119,6 @@ def owner(browser: Browser, world: World) -> Iterator[Visitor]:
     with Visitor(browser, world.house.url, storage_state=world.states["owner"]) as made:
         yield made
     assert made.complaints == []
-
-
-def ask(page: Page) -> None:
-    """Ask the playground something, and wait until the answer is settled."""
-    page.goto("/playground")
-    page.get_by_label("System").fill("Answer shortly.")
-    page.get_by_label("Message").fill("What is this?")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("This is Keyhouse's built-in demo")).to_be_visible()
-    expect(page.locator("[data-figure='cost']")).to_have_text(re.compile(r"^\$0\.000\d+$"))
-    expect(page.locator("[data-figure='output']")).to_have_text(re.compile(r"^[1-9]\d*$"))
 
 
 def test_the_table_of_pages_has_every_page() -> None:
@@ -256,46 +246,6 @@ def test_pages_before_signing_in(browser: Browser, world: World, width: int, sch
         visitor.page.goto("/api-keys")
         expect(visitor.page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert visitor.complaints == []
-
-
-def test_the_playground_asks_with_a_key_that_is_metered_and_seen_everywhere(owner: Visitor, world: World) -> None:
-    page = owner.page
-    ask(page)
-    page.get_by_role("button", name="View code").click()
-    code = page.get_by_role("dialog", name="The same call as code")
-    for words in (f"{world.house.url}/v1", "keyhouse-demo", "Answer shortly.", "What is this?"):
-        expect(code).to_contain_text(words)
-    page.keyboard.press("Escape")
-    page.locator("[data-figure='call'] a").click()
-    expect(
-        page.get_by_text("The upstream reported what was used; times its price, that is the charge.")
-    ).to_be_visible()
-    assert {call["agent"] for call in world.house.rows("SELECT agent FROM calls")} == {"Keyhouse playground"}
-    for path, words in (("/usage?by=api_key_id", "Playground"), ("/calls", "Playground"), ("/api-keys", "Playground")):
-        page.goto(path)
-        expect(page.get_by_text(words, exact=True).first).to_be_visible()
-    page.goto("/quickstart?since=0")
-    expect(page.get_by_text("The call arrived")).to_be_visible()
-    # A session alone opens nothing at the gateway.
-    asked = {"model": "keyhouse-demo", "messages": []}
-    refusal = page.request.post(f"{world.house.url}/v1/chat/completions", data=asked)
-    assert refusal.status == 401
-    secret = re.compile(r"sk-kh_[0-9A-Za-z]{10}_[0-9A-Za-z]{38}")
-    assert world.house.child is not None
-    assert not secret.search(world.house.child.said)
-
-
-def test_quickstart_turns_green_by_itself(owner: Visitor) -> None:
-    page = owner.page
-    page.goto("/quickstart")
-    expect(page.get_by_text("Waiting for your first call")).to_be_visible()
-    other = owner.context.new_page()
-    other.goto("/playground")
-    other.get_by_label("Message").fill("Again?")
-    other.get_by_role("button", name="Send").click()
-    expect(other.locator("[data-state]")).to_have_text("Answered")
-    other.close()
-    expect(page.get_by_text("The call arrived")).to_be_visible()
 
 
 def test_a_limit_is_set_changed_replayed_and_deleted(owner: Visitor) -> None:
