@@ -20,12 +20,11 @@ HERE: Final = "/settings/ledger"
 
 
 class VerdictView(msgspec.Struct, frozen=True):
-    """What an audit found, in words. `lines` are what disagrees."""
+    """What an audit found, in words. What disagrees is not named: the books are those of every organization."""
 
     is_good: bool
     headline: str
     text: str
-    lines: tuple[str, ...] = ()
 
 
 def verdict(report: Report, when: str) -> VerdictView:
@@ -38,7 +37,8 @@ def verdict(report: Report, when: str) -> VerdictView:
     if report.passes:
         return VerdictView(is_good=True, headline="The books agree with their calls", text=checked)
     found = wording.plural(len(report.disagreements), "difference")
-    return VerdictView(is_good=False, headline=f"The books disagree: {found}", text=checked, lines=report.disagreements)
+    where = "`keyhouse ledger verify`, run where Keyhouse runs, lists what disagrees."
+    return VerdictView(is_good=False, headline=f"The books disagree: {found}", text=f"{checked} {where}")
 
 
 def last_audit(health: Health, times: Times) -> VerdictView | None:
