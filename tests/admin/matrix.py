@@ -82,12 +82,16 @@ class Inside:
         self, method: str, address: str, credential: str | None, body: object = None, host: bytes = b"localhost"
     ) -> Answer:
         """Ask with this bearer's credential, or with none."""
-        return self._runner.run(self._ask(method, address, credential, body, host))
+        bearer = [] if credential is None else [(b"authorization", f"Bearer {credential}".encode())]
+        return self.ask_with(method, address, [(b"host", host), *bearer], body)
 
-    async def _ask(self, method: str, address: str, credential: str | None, body: object, host: bytes) -> Answer:
+    def ask_with(self, method: str, address: str, headers: list[tuple[bytes, bytes]], body: object = None) -> Answer:
+        """Ask with these headers."""
+        return self._runner.run(self._ask(method, address, headers, body))
+
+    async def _ask(self, method: str, address: str, headers: list[tuple[bytes, bytes]], body: object) -> Answer:
         path, _, query = address.partition("?")
         sent = b"" if body is None else msgspec.json.encode(body)
-        bearer = [] if credential is None else [(b"authorization", f"Bearer {credential}".encode())]
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -98,7 +102,7 @@ class Inside:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(b"host", host), (b"content-length", str(len(sent)).encode()), *bearer],
+            "headers": [(b"content-length", str(len(sent)).encode()), *headers],
             "client": ("192.0.2.1", 1),
             "server": ("127.0.0.1", 80),
         }

@@ -21,6 +21,7 @@ Visit = Request[Any, Any, Any]
 
 _ACTOR: Final = "keyhouse_actor"
 _REQUEST_ID: Final = "keyhouse_request_id"
+_CREDENTIALS: Final = frozenset({b"authorization", b"api-key", b"x-api-key"})
 
 
 class Door:
@@ -91,7 +92,8 @@ def broken(request_id: str) -> Refusal:
 
 
 def _authorization(scope: HTTPScope) -> list[str]:
-    return [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
+    """Every credential that came: one that stands elsewhere is none here, but makes two of another one."""
+    return [value.decode("latin-1") for name, value in scope["headers"] if name.lower() in _CREDENTIALS]
 
 
 def _address(scope: HTTPScope) -> str:
