@@ -29,7 +29,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, Credential, SecretVersion, Standing
 from keyhouse.core.permissions import Permissions, parse_permissions
 from keyhouse.core.secret import Kind, redacted
-from keyhouse.store.grants import is_seen
+from keyhouse.store.grants import is_of, is_seen
 from keyhouse.store.model_permissions import read_model_policy
 from keyhouse.store.people import gone_at_ms
 from keyhouse.store.schema import (
@@ -165,7 +165,8 @@ def list_keys(
 
     Raises Refusal(PARAMETER_INVALID) if there is no such key.
     """
-    belonging = [keys.c.organization_id == organization_id, keys.c.kind.in_(kinds)]
+    is_whole = project_id is None and owner_id is None
+    belonging = [is_of(connection, organization_id, is_whole=is_whole), keys.c.kind.in_(kinds)]
     if project_id is not None:
         belonging.append(keys.c.project_id == project_id)
     if owner_id is not None:

@@ -116,6 +116,8 @@ keys = Table(
     Column("access_lost_at_ms", BigInteger),
     Column("parent_id", Text),
     Index("api_keys_by_parent", "parent_id"),
+    # What is counted for a page. When a key was last used is in no index: that is written all the time.
+    Index("api_keys_by_status", "organization_id", "kind", "revoked_at_ms", "expires_at_ms", "disabled_at_ms"),
     Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms"),
     postgresql_with=REWRITTEN,
 )
