@@ -1,7 +1,6 @@
 """API keys and their secrets: one row per key, one per version of its secret.
 
-A secret is stored only as its digest; nothing here ever sees its value. Every question but
-`find_credential` is asked within an organization, so that another one's id reads as missing.
+Secrets are stored as digests. All but `find_credential` is asked within one organization: another's id is missing.
 """
 
 from collections.abc import Collection, Iterable, Mapping
