@@ -4,5 +4,5 @@ from cli.conftest import SCRIPTS, Run
 from cli.script import play
 
 
-def test_an_admin_key_is_made_listed_and_revoked(run_here: Run) -> None:
-    play(SCRIPTS / "admin_keys.txt", run_here)
+def test_an_admin_key_is_made_listed_and_revoked(run: Run) -> None:
+    play(SCRIPTS / "admin_keys.txt", run)
