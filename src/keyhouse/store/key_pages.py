@@ -11,7 +11,7 @@ from keyhouse.core.key import ApiKey
 from keyhouse.core.secret import parse
 from keyhouse.store.grants import is_of, is_seen
 from keyhouse.store.keys import PROJECT_KINDS, with_secrets
-from keyhouse.store.ordering import by_bytes
+from keyhouse.store.ordering import by_bytes, holds
 from keyhouse.store.schema import key_secrets, keys, service_accounts, users
 
 SEARCH_LENGTH_MAX: Final = 100
@@ -133,11 +133,9 @@ def _found_by(search: str) -> ColumnElement[bool]:
         # Whoever pastes a whole secret finds its key by the id in it; the secret itself is never looked up.
         return keys.c.id == secret.key_id
     # Owners and last characters are looked up once, not for each key: an organization may have 100,000.
-    owners = select(users.c.id).where(
-        or_(users.c.name.icontains(search, autoescape=True), users.c.email.icontains(search, autoescape=True))
-    )
-    machines = select(service_accounts.c.id).where(service_accounts.c.name.icontains(search, autoescape=True))
-    found = [keys.c.name.icontains(search, autoescape=True), keys.c.id == search]
+    owners = select(users.c.id).where(or_(holds(users.c.name, search), holds(users.c.email, search)))
+    machines = select(service_accounts.c.id).where(holds(service_accounts.c.name, search))
+    found = [holds(keys.c.name, search), keys.c.id == search]
     found += [keys.c.owner_id.in_(owners), keys.c.owner_id.in_(machines)]
     last_four = search.rpartition("...")[2]
     if len(last_four) == LAST_LENGTH:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 from keyhouse.core.authority import Sight
 from keyhouse.core.limit import LimitState, ScopeType
 from keyhouse.store.limits import is_limit_seen, list_states_of
+from keyhouse.store.ordering import holds
 from keyhouse.store.schema import keys, limits, organizations, projects, service_accounts, users
 
 SEARCH_LENGTH_MAX: Final = 100
@@ -67,7 +68,7 @@ def list_page(
 def _found_by(search: str, organization_id: str) -> ColumnElement[bool]:
     # Names are looked up once, not for each limit: an organization may have 100,000 keys.
     def has_it(column: ColumnElement[str]) -> ColumnElement[bool]:
-        return column.icontains(search, autoescape=True)
+        return holds(column, search)
 
     named = (
         select(keys.c.id).where(keys.c.organization_id == organization_id, has_it(keys.c.name)),

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from keyhouse.core.authority import Sight
 from keyhouse.store.keys import PROJECT_KINDS
-from keyhouse.store.ordering import by_bytes
+from keyhouse.store.ordering import by_bytes, holds
 from keyhouse.store.people import Member, gone_at_ms
 from keyhouse.store.schema import (
     group_members,
@@ -158,9 +158,7 @@ def _chosen(organization_id: str, selection: MemberSelection) -> list[ColumnElem
     if selection.user_id is not None:
         chosen.append(memberships.c.user_id == selection.user_id)
     if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
-        chosen.append(
-            or_(users.c.name.icontains(search, autoescape=True), users.c.email.icontains(search, autoescape=True))
-        )
+        chosen.append(or_(holds(users.c.name, search), holds(users.c.email, search)))
     sight = selection.sight
     if sight is not None:
         inside = select(project_members.c.user_id).where(

@@ -1,12 +1,12 @@
-"""The order of texts, the same on every database: that of their bytes, which is also Python's.
+"""Texts in order and in searches, alike on every database.
 
-SQLite compares bytes by itself. PostgreSQL compares by the language of the database unless it is told not to,
-and then `call_Z` may come after `call_a`.
+The order is that of their bytes, which is also Python's. SQLite compares bytes by itself. PostgreSQL compares by the
+language of the database unless it is told not to, and then `call_Z` may come after `call_a`.
 """
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text
+from sqlalchemy import Boolean, ColumnElement, Text, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -30,3 +30,31 @@ def _as_it_is(element: by_bytes, compiler: SQLCompiler, **keywords: Any) -> str:
 @compiles(by_bytes, "postgresql")
 def _collated(element: by_bytes, compiler: SQLCompiler, **keywords: Any) -> str:
     return f'({compiler.process(element.clauses, **keywords)} COLLATE "C")'
+
+
+class holds(FunctionElement[bool]):  # noqa: N801  the same
+    """Whether a text holds another, in capitals or not. What would be a wildcard in it stands for itself.
+
+    SQLite's LIKE takes no notice of ASCII's capitals by itself, which is all that its `lower` knows; calling that on
+    every row takes as long as the search.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, text: ColumnElement[Any], part: str) -> None:
+        for wild in ("/", "%", "_"):
+            part = part.replace(wild, f"/{wild}")
+        super().__init__(text, literal(f"%{part}%"))
+
+
+@compiles(holds)
+def _like(element: holds, compiler: SQLCompiler, **keywords: Any) -> str:
+    text, pattern = (compiler.process(clause, **keywords) for clause in element.clauses)
+    return f"{text} LIKE {pattern} ESCAPE '/'"
+
+
+@compiles(holds, "postgresql")
+def _ilike(element: holds, compiler: SQLCompiler, **keywords: Any) -> str:
+    text, pattern = (compiler.process(clause, **keywords) for clause in element.clauses)
+    return f"{text} ILIKE {pattern} ESCAPE '/'"
