@@ -29,7 +29,7 @@ def main() -> int:
         "parts",
         nargs="*",
         metavar="PART",
-        help=f"what to measure: {', '.join(PARTS)}; default all; or pages, which takes long, alone",
+        help=_PARTS_HELP,
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each kind of load (default 3)")

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from openai import OpenAI
+from playwright.sync_api import Browser
 
 from e2e.admin import Admin
+from e2e.browsing import a_browser
 from e2e.configuration import UPSTREAM_KEY, a_house
 from e2e.processes import House, fake_upstream, llama
 
@@ -48,6 +50,21 @@ def embedding_house(embedding_url: str, tmp_path_factory: pytest.TempPathFactory
     yield made
     made.stop()
     made.verify()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with a_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[House]:
+    """A Keyhouse that nobody has set up."""
+    made = House(tmp_path).start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -4,16 +4,15 @@ What is kept is what left the server: also what a browser follows, refuses, or d
 """
 
 import asyncio
-import threading
 import zlib
 from collections import deque
-from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 import httptools
 
-_SECONDS: Final = 20.0
+from e2e.beside import LoopBeside
+
 _CHUNK: Final = 64 * 1024
 _GZIP: Final = 31
 
@@ -80,28 +79,22 @@ class Recorder:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._beside = LoopBeside()
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
         self.answers: list[Answer] = []
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._server = self._there(asyncio.start_server(self._pass, "127.0.0.1", 0))
+        self._beside.start()
+        self._server = self._beside.run(asyncio.start_server(self._pass, "127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._there(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _there(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_SECONDS)
+        self._beside.run(self._end())
+        self._beside.stop()
 
     async def _end(self) -> None:
         self._server.close()

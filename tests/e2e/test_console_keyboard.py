@@ -4,32 +4,17 @@ Nothing is clicked. What is to be pressed is reached by Tab and has the focus; a
 """
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from e2e.browsing import PASSWORD, Visitor, a_browser, leaks
+from e2e.browsing import PASSWORD, Visitor, leaks
 from e2e.processes import House
 from e2e.recorder import Recorder
 
 pytestmark = pytest.mark.timeout(240)
 EMAIL = "mira@meridian.example"
 NAME = "invoice-assistant"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with a_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path).start()
-    yield made
-    made.stop()
 
 
 def test_from_the_set_up_link_to_the_revoked_key_by_keyboard_alone(browser: Browser, fresh: House) -> None:

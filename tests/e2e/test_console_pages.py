@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from e2e.admin import Admin
-from e2e.browsing import PASSWORD, Scheme, Visitor, a_browser, leaks
+from e2e.browsing import PASSWORD, Scheme, Visitor, leaks
 from e2e.console_pages import NO_PAGES, OPEN_TO_ALL, PAGES, ROLES, Listed
 from e2e.processes import PASSWORD as OWNERS_PASSWORD
 from e2e.processes import House
@@ -48,12 +48,6 @@ class World(NamedTuple):
     ids: dict[str, str]
     secrets: dict[str, str]
     states: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with a_browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -4,31 +4,16 @@ A desk whose browser refuses scripts sets Keyhouse up and does the main job; who
 """
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from e2e.browsing import PASSWORD, Visitor, a_browser, leaks
+from e2e.browsing import PASSWORD, Visitor, leaks
 from e2e.processes import House
 from e2e.recorder import Recorder
 
 pytestmark = pytest.mark.timeout(180)
 NAME = "invoice-assistant"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with a_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path).start()
-    yield made
-    made.stop()
 
 
 def test_every_form_works_without_javascript(browser: Browser, fresh: House) -> None:

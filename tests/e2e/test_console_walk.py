@@ -11,18 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from e2e.browsing import PASSWORD, Visitor, a_browser
+from e2e.browsing import PASSWORD, Visitor
 from e2e.processes import House
 
 EMAIL = "mira@meridian.example"
 NAME = "invoice-assistant"
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with a_browser() as opened:
-        yield opened
 
 
 class Walk(Visitor):

@@ -6,11 +6,12 @@ transactions end with `COMMIT;`), and the `LISTEN` of the connection for announc
 
 import asyncio
 import threading
-from collections.abc import Coroutine
 from enum import Enum, auto
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import urlsplit
+
+from e2e.beside import LoopBeside
 
 COMMIT: Final = b"Q\x00\x00\x00\x0bCOMMIT\x00"
 LISTEN: Final = b"LISTEN "
@@ -41,8 +42,7 @@ class Link:
 
     def __init__(self, url: str) -> None:
         self._port = urlsplit(url).port or 5432
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._beside = LoopBeside()
         self._own_port = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,17 +57,15 @@ class Link:
         self._met = threading.Event()
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._own_port = self._there(self._listen())
+        self._beside.start()
+        self._own_port = self._beside.run(self._listen())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._there(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._beside.run(self._end())
+        self._beside.stop()
 
     def through(self, url: str) -> str:
         """The server's address by this link."""
@@ -75,15 +73,15 @@ class Link:
 
     def cut(self) -> None:
         """Break every connection there is."""
-        self._there(self._cut())
+        self._beside.run(self._cut())
 
     def silence(self) -> None:
         """Hold everything back in both directions, like a hole that swallows packets, until `speak`."""
-        self._loop.call_soon_threadsafe(self._speaks.clear)
+        self._beside.loop.call_soon_threadsafe(self._speaks.clear)
 
     def speak(self) -> None:
         """Deliver what was held back, and everything from now on."""
-        self._loop.call_soon_threadsafe(self._speaks.set)
+        self._beside.loop.call_soon_threadsafe(self._speaks.set)
 
     def meet_commit(self, how: AtCommit) -> None:
         """Do this to the next COMMIT of a batch, once."""
@@ -93,9 +91,6 @@ class Link:
     async def until_met(self) -> None:
         """Wait until it is done."""
         assert await asyncio.to_thread(self._met.wait, SECONDS), "no COMMIT came by"
-
-    def _there(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(SECONDS)
 
     async def _listen(self) -> int:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)

@@ -96,6 +96,22 @@ async def test_but_it_is_not_read_for_ever() -> None:
         assert await client.rest() == b""
 
 
+async def test_also_when_its_answer_was_long_and_taken_late() -> None:
+    """What waits to be taken has its own patience, which must not be the end of the other."""
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await answer(send, b"x" * 20_000_000, 403)
+
+    async with a_server(app) as listening, a_client(listening) as client:
+        client.writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nx")
+        (status, _, body) = await client.answer()
+        assert (status, len(body)) == (403, 20_000_000)
+        (connection,) = listening.connections
+        await _until(lambda: connection.until < float("inf"))
+        hurry(listening)
+        assert await client.rest() == b""
+
+
 async def test_an_answer_that_breaks_off_ends_the_connection_without_an_end() -> None:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

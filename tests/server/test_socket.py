@@ -168,3 +168,19 @@ async def test_a_silent_client_is_asked_and_one_that_is_gone_cut_off() -> None:
                 connection.until = 0.0
                 await asyncio.sleep(0.1)
         socket.transport.abort()
+
+
+async def test_who_asks_for_pongs_without_taking_them_is_not_listened_to() -> None:
+    async with a_server(parrot) as listening, a_client(listening) as client:
+        opening = HANDSHAKE.replace(b"/s", b"/a?b=c") + b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        client.writer.write(opening)
+        assert (await client.answer(has_body=False))[0] == 101
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        pings = (b"\x89\xfd\0\0\0\0" + b"x" * 125) * 10_000
+        for _ in range(40):
+            client.writer.write(pings)
+            try:
+                await asyncio.wait_for(client.writer.drain(), 2)
+            except TimeoutError:
+                return
+        raise AssertionError("it takes in whatever comes")

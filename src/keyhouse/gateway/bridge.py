@@ -85,6 +85,13 @@ class Bridge(ABC):
         """Send the client an event. Raises Refusal if it does not read."""
         await say_within(self.socket, message.decode(errors="replace"), self.house.sockets.read_seconds)
 
+    async def tell(self, refusal: Refusal, event: Event | None) -> None:
+        """Tell the client what was refused of an event. Raises it again if the socket cannot go on after it."""
+        if isinstance(refusal, Ended) or errors.form(refusal).status == 401:
+            raise refusal
+        self.socket.reason = str(refusal.code)
+        await self.say(self.said(refusal, event))
+
     async def _upwards(self) -> None:
         while True:
             message = await self.socket.message()
@@ -96,13 +103,8 @@ class Bridge(ABC):
                     raise _too_large(self.house.body_bytes_max)
                 event = read_event(message)
                 await self.take(event, len(message))
-            except Ended:
-                raise
             except Refusal as refusal:
-                if errors.form(refusal).status == 401:
-                    raise
-                self.socket.reason = str(refusal.code)
-                await self.say(self.said(refusal, event))
+                await self.tell(refusal, event)
 
     async def _downwards(self) -> None:
         await self._has_upstream.wait()

@@ -22,7 +22,6 @@ from keyhouse.gateway.passing import broken
 from keyhouse.gateway.routing import Deployment
 from keyhouse.gateway.turns import Turn, begin_turn
 from keyhouse.gateway.upstream_socket import Ended, UpstreamSocket
-from keyhouse.wire import errors
 from keyhouse.wire.events import Event, invalid, read_event, realtime_error
 from keyhouse.wire.realtime import CLIENT_EVENTS, Session, answers_by_itself
 from keyhouse.wire.realtime_meter import (
@@ -195,13 +194,8 @@ class RealtimeBridge(Bridge):
             return
         try:
             await self._create(read_event(_ANSWER))
-        except Ended:
-            raise
         except Refusal as refusal:
-            if errors.form(refusal).status == 401:
-                raise
-            self.socket.reason = str(refusal.code)
-            await self.say(self.said(refusal, None))
+            await self.tell(refusal, None)
 
     def _begin(self, event: ServerEvent) -> None:
         response_id, _ = response_of(event)

@@ -164,7 +164,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
         if self._socket is not None:
-            self.until = self._host.loop.time() + ASK_SECONDS
+            if self._drain is None:
+                self.until = self._host.loop.time() + ASK_SECONDS
             self._socket.take(data)
             return
         if self._is_ending:
@@ -185,13 +186,19 @@ class Connection(asyncio.Protocol):
         """The client takes less than is sent."""
         self._drain = self._host.loop.create_future()
         self.until = self._host.loop.time() + TAKING_SECONDS
+        if self._socket is not None:
+            self.pause()  # it might ask for answers that it does not take, such as pongs
 
     def resume_writing(self) -> None:
         """The client has caught up."""
         if self._socket is not None:
             self.until = self._host.loop.time() + ASK_SECONDS
+            if not self._socket.is_full:
+                self.resume()
+        elif self._answering is None:
+            self.until = self._host.loop.time() + IDLE_SECONDS
         else:
-            self.until = inf if self._answering is not None else self._host.loop.time() + IDLE_SECONDS
+            self.until = self._host.loop.time() + LINGER_SECONDS if self._answering.is_answered else inf
         self._let_go()
 
     def connection_lost(self, _: Exception | None) -> None:

@@ -191,11 +191,6 @@ class Exchange:
         self._is_taken = self.is_whole
         return body
 
-    @property
-    def is_begun(self) -> bool:
-        """Whether the application has begun to answer."""
-        return self._head is not None
-
     def make_head(self, status: int, headers: Headers) -> bytes:
         """The head of an answer, framed. Raises RuntimeError for what would be read as more than it is."""
         lines = [b": ".join(header) for header in headers]

@@ -102,9 +102,9 @@ class Listening:
 
     def _look_around(self) -> None:
         """Once a second: the date moves on, and who has taken too long goes."""
+        self._look = self.loop.call_later(LOOK_SECONDS, self._look_around)
         self.date = f"date: {formatdate(self._clock.now_ms() / 1000, usegmt=True)}".encode("ascii")
         now = self.loop.time()
         for connection in tuple(self.connections):
             if connection.until < now:
                 connection.run_out()
-        self._look = self.loop.call_later(LOOK_SECONDS, self._look_around)

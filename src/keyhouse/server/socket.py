@@ -44,6 +44,11 @@ class Socket:
         """Whether the application has ended it, or answered something else."""
         return self.is_over or self._exchange.is_answered
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the application has to take something before more may come."""
+        return not self.is_open or self._unread > UNREAD_BYTES_MAX
+
     # What the connection says.
 
     def take(self, data: bytes) -> None:
@@ -54,7 +59,7 @@ class Socket:
             if isinstance(event, Frame):
                 self._take_frame(event)
         self._flush()
-        if not self.is_open or self._unread > UNREAD_BYTES_MAX:
+        if self.is_full:
             self._wire.pause()
         if self._protocol.close_expected():
             said = self._protocol.close_rcvd
