@@ -163,11 +163,11 @@ class House:
         other.spawn = self.spawn
         return other
 
-    def init(self) -> dict[str, str]:
+    def init(self, time_zone: str = "UTC") -> dict[str, str]:
         """Make the first organization through the command."""
         self.established = self.command(
             *("init", "--data", str(self.data), *self._named(), "--email", "ada@example.com"),
-            *("--organization", "Acme", "--password-stdin", "--json"),
+            *("--organization", "Acme", "--time-zone", time_zone, "--password-stdin", "--json"),
             given=PASSWORD + "\n",
         ).json
         return self.established
