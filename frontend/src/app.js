@@ -11,6 +11,7 @@ import { watchChoices, watchFilters } from "./modules/filters.js";
 import { watchMenus } from "./modules/menus.js";
 import { watchPasswords } from "./modules/passwords.js";
 import { watchPlayground } from "./modules/playground.js";
+import { showPresentEntry } from "./modules/settings_menu.js";
 import { watchShortcuts } from "./modules/shortcuts.js";
 import { watchTestCalls } from "./modules/test_call.js";
 import { watchToasts } from "./modules/toasts.js";
@@ -19,6 +20,7 @@ import { watchTimeZone } from "./modules/time_zone.js";
 // Listeners stand on the document once; what looks at elements runs again after each swap.
 watchCopyButtons();
 watchFilters();
+showPresentEntry();
 watchMenus();
 watchPasswords();
 watchShortcuts();

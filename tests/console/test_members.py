@@ -1,5 +1,7 @@
 """The list of people: whom each sees, and what they are told."""
 
+import re
+
 import pytest
 
 from console.given_console import EMAIL, PASSWORD, Console, project_on
@@ -52,3 +54,25 @@ async def test_the_last_sign_in_is_shown_and_who_never_came_is_told_apart(at_hom
     page = await at_home.page("/members")
     assert "signed in just now" in page
     assert "signed in 24 Nov" in page
+
+
+async def test_who_may_see_the_people_of_every_project_sees_them(at_home: Console) -> None:
+    project = project_on(await at_home.page("/api-keys/new"))
+    jonas = await join(at_home, "jonas@example.com", "Jonas", "member")
+    priya = await join(at_home, "priya@example.com", "Priya", "member", **{f"in_{project}": "viewer"})
+    await join(at_home, "lena@example.com", "Lena", "member")
+    fields = {"name": "Clerk", "may_organization_projects_users": "read"}
+    assert (await at_home.send("/members/roles", form_at="/members/roles/new", **fields)).status_code == 303
+    role = re.search(r"/members/roles/(role_[^/]+)/edit", await at_home.page("/members/roles"))
+    assert role is not None
+    path = f"/members/{jonas}"
+    assert (await at_home.send(f"{path}/roles", form_at=path, role_id=role[1])).status_code == 303
+    await become(at_home, "jonas@example.com")
+    page = await at_home.page("/members")
+    assert ("3 people in your projects" in page, "Priya" in page, EMAIL in page, "Lena" in page) == (
+        True,
+        True,
+        True,
+        False,
+    )
+    assert "Priya" in await at_home.page(f"/members/{priya}")

@@ -4,17 +4,17 @@ import pytest
 
 from console.given_console import PASSWORD, Console
 from console.test_policy import place_of
-from keyhouse.console.policy import POLICY, PROOF_MS_MAX, PROVEN
+from keyhouse.console.policy import POLICY, PROOF_MS_MAX, PROVEN, takes_proof
 from keyhouse.core.authority import Task
 
 pytestmark = pytest.mark.asyncio
 
-WORTH_IT = [(method, path) for (method, path), who in POLICY.items() if who in PROVEN]
+WORTH_IT = [(method, path) for method, path in POLICY if takes_proof(method, path)]
 
 
 async def test_ten_minutes_after_the_password_every_route_that_is_worth_it_asks_for_it_again(at_home: Console) -> None:
     assert {Task.ADMIN_KEYS, Task.LIMITS, Task.UPSTREAMS} == PROVEN
-    assert ("POST", "/limits") in WORTH_IT
+    assert {("POST", "/limits"), ("POST", "/members/{user_id}/reset-link")} <= set(WORTH_IT)
     at_home.clock.turn(ms=PROOF_MS_MAX - 1)
     assert "Set limit" in await at_home.page("/limits/new")
     at_home.clock.turn(ms=1)
@@ -40,6 +40,16 @@ async def test_the_password_leads_back_with_a_new_session_and_ends_the_old_one(a
     assert "Set limit" in await at_home.page("/limits/new")
     assert at_home.browser.cookies["keyhouse"] != before
     assert await at_home.desk.sessions.find(before) is None
+
+
+async def test_what_was_sent_from_a_page_leads_back_to_that_page(at_home: Console) -> None:
+    at_home.clock.turn(ms=PROOF_MS_MAX)
+    for sent, page in (
+        ("/members/user-1/reset-link", "/members/user-1"),
+        ("/settings/upstreams/1/test", "/settings/upstreams"),
+    ):
+        answer = await at_home.browser.post(sent, data={"csrf": "x"})
+        assert answer.headers["location"] == f"/confirm?next={page}"
 
 
 async def test_it_leads_to_no_other_host(at_home: Console) -> None:

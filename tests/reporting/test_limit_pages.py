@@ -4,6 +4,7 @@ import pytest
 
 from given_control import House
 from keyhouse.control.limits import LimitDraft
+from keyhouse.core.authority import Sight
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.reporting.limit_pages import LimitPages, LimitQuery
 
@@ -58,3 +59,17 @@ async def test_a_limit_can_be_set_on_whatever_is_still_there(house: House) -> No
     assert (scopes.projects, scopes.members) == ({"proj_1": "Main"}, {"user-1": "Ada"})
     assert list(scopes.accounts.values()) == ["deploy bot, Main"]
     assert (await pages.scopes("org-2")).members == {"user-2": "Ada"}
+
+
+async def test_those_of_a_project_are_its_own_its_keys_and_its_machines(house: House) -> None:
+    pages = await set_all(house)
+    bot = (await house.accounts.create(house.owner, "proj_1", "deploy bot")).account
+    await house.limits.set(house.owner, ScopeType.SERVICE_ACCOUNT, bot.id, LimitDraft(Unit.REQUESTS, Window.DAY, 9))
+    page = await pages.page("org-1", LimitQuery(project_id="proj_1"))
+    assert [row.scope_name for row in page.rows] == ["Main", "deploy bot", "first"]
+    assert page.total == 3
+    assert (await pages.page("org-1", LimitQuery(project_id="proj_2"))).rows == ()
+    mine = Sight(frozenset(), "user-1")
+    assert [
+        row.scope_name for row in (await pages.page("org-1", LimitQuery(project_id="proj_1", sight=mine))).rows
+    ] == ["first"]

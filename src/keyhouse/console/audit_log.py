@@ -45,7 +45,7 @@ async def show_audit_log(request: Visit) -> Response[Any]:
         limit=PAGE,
     )
     names = await pages.desk.names(organization_id, {entry.resource_id for entry in found.entries})
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "audit/log.html",
         asked=asked,
@@ -66,6 +66,6 @@ async def check_audit_log(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     words: dict[str, Any] = {"here": "/audit-log", "overlay": None, "toast": None}
     found = await pages.desk.audit_questions.verify(session.organization_id)
-    return pages.signed_in(
+    return await pages.signed_in(
         request, "audit/check.html", found=found, head=found.heads.get(session.organization_id, ""), **words
     )

@@ -62,9 +62,9 @@ async def show_calls(request: Visit) -> Response[Any]:
     )
     organization_id = session.organization_id
     found = await pages.desk.call_questions.list(organization_id, selection, after=asked.after or None, limit=PAGE)
-    wanted = ids_in(found.calls) | {one for one in (asked.key, asked.project) if one}
+    wanted = ids_in(found.calls) | ({asked.key} if asked.key else set())
     names = await pages.desk.names(organization_id, wanted)
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "calls/list.html",
         here="/calls",
@@ -91,7 +91,7 @@ async def show_call(request: Visit, call_id: FromPath[str]) -> Response[Any]:
     found = await pages.desk.call_questions.one(session.organization_id, call_id, sight=usage_seen(request))
     scopes = {counted.period.limit.scope_id for counted in found.limits}
     names = await pages.desk.names(session.organization_id, ids_in([found.call]) | scopes)
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "calls/call.html",
         here="/calls",

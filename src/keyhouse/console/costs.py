@@ -10,6 +10,7 @@ from keyhouse.console.doorway import Visit, session_of
 from keyhouse.console.narrowing import narrowed, usage_seen
 from keyhouse.console.pages import pages_of
 from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
+from keyhouse.console.project_switch import chosen
 from keyhouse.console.sheets import as_csv
 from keyhouse.console.usage_view import GROUPS, Gathered
 from keyhouse.console.wording import Times
@@ -39,12 +40,10 @@ async def show_costs(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
-    projects = await pages.desk.project_questions.list(session.organization_id, sight=usage_seen(request))
-    project = next((one for one in projects if one.id == asked.project), None)
     month = await pages.desk.cost_questions.month(
-        session.organization_id, session.time_zone, _seen(request, "" if project is None else project.id)
+        session.organization_id, session.time_zone, _seen(request, asked.project)
     )
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "costs/costs.html",
         here="/costs",
@@ -59,8 +58,6 @@ async def show_costs(request: Visit) -> Response[Any]:
         bucket=period.bucket,
         first_day=times.short_day(period.start_ms),
         last_day=times.day(period.end_ms - 1),
-        projects=projects,
-        project=project,
         this_month=f"{times.local(times.now_ms):%Y-%m}",
         narrowed=await narrowed(request, Task.USAGE_READ),
     )
@@ -83,10 +80,10 @@ async def show_statement(request: Visit) -> Response[Any]:
     times = pages.times(session)
     start_ms, end_ms = _month(request, times, session.time_zone)
     rows = await pages.desk.cost_questions.statement(
-        session.organization_id, session.time_zone, start_ms, end_ms, _seen(request, "")
+        session.organization_id, session.time_zone, start_ms, end_ms, _seen(request, chosen(request))
     )
     names = await pages.desk.names(session.organization_id, {row.group[0] or "" for row in rows})
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "costs/statement.html",
         here="/costs",
@@ -110,7 +107,7 @@ async def download_statement(request: Visit) -> Response[Any]:
     times = pages.times(session)
     start_ms, end_ms = _month(request, times, session.time_zone)
     rows = await pages.desk.cost_questions.statement(
-        session.organization_id, session.time_zone, start_ms, end_ms, _seen(request, "")
+        session.organization_id, session.time_zone, start_ms, end_ms, _seen(request, chosen(request))
     )
     names = await pages.desk.names(session.organization_id, {row.group[0] or "" for row in rows})
     heads = ["project", "model", "requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost_usd"]

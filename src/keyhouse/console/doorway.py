@@ -21,7 +21,7 @@ from litestar.datastructures import Cookie, FormMultiDict
 from litestar.handlers.base import BaseRouteHandler
 
 from keyhouse.console.desk import Desk
-from keyhouse.console.policy import POLICY, PROOF_MS_MAX, PROVEN, Who
+from keyhouse.console.policy import POLICY, PROOF_MS_MAX, Who, takes_proof
 from keyhouse.control.authority import Task, require, sight_of
 from keyhouse.control.grantors import Lacking
 from keyhouse.core.authority import Sight
@@ -46,7 +46,8 @@ def guard(desk: Desk) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRoute
     async def admit(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
         request = cast("Visit", connection)
         method = "GET" if request.method in _SAFE else request.method
-        who = POLICY[method, request.scope["path_template"]]
+        route = request.scope["path_template"]
+        who = POLICY[method, route]
         if method != "GET":
             refuse_other_sites(request, own_origin(request, desk.public_url))
         session = await _find_session(request, desk)
@@ -57,15 +58,16 @@ def guard(desk: Desk) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRoute
                 require(actor_of(request), who)
             except Lacking as lacking:
                 raise await desk.naming_owners(lacking) from None
-            _require_proof(session_of(request), who, desk.clock.now_ms())
+            if takes_proof(method, route):
+                _require_proof(session_of(request), desk.clock.now_ms())
         if method != "GET":
             await _refuse_wrong_token(request, session)
 
     return admit
 
 
-def _require_proof(session: Session, task: Task, now_ms: int) -> None:
-    if task in PROVEN and now_ms - session.authenticated_at_ms >= PROOF_MS_MAX:
+def _require_proof(session: Session, now_ms: int) -> None:
+    if now_ms - session.authenticated_at_ms >= PROOF_MS_MAX:
         raise Refusal(
             Code.PROOF_REQUIRED,
             f"This takes your password again: you gave it more than {PROOF_MS_MAX // 60_000} minutes ago.",

@@ -84,12 +84,19 @@ def is_partial(request: Visit) -> bool:
 
 
 def _to_confirm(request: Visit) -> Response[Any]:
-    """Lead to where the password is asked for, and from there back to the page, or to the form of what was sent."""
-    is_a_page = request.method == "GET" or ("GET", request.scope["path_template"]) in POLICY
-    target = f"/confirm?next={quote(request.scope['path'] if is_a_page else HOME, safe='/')}"
+    """Lead to where the password is asked for, and from there back to the page, or to the one of what was sent."""
+    target = f"/confirm?next={quote(_page_of(request), safe='/')}"
     if is_partial(request):
         return Response("", status_code=HTTPStatus.OK, headers={"hx-redirect": target})
     return Redirect(target, status_code=HTTP_303_SEE_OTHER)
+
+
+def _page_of(request: Visit) -> str:
+    """The path of the page that was asked for, or of the nearest one above what was sent."""
+    path, template = request.scope["path"], request.scope["path_template"]
+    while template and ("GET", template) not in POLICY:
+        path, template = path.rpartition("/")[0], template.rpartition("/")[0]
+    return path or HOME
 
 
 def to_sign_in(request: Visit) -> Response[Any]:

@@ -39,7 +39,7 @@ async def groups_page(
     groups = [
         (group, await questions.users(organization_id, group.id)) for group in await questions.list(organization_id)
     ]
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "members/groups.html",
         here="/members",
@@ -92,7 +92,7 @@ async def group_page(
     inside = {user.user_id for user in users}
     may_edit = pages.may(session, Task.GROUPS)
     everybody = (
-        await desk.member_pages.page(organization_id, MemberQuery(limit=_OFFERED_MAX, sight=people_seen(request)))
+        await desk.member_pages.page(organization_id, MemberQuery(limit=_OFFERED_MAX, sight=await people_seen(request)))
         if may_edit
         else None
     )
@@ -102,7 +102,7 @@ async def group_page(
     if Task.ROLES in can:
         known = [one.role for one in await desk.member_pages.roles(organization_id)]
         roles = [role for role in known if role.tasks <= can and role.id not in {one.id for one in held}]
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "members/group.html",
         here="/members",

@@ -35,7 +35,7 @@ async def _page(request: Visit, shown: str, found: tuple[Answer, ...]) -> Respon
     revoked = await questions.page(
         session.organization_id, KeyQuery(status="revoked", limit=0, sight=keys_seen(request))
     )
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "help/help.html",
         here="/help",

@@ -69,7 +69,7 @@ async def show_hygiene(request: Visit) -> Response[Any]:
     first = (page - 1) * PAGE + 1
     last = first + len(found.rows) - 1
     total = found.found.counts[asked]
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "hygiene/hygiene.html",
         here="/hygiene",

@@ -18,6 +18,7 @@ from keyhouse.console.key_form import EXPIRES, FIELD_OF, MAY, WINDOWS, FaultsErr
 from keyhouse.console.key_page import caller_lines, key_page
 from keyhouse.console.keys import Asked, list_page
 from keyhouse.console.pages import pages_of
+from keyhouse.console.project_switch import chosen, kept, with_project
 from keyhouse.control.authority import Task, sight_of
 from keyhouse.control.issuing import IssuedKey
 from keyhouse.core.errors import Code, Refusal
@@ -37,7 +38,7 @@ _CALLERS_SHOWN: Final = 5
 @get("/api-keys/new")
 async def show_create(request: Visit) -> Response[Any]:
     """The create sheet."""
-    return await _sheet(request, Typed(), {}, "", HTTPStatus.OK)
+    return await _sheet(request, Typed(project=chosen(request)), {}, "", HTTPStatus.OK)
 
 
 @post("/api-keys")
@@ -58,14 +59,16 @@ async def create_key(request: Visit) -> Response[Any]:
         field = FIELD_OF.get(refusal.param or "")
         faults, note = ({field: refusal.text}, "") if field else ({}, refusal.text)
         return await _sheet(request, typed, faults, note, HTTPStatus.UNPROCESSABLE_ENTITY)
+    # A new key stands in the list behind its secret, whatever that was narrowed to.
+    project = (chosen(request) and issued.key.project_id) or ""
     return await list_page(
         request,
-        Asked(),
+        Asked(project=project),
         overlay="keys/secret.html",
         status=HTTPStatus.CREATED,
         issued=issued,
         title="Store this secret now",
-        leads_to="/api-keys",
+        leads_to=with_project("/api-keys", project),
         **_test_call(request, issued),
     )
 
@@ -73,7 +76,7 @@ async def create_key(request: Visit) -> Response[Any]:
 async def _sheet(request: Visit, typed: Typed, faults: dict[str, str], note: str, status: int) -> Response[Any]:
     return await list_page(
         request,
-        Asked(),
+        Asked(project=chosen(request)),
         overlay="keys/create.html",
         status=status,
         typed=typed,
@@ -123,7 +126,7 @@ async def rotate_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
         status=HTTPStatus.CREATED,
         issued=issued,
         title="Store the new secret now",
-        leads_to=f"/api-keys/{key_id}",
+        leads_to=kept(request, f"/api-keys/{key_id}"),
         **_test_call(request, issued),
     )
 
@@ -138,7 +141,7 @@ async def show_end_old_secret(request: Visit, key_id: FromPath[str]) -> Response
 async def end_old_secret(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """End the old secret now."""
     await pages_of(request).desk.keys.end_previous_secret(actor_of(request), key_id)
-    return _done(key_id, "ended")
+    return _done(request, key_id, "ended")
 
 
 @post("/api-keys/{key_id:str}/extend-old-secret")
@@ -152,21 +155,21 @@ async def extend_old_secret(request: Visit, key_id: FromPath[str]) -> Response[A
             Code.CONFLICT, f"The old secret of {row.key.name} has ended already.", hint="Rotate the key again."
         )
     await pages.desk.keys.extend_previous_secret(actor_of(request), key_id, old.ends_at_ms + _EXTENSION_MS)
-    return _done(key_id, "extended")
+    return _done(request, key_id, "extended")
 
 
 @post("/api-keys/{key_id:str}/disable")
 async def disable_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Refuse the key's calls until it is enabled again."""
     await pages_of(request).desk.keys.disable(actor_of(request), key_id)
-    return _done(key_id, "disabled")
+    return _done(request, key_id, "disabled")
 
 
 @post("/api-keys/{key_id:str}/enable")
 async def enable_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
     """Accept the key's calls again."""
     await pages_of(request).desk.keys.enable(actor_of(request), key_id)
-    return _done(key_id, "enabled")
+    return _done(request, key_id, "enabled")
 
 
 @get("/api-keys/{key_id:str}/revoke")
@@ -185,7 +188,7 @@ async def revoke_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
         fault = f"Type {row.key.name}, exactly."
         return await _revoke_dialog(request, key_id, typed, fault, HTTPStatus.UNPROCESSABLE_ENTITY)
     await pages.desk.keys.revoke(actor_of(request), key_id)
-    return _done(key_id, "revoked")
+    return _done(request, key_id, "revoked")
 
 
 async def _revoke_dialog(request: Visit, key_id: str, typed: str, fault: str, status: int) -> Response[Any]:
@@ -208,5 +211,5 @@ async def _revoke_dialog(request: Visit, key_id: str, typed: str, fault: str, st
     )
 
 
-def _done(key_id: str, what: str) -> Response[Any]:
-    return Redirect(f"/api-keys/{key_id}?done={what}&on={key_id}", status_code=HTTP_303_SEE_OTHER)
+def _done(request: Visit, key_id: str, what: str) -> Response[Any]:
+    return Redirect(kept(request, f"/api-keys/{key_id}?done={what}&on={key_id}"), status_code=HTTP_303_SEE_OTHER)

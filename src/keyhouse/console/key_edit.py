@@ -12,6 +12,7 @@ from keyhouse.console.doorway import Visit, actor_of, keys_seen, read_form, sess
 from keyhouse.console.key_form import EXPIRES, FIELD_OF, KEEP, MAY, FaultsError, Typed, change_of, read_typed, typed_of
 from keyhouse.console.key_page import key_page
 from keyhouse.console.pages import pages_of
+from keyhouse.console.project_switch import kept
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Resource
 
@@ -40,7 +41,7 @@ async def edit_key(request: Visit, key_id: FromPath[str]) -> Response[Any]:
         field = FIELD_OF.get(refusal.param or "")
         faults, note = ({field: refusal.text}, "") if field else ({}, refusal.text)
         return await _sheet(request, key_id, typed, faults, note, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return Redirect(f"/api-keys/{key_id}?done=changed&on={key_id}", status_code=HTTP_303_SEE_OTHER)
+    return Redirect(kept(request, f"/api-keys/{key_id}?done=changed&on={key_id}"), status_code=HTTP_303_SEE_OTHER)
 
 
 async def _models(request: Visit, key_id: str) -> list[str]:

@@ -51,7 +51,7 @@ async def key_page(
     last = CallSelection(max(0, now_ms - 30 * wording.DAY_MS), key_ids=(key_id,))
     calls = (await desk.call_questions.list(organization_id, last, after=None, limit=LAST_CALLS)).calls
     names = await desk.names(organization_id, {version.created_by for version in key.secrets})
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "keys/key.html",
         here="/api-keys",

@@ -116,7 +116,7 @@ def _days(text: str, field: str, faults: dict[str, str]) -> int | None:
 async def show_policies(request: Visit) -> Response[Any]:
     """The policy as it is."""
     policy = await pages_of(request).desk.policies.get(session_of(request).organization_id)
-    return _page(request, policy, typed_of(policy), {}, HTTPStatus.OK)
+    return await _page(request, policy, typed_of(policy), {}, HTTPStatus.OK)
 
 
 @post("/settings/policies")
@@ -128,19 +128,19 @@ async def change_policies(request: Visit) -> Response[Any]:
     try:
         await desk.policies.update(actor_of(request), change_of(typed, before))
     except FaultsError as wrong:
-        return _page(request, before, typed, wrong.faults, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await _page(request, before, typed, wrong.faults, HTTPStatus.UNPROCESSABLE_ENTITY)
     except Refusal as refusal:
         if refusal.code is not Code.PARAMETER_INVALID:
             raise
         field = refusal.param if refusal.param in DAYS else "budget"
-        return _page(request, before, typed, {field: refusal.text}, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await _page(request, before, typed, {field: refusal.text}, HTTPStatus.UNPROCESSABLE_ENTITY)
     return Redirect(HERE, status_code=HTTP_303_SEE_OTHER)
 
 
-def _page(request: Visit, policy: Policy, typed: Typed, faults: dict[str, str], status: int) -> Response[Any]:
+async def _page(request: Visit, policy: Policy, typed: Typed, faults: dict[str, str], status: int) -> Response[Any]:
     pages = pages_of(request)
     known = list(pages.desk.models())
-    return settings_page(
+    return await settings_page(
         request,
         "settings/policies.html",
         HERE,

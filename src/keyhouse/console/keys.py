@@ -10,6 +10,7 @@ from litestar import Response, get
 from keyhouse.console.doorway import Visit, actor_of, base_url, keys_seen, session_of
 from keyhouse.console.key_view import key_line
 from keyhouse.console.pages import pages_of
+from keyhouse.console.project_switch import chosen
 from keyhouse.console.toasts import toast_of
 from keyhouse.control.authority import Task, sight_of
 from keyhouse.reporting.keys import KeyQuery
@@ -64,7 +65,7 @@ def asked_of(request: Visit) -> Asked:
     return Asked(
         search=query.get("q", "")[:_SEARCH_MAX].strip(),
         status=status if status in dict(STATUSES) else "live",
-        project=query.get("project", ""),
+        project=chosen(request),
         sort=sort if sort in _SORTS else "last_used",
         page=int(page) if page.isascii() and page.isdigit() and 0 < int(page[:6]) < 10_000 else 1,
     )
@@ -99,11 +100,12 @@ async def list_page(
         ),
     )
     first = (asked.page - 1) * PAGE + 1
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "keys/list.html",
         here="/api-keys",
         status=status,
+        narrowed_to=asked.project,
         overlay=overlay,
         asked=asked,
         keys=[key_line(row, times) for row in found.rows],
@@ -113,7 +115,7 @@ async def list_page(
         has_more=first + len(found.rows) - 1 < found.total,
         projects=projects,
         statuses=STATUSES,
-        is_empty=found.total == 0 and asked == Asked(),
+        is_empty=found.total == 0 and asked == Asked(project=asked.project),
         toast=await toast_of(request),
         base_url=base_url(request, desk.public_url),
         first_model=next(iter(desk.models()), "keyhouse-demo"),

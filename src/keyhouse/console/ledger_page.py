@@ -65,7 +65,7 @@ async def show_ledger(request: Visit) -> Response[Any]:
     times = pages.times(session_of(request))
     desk = pages.desk
     health, verification = await desk.health.now(), desk.health.verification
-    return settings_page(
+    return await settings_page(
         request,
         "settings/ledger.html",
         HERE,

@@ -15,6 +15,7 @@ from keyhouse.console.limit_form import FIELD_OF, UNITS, WINDOWS, Typed, draft_o
 from keyhouse.console.limit_view import size_of
 from keyhouse.console.limits import fields, limits_page, resolve
 from keyhouse.console.pages import pages_of
+from keyhouse.console.project_switch import kept
 from keyhouse.control.limits import LimitDraft
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import Limit, format_amount
@@ -46,7 +47,7 @@ async def set_limit(request: Visit) -> Response[Any]:
         field = FIELD_OF.get(refusal.param or "")
         faults, note = ({field: refusal.text}, "") if field else ({}, refusal.text)
         return await _sheet(request, typed, faults, note, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return _done()
+    return _done(request)
 
 
 async def _sheet(request: Visit, typed: Typed, faults: dict[str, str], note: str, status: int) -> Response[Any]:
@@ -93,7 +94,7 @@ async def change_limit(request: Visit, limit_id: FromPath[str]) -> Response[Any]
         if refusal.code is not Code.PARAMETER_INVALID:
             raise
         return await _change_sheet(request, limit_id, typed, {"amount": refusal.text}, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return _done()
+    return _done(request)
 
 
 async def _change_sheet(
@@ -119,7 +120,7 @@ async def show_delete(request: Visit, limit_id: FromPath[str]) -> Response[Any]:
 async def delete_limit(request: Visit, limit_id: FromPath[str]) -> Response[Any]:
     """Take a limit out of force, at once."""
     await pages_of(request).desk.limits.delete(_actor(request), limit_id)
-    return _done()
+    return _done(request)
 
 
 async def _named(request: Visit, limit_id: str) -> dict[str, Any]:
@@ -136,5 +137,5 @@ async def _named(request: Visit, limit_id: str) -> dict[str, Any]:
     }
 
 
-def _done() -> Response[Any]:
-    return Redirect("/limits", status_code=HTTP_303_SEE_OTHER)
+def _done(request: Visit) -> Response[Any]:
+    return Redirect(kept(request, "/limits"), status_code=HTTP_303_SEE_OTHER)

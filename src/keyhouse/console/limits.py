@@ -23,6 +23,7 @@ from keyhouse.console.limit_form import (
 from keyhouse.console.limit_view import choices_of, groups_of, replay_view
 from keyhouse.console.narrowing import limits_seen, narrowed
 from keyhouse.console.pages import pages_of
+from keyhouse.console.project_switch import chosen
 from keyhouse.control.authority import Task
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import ScopeType
@@ -40,12 +41,13 @@ class Asked(msgspec.Struct, frozen=True):
     search: str = ""
     unit: str = ""
     window: str = ""
+    project: str = ""
     page: int = 1
 
     def address(self, **changes: str | int) -> str:
         """The page's address with some of it changed; what is usual is left out."""
         wanted, usual = msgspec.structs.replace(self, **changes), Asked()
-        names = {"search": "q", "unit": "unit", "window": "window", "page": "page"}
+        names = {"search": "q", "unit": "unit", "window": "window", "project": "project", "page": "page"}
         query = {names[f]: getattr(wanted, f) for f in names if getattr(wanted, f) != getattr(usual, f)}
         return f"/limits?{urlencode(query)}" if query else "/limits"
 
@@ -58,6 +60,7 @@ def asked_of(request: Visit) -> Asked:
         search=query.get("q", "")[:_SEARCH_MAX].strip(),
         unit=unit if unit in dict(UNITS) else "",
         window=window if window in dict(WINDOWS) else "",
+        project=chosen(request),
         page=int(page) if page.isascii() and page.isdigit() and 0 < int(page[:6]) < 10_000 else 1,
     )
 
@@ -74,9 +77,17 @@ async def limits_page(
     """The list, and a sheet or a dialog on it if there is one."""
     pages, session = pages_of(request), session_of(request)
     asked = asked_of(request)
-    query = LimitQuery(asked.search, asked.unit, asked.window, (asked.page - 1) * PAGE, PAGE, limits_seen(request))
+    query = LimitQuery(
+        search=asked.search,
+        unit=asked.unit,
+        window=asked.window,
+        project_id=asked.project or None,
+        offset=(asked.page - 1) * PAGE,
+        limit=PAGE,
+        sight=limits_seen(request),
+    )
     found = await pages.desk.limit_pages.page(session.organization_id, query)
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "limits/limits.html",
         here="/limits",
@@ -88,7 +99,7 @@ async def limits_page(
         shown=len(found.rows),
         total=found.total,
         has_more=asked.page * PAGE < found.total,
-        is_empty=found.total == 0 and asked == Asked(),
+        is_empty=found.total == 0 and asked == Asked(project=asked.project),
         units=UNITS,
         windows=WINDOWS,
         may_set=pages.may(session, Task.LIMITS),
@@ -116,7 +127,7 @@ async def show_replay(request: Visit) -> Response[Any]:
             if refusal.code is not Code.PARAMETER_INVALID:
                 raise
             faults = {FIELD_OF.get(refusal.param or "", "amount"): refusal.text}
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "limits/replay.html",
         here="/limits",

@@ -36,12 +36,12 @@ async def person_page(
     """
     pages, session, actor = pages_of(request), session_of(request), actor_of(request)
     organization_id = session.organization_id
-    person, key_count = await pages.desk.member_pages.one(organization_id, user_id, people_seen(request))
+    person, key_count = await pages.desk.member_pages.one(organization_id, user_id, await people_seen(request))
     member = person.member
     held = tasks_in(actor.role, actor.grants)
     joined = {one.project_id for one in person.projects}
     others = [one for one in await pages.desk.project_questions.list(organization_id) if one.id not in joined]
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "members/person.html",
         here="/members",

@@ -31,12 +31,17 @@ class Asked(msgspec.Struct, frozen=True):
         return f"/members?{urlencode(query)}" if query else "/members"
 
 
-def people_seen(request: Visit) -> Sight | None:
+async def people_seen(request: Visit) -> Sight | None:
     """Which people this person sees: those of some projects and themselves, or, with None, all."""
     actor = actor_of(request)
     if sight_of(actor, Task.USERS_READ) is None:
         return None
-    return Sight(projects_of(actor, Task.PROJECT_USERS_READ) or frozenset(), actor.user_id)
+    projects = projects_of(actor, Task.PROJECT_USERS_READ)
+    if projects is None:
+        desk = pages_of(request).desk
+        known = await desk.project_questions.list(actor.organization_id, include_archived=True)
+        projects = frozenset(project.id for project in known)
+    return Sight(projects, actor.user_id)
 
 
 @get("/members")
@@ -50,7 +55,7 @@ async def members_page(
 ) -> Response[Any]:
     """The list, and a sheet or a dialog on it if there is one."""
     pages, session = pages_of(request), session_of(request)
-    organization_id, times, sight = session.organization_id, pages.times(session), people_seen(request)
+    organization_id, times, sight = session.organization_id, pages.times(session), await people_seen(request)
     query = request.query_params
     number = query.get("page", "1")
     page = int(number) if number.isascii() and number.isdigit() and 0 < int(number[:6]) < 10_000 else 1
@@ -64,7 +69,7 @@ async def members_page(
         invites = tuple(one for one in open_ones if asked.search.lower() in one.email)
     ids = {invite.created_by for invite in invites} | {each.id for invite in invites for each in invite.projects}
     names = await pages.desk.names(organization_id, ids)
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "members/list.html",
         here="/members",

@@ -21,7 +21,7 @@ HERE: Final = "/settings/organization"
 async def show_organization(request: Visit) -> Response[Any]:
     """The form, as the organization is."""
     session = session_of(request)
-    return _page(request, {"name": session.organization_name, "time_zone": session.time_zone}, {}, HTTPStatus.OK)
+    return await _page(request, {"name": session.organization_name, "time_zone": session.time_zone}, {}, HTTPStatus.OK)
 
 
 @post("/settings/organization")
@@ -34,13 +34,13 @@ async def change_organization(request: Visit) -> Response[Any]:
     except Refusal as refusal:
         if refusal.code is not Code.PARAMETER_INVALID or refusal.param is None:
             raise
-        return _page(request, typed, {refusal.param: refusal.text}, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await _page(request, typed, {refusal.param: refusal.text}, HTTPStatus.UNPROCESSABLE_ENTITY)
     return Redirect(HERE, status_code=HTTP_303_SEE_OTHER)
 
 
-def _page(request: Visit, typed: dict[str, str], faults: dict[str, str], status: int) -> Response[Any]:
+async def _page(request: Visit, typed: dict[str, str], faults: dict[str, str], status: int) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
-    return settings_page(
+    return await settings_page(
         request,
         "settings/organization.html",
         HERE,

@@ -91,7 +91,7 @@ async def account_page(
     pages, session = pages_of(request), session_of(request)
     running = await pages.desk.sessions.running(session.user_id)
     this, times = hash_of(session_cookie(request)), pages.times(session)
-    return settings_page(
+    return await settings_page(
         request,
         "settings/account.html",
         HERE,

@@ -19,6 +19,7 @@ from keyhouse.console.assets import Assets
 from keyhouse.console.desk import Desk
 from keyhouse.console.doorway import Visit, door_token, is_signed_in, own_origin, session_of
 from keyhouse.console.policy import POLICY
+from keyhouse.console.project_switch import switch_of, within
 from keyhouse.control.authority import Task, may_at, projects_of
 from keyhouse.identity.sessions import Session
 
@@ -73,6 +74,7 @@ def _environment(script: str, style: str) -> Environment:
         plural=wording.plural,
         short=wording.short,
         as_data=_as_data,
+        within=within,
     )
     return environment
 
@@ -92,15 +94,26 @@ class Pages:
         """Whether this person may do it, as the verb itself will say; pages offer nothing else."""
         return may_at(session.actor(""), task)
 
-    def signed_in(
-        self, request: Visit, template: str, *, here: str, status: int = HTTPStatus.OK, **words: Any
+    async def signed_in(
+        self,
+        request: Visit,
+        template: str,
+        *,
+        here: str,
+        status: int = HTTPStatus.OK,
+        narrowed_to: str | None = None,
+        **words: Any,
     ) -> Response[str]:
-        """A page for someone with a session. `here` is the path of its line in the menu."""
+        """A page for someone with a session. `here` is the path of its line in the menu.
+
+        `narrowed_to` is its project, if that is not what the address says.
+        """
         session = session_of(request)
         text = self._environment.get_template(template).render(
             session=session,
             csrf=session.csrf_token,
             here=here,
+            switch=await switch_of(request, self.desk, here, narrowed_to),
             menu=_menu_of(session),
             times=self.times(session),
             may_change=projects_of(session.actor(""), Task.API_KEYS, is_own=True) != frozenset(),

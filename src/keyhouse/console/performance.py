@@ -35,8 +35,8 @@ async def show_performance(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
-    only = await pages.desk.names(session.organization_id, [one for one in (asked.key, asked.project) if one])
-    return pages.signed_in(
+    only = await pages.desk.names(session.organization_id, [asked.key] if asked.key else [])
+    return await pages.signed_in(
         request,
         "performance/performance.html",
         here="/performance",
@@ -53,7 +53,6 @@ async def show_performance(request: Visit) -> Response[Any]:
         first_day=times.short_day(period.start_ms),
         last_day=times.day(period.end_ms - 1),
         only_key=only.get(asked.key, asked.key),
-        only_project=only.get(asked.project, asked.project),
         narrowed=await narrowed(request, Task.USAGE_READ),
     )
 

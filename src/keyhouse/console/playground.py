@@ -166,7 +166,7 @@ async def _page(
     pages, session = pages_of(request), session_of(request)
     sight = sight_of(actor_of(request), Task.MODEL_REQUEST)
     projects = await pages.desk.project_questions.list(session.organization_id, sight=sight)
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "playground/playground.html",
         here="/playground",

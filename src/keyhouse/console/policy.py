@@ -30,6 +30,9 @@ PROVEN: Final = frozenset({Task.ADMIN_KEYS, Task.LIMITS, Task.UPSTREAMS})
 """What is worth it: a session that was left open, or taken, gives nobody an admin key, an upstream's credential or a
 larger budget. Holds for every route whose policy is one of these tasks."""
 
+PROVEN_ROUTES: Final = frozenset({("POST", "/members/{user_id}/reset-link")})
+"""And for these: by a link for a new password a session that was taken would take other accounts, too."""
+
 POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     # the door
     ("GET", "/"): Who.ANYONE,
@@ -174,3 +177,8 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("GET", "/help"): Who.SIGNED_IN,
     ("POST", "/help"): Who.SIGNED_IN,
 }
+
+
+def takes_proof(method: str, route: str) -> bool:
+    """Whether this route takes a person who proved who they are a short while ago."""
+    return POLICY[method, route] in PROVEN or (method, route) in PROVEN_ROUTES

@@ -39,7 +39,7 @@ async def projects_page(
     sight = sight_of(actor, Task.PROJECTS_READ)
     found = await pages.desk.project_questions.list(session.organization_id, include_archived=True, sight=sight)
     counted = await pages.desk.project_pages.counts(session.organization_id)
-    return settings_page(
+    return await settings_page(
         request,
         "settings/projects.html",
         HERE,
@@ -108,7 +108,7 @@ async def project_page(
     people: tuple[ProjectMember, ...] = ()
     if may_at(actor, Task.PROJECT_USERS_READ, place):
         people = await pages.desk.people_questions.of_project(organization_id, project_id)
-    return settings_page(
+    return await settings_page(
         request,
         "settings/project.html",
         HERE,

@@ -25,7 +25,7 @@ async def show_quickstart(request: Visit) -> Response[Any]:
     found = await pages.desk.call_questions.list(session.organization_id, selection, after=None, limit=1)
     names = await pages.desk.names(session.organization_id, {call.key_id for call in found.calls})
     models = pages.desk.models()
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "quickstart/quickstart.html",
         here="/quickstart",

@@ -68,7 +68,7 @@ async def roles_page(
     pages, session = pages_of(request), session_of(request)
     held = _held(request)
     found = await pages.desk.member_pages.roles(session.organization_id)
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "members/roles.html",
         here="/members",

@@ -121,7 +121,7 @@ async def models_page(
         for name, at in served.items()
         if name not in written
     ]
-    return settings_page(
+    return await settings_page(
         request,
         "settings/models.html",
         HERE,

@@ -51,7 +51,7 @@ SECTIONS: Final = (
 """What there is to be set, in groups."""
 
 
-def settings_page(
+async def settings_page(
     request: Visit,
     template: str,
     section: str,
@@ -61,7 +61,7 @@ def settings_page(
     **words: Any,
 ) -> Response[Any]:
     """A page of the settings. `section` is the path of its line in their menu."""
-    return pages_of(request).signed_in(
+    return await pages_of(request).signed_in(
         request,
         template,
         here=HERE,

@@ -52,7 +52,7 @@ async def upstreams_page(
     """The list, and a sheet or a dialog on it if there is one."""
     pages, session = pages_of(request), session_of(request)
     found = await pages.desk.catalog.questions.upstreams(session.organization_id)
-    return settings_page(
+    return await settings_page(
         request,
         "settings/upstreams.html",
         HERE,

@@ -44,10 +44,9 @@ async def show_usage(request: Visit) -> Response[Any]:
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
     # An id of another organization has no name here, and reads as missing.
-    only = await pages.desk.names(session.organization_id, [one for one in (asked.key, asked.project) if one])
+    only = await pages.desk.names(session.organization_id, [asked.key] if asked.key else [])
     found = await usage_report(request, asked, period, times)
-    projects = await pages.desk.project_questions.list(session.organization_id, sight=usage_seen(request))
-    return pages.signed_in(
+    return await pages.signed_in(
         request,
         "usage/usage.html",
         here="/usage",
@@ -64,7 +63,6 @@ async def show_usage(request: Visit) -> Response[Any]:
         first_day=times.short_day(period.start_ms),
         last_day=times.day(period.end_ms - 1),
         only_key=only.get(asked.key, asked.key),
-        projects=projects,
         narrowed=await narrowed(request, Task.USAGE_READ),
     )
 

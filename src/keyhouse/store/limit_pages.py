@@ -3,7 +3,7 @@
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select
 
 from keyhouse.core.authority import Sight
 from keyhouse.core.limit import LimitState, ScopeType
@@ -24,7 +24,8 @@ _ORDER: Final = {
 
 
 class LimitSelection(msgspec.Struct, frozen=True):
-    """Which limits a page shows: by part of the name of what they stand on, by unit and by window.
+    """Which limits a page shows: by part of the name of what they stand on, by unit, by window and by project:
+    those of the project itself, of its keys and of its machines.
 
     The organization's come first, then those of projects, of people and machines, of keys; the newest first in each.
     A `sight` leaves out all that it does not take in.
@@ -33,6 +34,7 @@ class LimitSelection(msgspec.Struct, frozen=True):
     search: str = ""
     unit: str = ""
     window: str = ""
+    project_id: str | None = None
     offset: int = 0
     limit: int = 50
     sight: Sight | None = None
@@ -47,6 +49,8 @@ def list_page(
         chosen.append(limits.c.unit == selection.unit)
     if selection.window:
         chosen.append(limits.c.window == selection.window)
+    if selection.project_id is not None:
+        chosen.append(_is_of_project(selection.project_id))
     if selection.sight is not None:
         chosen.append(is_limit_seen(selection.sight))
     if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
@@ -63,6 +67,17 @@ def list_page(
     places = {found: place for place, found in enumerate(ids)}
     states = list_states_of(connection, organization_id, time_zone, now_ms, tuple(places))
     return tuple(sorted(states, key=lambda state: places[state.limit.id])), total
+
+
+def _is_of_project(project_id: str) -> ColumnElement[bool]:
+    def are(table: Table) -> ColumnElement[bool]:
+        return limits.c.scope_id.in_(select(table.c.id).where(table.c.project_id == project_id))
+
+    return or_(
+        and_(limits.c.scope_type == ScopeType.PROJECT, limits.c.scope_id == project_id),
+        and_(limits.c.scope_type == ScopeType.KEY, are(keys)),
+        and_(limits.c.scope_type == ScopeType.SERVICE_ACCOUNT, are(service_accounts)),
+    )
 
 
 def _found_by(search: str, organization_id: str) -> ColumnElement[bool]:

@@ -1,0 +1,111 @@
+"""The menus in a real browser: the project switch by keyboard at a desk, on a phone and without a script; the line of
+the settings on a phone.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from e2e.admin import Admin
+from e2e.browsing import Visitor
+from e2e.processes import PASSWORD, House
+
+pytestmark = pytest.mark.timeout(180)
+EMAIL = "ada@example.com"
+PROJECT = "Zeppelin"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A Keyhouse with a key in each of two projects."""
+    made = House(tmp_path_factory.mktemp("projects"))
+    made.init()
+    made.start()
+    with Admin(made) as admin:
+        admin.create_key("everywhere")
+        project = admin.ask("POST", "/projects", body={"name": PROJECT})["id"]
+        admin.ask("POST", f"/projects/{project}/api_keys", body={"name": "only-here"})
+    yield made
+    made.stop()
+
+
+def keys_on(page: Page) -> list[str]:
+    return page.locator(".keys a.name").all_inner_texts()
+
+
+def test_a_project_is_chosen_by_keyboard_and_kept_and_left_again(browser: Browser, house: House) -> None:
+    with Visitor(browser, house.url) as visitor:
+        visitor.sign_in(EMAIL, PASSWORD)
+        page = visitor.page
+        page.wait_for_load_state()
+        assert sorted(keys_on(page)) == ["everywhere", "only-here"]
+        visitor.press(page.locator("#place summary"))
+        expect(page.get_by_role("link", name="All projects")).to_be_visible()
+        for _ in ("All projects", "Default project", PROJECT):
+            page.keyboard.press("ArrowDown")
+        expect(page.get_by_role("link", name=PROJECT)).to_be_focused()
+        visitor.examine("the open switch")
+        page.keyboard.press("Enter")
+        expect(page.locator("#place summary")).to_contain_text(PROJECT)
+        assert keys_on(page) == ["only-here"]
+        visitor.press(page.get_by_role("link", name="Costs", exact=True))
+        expect(page).to_have_url(re.compile(r"/costs\?project=proj_\w+$"))
+        expect(page.get_by_role("heading", name="Costs", exact=True)).to_be_visible()
+        visitor.press(page.get_by_role("link", name="Members", exact=True))
+        expect(page.get_by_role("heading", name="Members")).to_be_visible()
+        visitor.press(page.get_by_role("link", name="API keys", exact=True))
+        expect(page.locator(".keys a.name")).to_have_text(["only-here"])
+        page.go_back()
+        page.go_back()
+        expect(page.get_by_role("heading", name="Costs", exact=True)).to_be_visible()
+        expect(page.locator("#place summary")).to_contain_text(PROJECT)
+        visitor.press(page.locator("#place summary"))
+        page.keyboard.press("Escape")
+        expect(page.locator("#place")).not_to_have_attribute("open", "")
+        visitor.press(page.locator("#place summary"))
+        visitor.press(page.get_by_role("link", name="All projects"))
+        expect(page).to_have_url(re.compile(r"/costs$"))
+        assert visitor.complaints == []
+
+
+def test_the_filter_of_the_list_moves_the_switch_along(browser: Browser, house: House) -> None:
+    with Visitor(browser, house.url) as visitor:
+        visitor.sign_in(EMAIL, PASSWORD)
+        page = visitor.page
+        page.get_by_label("Project", exact=True).select_option(PROJECT)
+        expect(page.locator(".keys a.name")).to_have_text(["only-here"])
+        expect(page.locator("#place summary")).to_contain_text(PROJECT)
+        page.get_by_role("link", name="Limits", exact=True).click()
+        expect(page.get_by_text(f"No limits on {PROJECT} yet")).to_be_visible()
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("is_scripted", [True, False])
+def test_on_a_phone_the_menu_has_it_too(browser: Browser, house: House, *, is_scripted: bool) -> None:
+    with Visitor(browser, house.url, width=390, java_script_enabled=is_scripted) as visitor:
+        visitor.sign_in(EMAIL, PASSWORD)
+        page = visitor.page
+        expect(page.locator(".topbar").get_by_text(EMAIL)).to_be_visible()
+        visitor.open_menu()
+        expect(page.locator(".side").get_by_text(EMAIL)).to_be_in_viewport()
+        page.locator("#place summary").click()
+        page.get_by_role("link", name=PROJECT).click()
+        expect(page.locator(".topbar")).to_contain_text(PROJECT)
+        expect(page.locator(".topbar").get_by_text(EMAIL)).to_be_visible()
+        assert keys_on(page) == ["only-here"]
+        assert visitor.complaints == []
+
+
+def test_on_a_phone_the_line_of_the_settings_begins_with_the_present_entry(browser: Browser, house: House) -> None:
+    with Visitor(browser, house.url, width=390) as visitor:
+        visitor.sign_in(EMAIL, PASSWORD)
+        page = visitor.page
+        for path, name in (("account", "Account"), ("models", "Models and prices"), ("ledger", "Ledger")):
+            page.goto(f"/settings/{path}")
+            entry = page.get_by_role("navigation", name="Settings").get_by_role("link", name=name)
+            expect(entry).to_have_attribute("aria-current", "page")
+            expect(entry).to_be_in_viewport(ratio=1)
+        assert page.evaluate("scrollY") == 0
+        assert visitor.complaints == []
