@@ -85,6 +85,15 @@ async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(tmp_p
 
 
 @pytest.mark.asyncio
+async def test_a_body_that_grows_too_large_in_chunks_is_refused(tmp_path: Path) -> None:
+    chunked = head(0).replace(b"content-length: 0", b"transfer-encoding: chunked")
+    piece = b"2710\r\n" + b"x" * 10_000 + b"\r\n"
+    async with a_street(tmp_path, silent) as street:
+        answer = await raw(street.url, chunked + piece * 11 + b"0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("chunks", [b"zz\r\nab\r\n0\r\n\r\n", b"-1\r\nab\r\n0\r\n\r\n", b"fffffffffffffffffffff\r\nab"])
 async def test_a_body_in_chunks_that_are_none_is_refused(tmp_path: Path, chunks: bytes) -> None:
     chunked = head(0).replace(b"content-length: 0", b"transfer-encoding: chunked")

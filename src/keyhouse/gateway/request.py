@@ -177,7 +177,8 @@ class Request:
             part = message.get("body", b"")
             seen += len(part)
             if seen > bytes_max:
-                await self._discard(DISCARD_SECONDS_MAX)
+                if message.get("more_body"):
+                    await self._discard(DISCARD_SECONDS_MAX)
                 raise _too_large(bytes_max)
             take(part)
             if not message.get("more_body"):
