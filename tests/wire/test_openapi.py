@@ -6,6 +6,7 @@ from keyhouse.furniture import reference
 from keyhouse.gateway.described import described
 from keyhouse.gateway.endpoints import ENDPOINTS
 from keyhouse.gateway.passed import PASSED
+from keyhouse.gateway.sockets import SOCKETS
 from keyhouse.gateway.stored import VERBS
 from keyhouse.wire.openapi import Route, by_tag, document
 
@@ -37,6 +38,16 @@ def test_an_operation_says_what_it_takes_and_how_it_may_answer() -> None:
     error = operation["responses"]["409"]["content"]["application/json"]["schema"]
     assert error == {"$ref": "#/components/schemas/Error"}
     assert (described["openapi"], described["info"]["version"]) == ("3.1.0", "1.2.3")
+
+
+def test_an_address_that_takes_a_websocket_is_described_as_a_request_that_becomes_one() -> None:
+    paths = reference()["paths"]
+    for path in SOCKETS:
+        responses = paths[path]["get"]["responses"]
+        assert responses["101"] == {"description": "The connection has become a WebSocket."}
+        assert "$ref" in responses["401"]["content"]["application/json"]["schema"]
+    (model,) = paths["/v1/realtime"]["get"]["parameters"]
+    assert (model["name"], model["in"], model["required"]) == ("model", "query", True)
 
 
 def test_the_whole_description_holds_every_address_once_and_each_operation_has_a_name_of_its_own() -> None:

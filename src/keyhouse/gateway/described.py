@@ -1,14 +1,17 @@
-"""The gateway's addresses, described in OpenAPI: those of its table, of one model, and of kept responses."""
+"""The gateway's addresses, described in OpenAPI: those of its table, of one model, of kept responses, of sockets."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from keyhouse.gateway import children, leaks
+import msgspec
+
+from keyhouse.gateway import children, leaks, realtime, responses_socket
 from keyhouse.gateway.endpoints import DIALECTS, ENDPOINTS, MODEL_PATH
 from keyhouse.gateway.passed import PASSED
+from keyhouse.gateway.sockets import SOCKETS
 from keyhouse.gateway.stored import RESPONSES_PATH, VERBS
 from keyhouse.wire.messages_errors import ANTHROPIC
-from keyhouse.wire.openapi import ANTHROPIC_ERROR, JSON_TYPE, Route
+from keyhouse.wire.openapi import ANTHROPIC_ERROR, JSON_TYPE, SWITCHED, Route
 
 _STATUSES: Final = (200, 400, 401, 403, 404, 405, 408, 413, 429, 500, 502, 503, 504)
 """How a call may be answered. What else an upstream says passes through with its own status."""
@@ -16,6 +19,9 @@ _STATUSES: Final = (200, 400, 401, 403, 404, 405, 408, 413, 429, 500, 502, 503, 
 
 _LEAK_STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 429, 500, 503)
 """A report is taken without a word, whatever was in it."""
+
+_SOCKET_STATUSES: Final = (SWITCHED, 400, 401, 403, 404, 405, 429, 500, 502, 503)
+"""Before there is a socket it is a request like any other."""
 
 
 def described() -> Iterator[Route]:
@@ -39,6 +45,10 @@ def described() -> Iterator[Route]:
             takes_form=passed.takes_form,
             media_type="application/octet-stream" if passed.in_pieces else JSON_TYPE,
         )
+    for path in SOCKETS:
+        query = ("model",) if path == realtime.PATH else ()
+        route = _route("GET", path, query=query)
+        yield msgspec.structs.replace(route, required=frozenset(query), statuses=_SOCKET_STATUSES)
 
 
 def _route(
@@ -79,5 +89,7 @@ _SUMMARIES: Final = {
     ("POST", leaks.PATH): "Secrets that were found where they should not be, in GitHub's partner form.",
     ("POST", "/v1/keys/verify"): "Whether a key is alive, may do this, and has room in its limits.",
     ("GET", "/v1/models"): "The models that this key may use.",
+    ("GET", realtime.PATH): "OpenAI's Realtime, on a WebSocket: this request asks for one.",
+    ("GET", responses_socket.PATH): "Responses on a WebSocket: this request asks for one.",
     ("GET", f"{MODEL_PATH}{{model}}"): "One of the models that this key may use.",
 }

@@ -35,9 +35,13 @@ class Route(msgspec.Struct, frozen=True):
     error: str = "Error"
 
 
-_SILENT: Final = 204
+SWITCHED: Final = 101
+"""The connection has become a WebSocket: what is said on it, OpenAPI cannot describe."""
+
+_SILENT: Final = (SWITCHED, 204)
 
 _WORDS: Final[Mapping[int, str]] = {
+    101: "The connection has become a WebSocket.",
     200: "It is done.",
     204: "It is done, and there is nothing to say.",
     400: "What was sent cannot be read, or is not allowed.",
@@ -160,7 +164,7 @@ _NUMBERS: Final = frozenset({"limit", "start_time", "end_time"})
 
 def _response(status: int, route: Route) -> Json:
     is_well = status == route.statuses[0]
-    if status == _SILENT:
+    if status in _SILENT:
         return {"description": _WORDS[status]}
     if route.media_type != JSON_TYPE and (is_well or route.security is None):
         return {"description": _WORDS[status], "content": {route.media_type: {"schema": {"type": "string"}}}}
