@@ -18,7 +18,7 @@ from subprocess import CompletedProcess
 from typing import IO, Any, NoReturn
 
 import keyhouse.cli
-from e2e.processes import clean_environment
+from e2e.processes import clean_environment, finding_tests
 from keyhouse.cli.main import run
 
 
@@ -26,7 +26,7 @@ class Starter:
     """Forks one command after the other."""
 
     def __init__(self) -> None:
-        environment = clean_environment() | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+        environment = finding_tests(clean_environment())
         command = [sys.executable, "-m", "cli.forked"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True

@@ -12,6 +12,7 @@ import pytest
 
 from e2e.admin import Admin
 from e2e.configuration import a_house
+from e2e.hurried import ASKED
 from e2e.processes import House, fake_upstream
 from e2e.wire import chat, post
 from keyhouse.admin.policy import POLICY
@@ -74,10 +75,13 @@ async def test_clients_that_send_drop_by_drop_are_let_go_and_others_are_served_m
     house, key = hurried
     begun = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {urlsplit(house.url).netloc}\r\n"
     with_key = f"{begun}authorization: Bearer {key}\r\ncontent-length: 100000\r\n\r\n"
-    heads = [asyncio.create_task(drip(house, begun.encode(), b"x-a: b\r\n")) for _ in range(SLOW)]
+    behind = f"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n{begun}"
+    kinds = ((begun, b"x-a: b\r\n"), (behind, b"x-a: b\r\n"), ("", b""))  # a head, one behind another, and silence
+    heads = [asyncio.create_task(drip(house, begin.encode(), drop)) for begin, drop in kinds * (SLOW // 3)]
     bodies = [asyncio.create_task(drip(house, with_key.encode(), b"x")) for _ in range(SLOW)]
     served = await serve_others(house, key, lambda: all(one.done() for one in (*heads, *bodies)))
-    assert [said for one in heads if (said := await one).startswith(b"HTTP/1.1 200")] == []
+    said = [await one for one in heads]
+    assert [one.count(b"HTTP/1.1 200") for one in said] == [0, 1, 0] * (SLOW // 3)
     told = {(await one)[:12] for one in bodies}
     assert b"HTTP/1.1 408" in told
     assert told <= {b"HTTP/1.1 408", b""}
@@ -109,12 +113,15 @@ async def test_a_flood_of_bad_credentials_keeps_nobody_else_from_being_served(hu
         return sent, refused
 
     floods = [asyncio.create_task(flood()) for _ in range(4)]
+    assert house.child is not None
+    asked_before = house.child.said.count(ASKED)
     calls = iter(range(10))
     served = await serve_others(house, key, lambda: next(calls, None) is None)
     is_enough.set()
     for sent, refused in [await one for one in floods]:
         assert sent == refused > 0
     assert served >= 10
+    assert house.child.said.count(ASKED) - asked_before < 10, "only the good key is looked up, once in ten seconds"
 
 
 @pytest.mark.asyncio

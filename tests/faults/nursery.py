@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from e2e.processes import Child, clean_environment
+from e2e.processes import Child, clean_environment, finding_tests
 from faults.planted import PREFIX, plant
 from keyhouse.cli.main import run
 
@@ -66,7 +66,7 @@ class Nursery:
     """Forks what is planted, and starts everything else as it would have been."""
 
     def __init__(self, folder: Path) -> None:
-        environment = clean_environment() | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+        environment = finding_tests(clean_environment())
         with (folder / "nursery.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "faults.nursery"],

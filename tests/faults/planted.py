@@ -8,12 +8,13 @@ a number, such as `before-send:2`, ends the program when it comes to that point 
 """
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
+from e2e.processes import finding_tests
 from faults import planted_postgres as postgres
 from faults.crash_points import POINTS, fuse
 from keyhouse.cli.main import run
@@ -127,7 +128,8 @@ PLANTS: Final[dict[str, Callable[[], None]]] = {
 }
 
 
-PREFIX: Final = ("env", f"PYTHONPATH={Path(__file__).resolve().parents[1]}", sys.executable, "-m", "faults.planted")
+_FOUND: Final = finding_tests(os.environ)["PYTHONPATH"]
+PREFIX: Final = ("env", f"PYTHONPATH={_FOUND}", sys.executable, "-m", "faults.planted")
 
 
 def planted(*names: str) -> tuple[str, ...]:

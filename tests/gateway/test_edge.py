@@ -1,6 +1,7 @@
 """The edge on real sockets: bombs, floods, slow readers, and our own credential in any pieces (docs/security.md)."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 import pytest
 
 from gateway.scripted import ASKING, SECRET, UPSTREAM_KEY, Street, Wire, a_street
@@ -69,6 +71,34 @@ async def test_no_reader_is_moved_by_a_body_that_is_deep_or_large(tmp_path: Path
     assert [row.state for row in rows] == ["released"] * len(rows)
 
 
+def deepest() -> int:
+    """How deep JSON may be nested at most to be read, counted from here."""
+    least, most = 1, 1_000_000
+    while least < most:
+        middle = (least + most) // 2
+        try:
+            msgspec.json.decode(b"[" * middle + b"]" * middle)
+            least = middle + 1
+        except RecursionError:
+            most = middle
+    return least
+
+
+@pytest.mark.parametrize(("begin", "end"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_no_reader_is_moved_by_a_body_that_is_just_as_deep_as_can_be_read(begin: bytes, end: bytes) -> None:
+    """What decodes a part of it anew may be a step deeper than what has decoded the whole."""
+    most = deepest()
+    read = 0
+    for reader in filter(None, (one.read for one in (*METERED, *COUNTING))):
+        for name in FIELDS:
+            for depth in range(most - 60, most + 10):
+                body = b'{"model":"tiny-1","%b":%b}' % (name.encode(), begin * depth + b"1" + end * depth)
+                with contextlib.suppress(Refusal):
+                    reader(body)
+                    read += 1
+    assert read
+
+
 @pytest.mark.asyncio
 async def test_a_compressed_body_is_read_as_it_came_and_is_no_json(tmp_path: Path) -> None:
     bomb = gzip.compress(b'{"model":"tiny-1","messages":[' + b" " * 50_000_000 + b"]}")
@@ -82,15 +112,16 @@ async def test_a_compressed_body_is_read_as_it_came_and_is_no_json(tmp_path: Pat
 @pytest.mark.asyncio
 async def test_a_reader_that_is_slow_slows_its_upstream_down_and_is_given_up(tmp_path: Path) -> None:
     sent = 0
+    event = "data: " + json.dumps({"choices": [{"delta": {"content": "x" * 1_000_000}}]}) + "\n\n"
 
     async def endless(wire: Wire) -> None:
         nonlocal sent
         await wire.begin_stream()
-        for _ in range(600):
-            await wire.piece("data: " + json.dumps({"choices": [{"delta": {"content": "x" * 100_000}}]}) + "\n\n")
+        for _ in range(300):
+            await wire.piece(event)
             sent += 1
 
-    async with a_street(tmp_path, endless, idle_timeout_ms=500) as street:
+    async with a_street(tmp_path, endless, idle_timeout_ms=2_000) as street:
         place = urlsplit(street.url)
         reader, writer = await asyncio.open_connection(place.hostname, place.port, limit=1_000)
         body = json.dumps(ASKING | {"stream": True}).encode()
@@ -101,22 +132,29 @@ async def test_a_reader_that_is_slow_slows_its_upstream_down_and_is_given_up(tmp
             await street.log.has_request.wait()
         row = await street.the_call()
         writer.transport.abort()
-    assert sent < 300, "the upstream was read on although nobody took it"
+    assert sent < 50, "the upstream was read on although nobody took it"
     assert (row.basis, row.flags) == ("counted", "client_left")
 
 
 @pytest.mark.asyncio
 async def test_our_credential_cut_in_two_within_sound_does_not_leave(tmp_path: Path) -> None:
+    has_first = asyncio.Event()
+
     async def script(wire: Wire) -> None:
         await wire.begin_stream("audio/mpeg")
         await wire.piece(b"ID3" + UPSTREAM_KEY[:7].encode())
+        await has_first.wait()  # else both pieces might come as one
         await wire.piece(UPSTREAM_KEY[7:].encode() + b"\x00\xff sk-ups")
         await wire.end_stream()
 
     async with a_street(tmp_path, script) as street:
         body = {"model": "by-piece", "input": "hello", "voice": "alloy"}
-        answer = await street.http.post("/v1/audio/speech", json=body, headers=BEARER)
-    assert answer.content == b"ID3" + b"*" * len(UPSTREAM_KEY) + b"\x00\xff sk-ups"
+        content = b""
+        async with street.http.stream("POST", "/v1/audio/speech", json=body, headers=BEARER) as answer:
+            async for piece in answer.aiter_bytes():
+                content += piece
+                has_first.set()
+    assert content == b"ID3" + b"*" * len(UPSTREAM_KEY) + b"\x00\xff sk-ups"
 
 
 async def flood(street: Street, count: int, is_over: asyncio.Event) -> int:

@@ -150,6 +150,19 @@ async def test_what_a_body_names_must_be_the_projects_too(tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
+async def test_what_a_form_names_must_be_the_projects_too(tmp_path: Path) -> None:
+    async with a_street(tmp_path, Keeper(), others) as street:
+        named = {"mine": await upload(street), "theirs": await upload(street, OTHER_PROJECT)}
+        seen = len(street.seen)
+        got = {
+            whose: await ask(street, "POST", "/v1/files", data={"file_id": one}, files={"file": ("a.txt", b"hi")})
+            for whose, one in named.items()
+        }
+        assert len(street.seen) == seen + 1
+    assert {whose: answer.status_code for whose, answer in got.items()} == {"mine": 200, "theirs": 404}
+
+
+@pytest.mark.asyncio
 async def test_what_costs_nobody_knows_how_much_is_a_call_without_a_price(tmp_path: Path) -> None:
     async with a_street(tmp_path, Keeper()) as street:
         got = await ask(street, "POST", "/v1/vector_stores", json={"name": "x"})

@@ -230,13 +230,21 @@ async def will_not_be_quiet(line: Line) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("play", [answers_by_itself, stays_loud, will_not_be_quiet])
-async def test_an_upstream_that_answers_by_itself_is_cut_off(tmp_path: Path, play: Any) -> None:
+@pytest.mark.parametrize(
+    ("play", "says"),
+    [
+        (answers_by_itself, "made a response that nobody asked for"),
+        (stays_loud, "does not keep a session from answering by itself"),
+        (will_not_be_quiet, "does not let a session be kept from answering by itself"),
+    ],
+)
+async def test_an_upstream_that_answers_by_itself_is_cut_off(tmp_path: Path, play: Any, says: str) -> None:
     async with a_socket_street(tmp_path, play) as there, there.connect() as client:
         code, events = await closed(client)
     assert code == 1011
-    assert events[-1]["error"]["code"] == "upstream_error"
-    assert "response.done" not in [one["type"] for one in events]
+    assert events[-1].get("error", {}).get("code") == "upstream_error"
+    assert says in events[-1]["error"]["message"]
+    assert [one["type"] for one in events if one["type"].startswith("response.")] == []
 
 
 @pytest.mark.asyncio
