@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -201,6 +201,12 @@ def _premises() -> tuple[Desk, Any]:
     return desk, build(desk)
 
 
+@cache
+def _reference() -> Mapping[str, Any]:
+    """The description of the API, which is always the same."""
+    return reference()
+
+
 def verbs(database: SqliteDatabase, clock: FakeClock, passwords: Passwords, forgotten: list[str]) -> dict[str, Any]:
     """What pages do. `forgotten` is told of every key that a change concerns."""
     entropy, forget, throttle = seeded_entropy(11), forgotten.append, Throttle(database, clock)
@@ -266,7 +272,7 @@ async def a_console(folder: Path, clock: FakeClock) -> AsyncIterator[Console]:
             **verbs(database, clock, quick_passwords(executor), forgotten),
             **questions(database, clock),
             catalog=await served_by(database, clock),
-            reference=reference(),
+            reference=_reference(),
             gateway=nowhere,
             engine="SQLite",
             models=lambda: ["keyhouse-demo", "tiny-1"],

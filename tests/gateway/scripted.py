@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -246,6 +247,10 @@ def _models(local: Upstream, beside: Sequence[asyncio.Server]) -> dict[str, Mode
     return {name: Model(name, those) for name, those in deployments.items()}
 
 
+NO_AUTHORITIES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here is asked by TLS; reading the authorities for each client would take longer than most tests."""
+
+
 @asynccontextmanager
 async def a_street(
     folder: Path,
@@ -292,7 +297,7 @@ async def a_street(
     await server.has_started.wait()
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=20, verify=NO_AUTHORITIES) as http:
             yield Street(url, http, database, commit, ledger, clock, authenticator, log, seen[0], seen[1:])
     finally:
         server.should_exit = True

@@ -5,6 +5,7 @@ import re
 import unicodedata
 import zoneinfo
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from keyhouse.core.errors import Code, Refusal
@@ -45,10 +46,16 @@ def read_email(value: str, param: str = "email") -> str:
     return email
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    """The IANA names of all time zones. They are looked for on the disk once."""
+    return frozenset(zoneinfo.available_timezones() - {"Factory", "localtime"})
+
+
 def read_time_zone(value: str) -> str:
     """The IANA name of a time zone."""
     name = value.strip()
-    if name not in zoneinfo.available_timezones() or name in ("Factory", "localtime"):
+    if name not in _time_zones():
         raise _invalid("time_zone", f"{name[:100]!r} is not a time zone.", "Use an IANA name such as Europe/Berlin.")
     return name
 
