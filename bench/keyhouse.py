@@ -139,7 +139,10 @@ class Keyhouse:
     def _init(self) -> dict[str, str]:
         # An installed program has its bytecode; what is measured here must not be Python's compiler.
         subprocess.run(
-            [sys.executable, "-c", "import keyhouse.cli.serve"], env=self._environment, check=True, timeout=60
+            [sys.executable, "-c", "import keyhouse.app, keyhouse.cli.serve"],
+            env=self._environment,
+            check=True,
+            timeout=60,
         )
         made = subprocess.run(
             [

@@ -24,13 +24,15 @@ PRICE = Price(1, (Rate(1_000, 1_000, 1_000, 1_000),))
 class Desk:
     """A ledger on its own database, and what tests ask of it."""
 
-    def __init__(self, database: Database, clock: FakeClock, books: Books, pause_seconds: float) -> None:
+    def __init__(
+        self, database: Database, clock: FakeClock, books: Books, pause_seconds: float, turns: int = 1
+    ) -> None:
         self.database = database
         self.clock = clock
         self.books = books
         self.reports: list[str] = []
         self.commit = GroupCommit(
-            books, lambda message, error: self.reports.append(f"{message}: {error}"), pause_seconds
+            books, lambda message, error: self.reports.append(f"{message}: {error}"), pause_seconds, turns=turns
         )
         self.ledger = Ledger(self.commit, clock, {1: PRICE})
 
@@ -67,6 +69,7 @@ async def a_desk(
     *seeds: Callable[[Connection], None],
     wrap: Callable[[Books], Books] = lambda books: books,
     pause_seconds: float = PAUSE_SECONDS,
+    turns: int = 1,
 ) -> AsyncIterator[Desk]:
     clock = FakeClock()
     database = engine.open(folder, clock)
@@ -77,7 +80,7 @@ async def a_desk(
             step(connection)
 
     await database.write(seed)
-    desk = Desk(database, clock, wrap(engine.books(database, clock)), pause_seconds)
+    desk = Desk(database, clock, wrap(engine.books(database, clock)), pause_seconds, turns)
     await desk.books.begin()
     running = asyncio.create_task(desk.commit.run())
     try:

@@ -13,6 +13,7 @@ from keyhouse.console.policy import POLICY as CONSOLE
 from keyhouse.core.errors import Refusal
 from keyhouse.doors import ASGIApp, Doors, Receive, Scope, Send
 from keyhouse.gateway import endpoints
+from keyhouse.gateway.request import WHOLE
 
 HOST = (b"host", b"keys.example:8080")
 
@@ -114,6 +115,31 @@ async def test_answers_are_counted_by_door_and_class_of_status() -> None:
     for path in ("/v1/models", "/v1/models", "/v1/organization", "/", "/healthz", "/metrics"):
         await ask(path, statuses=statuses)
     assert statuses == {("gateway", 4): 2, ("admin", 4): 1, ("console", 4): 1}
+
+
+@pytest.mark.asyncio
+async def test_a_whole_answer_is_counted_once() -> None:
+    statuses: dict[tuple[str, int], int] = {}
+
+    async def whole(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": WHOLE, "status": 200, "headers": [], "body": b""})
+
+    doors = Doors(
+        gateway=whole,
+        admin=whole,
+        console=whole,
+        is_ready=lambda: True,
+        metrics=lambda: b"",
+        statuses=statuses,
+        entropy=seeded_entropy(1),
+    )
+
+    async def take(_: MutableMapping[str, Any]) -> None:
+        """Nobody looks at it."""
+
+    scope = {"type": "http", "http_version": "1.1", "query_string": b"", "headers": [HOST]}
+    await doors({**scope, "path": "/v1/models"}, asyncio.Event().wait, take)  # type: ignore[arg-type]
+    assert statuses == {("gateway", 2): 1}
 
 
 EVERY_PATH = sorted(

@@ -45,11 +45,11 @@ from keyhouse.gateway.probing import Probe
 from keyhouse.gateway.report_throttle import ReportThrottle
 from keyhouse.gateway.routing import Routing
 from keyhouse.gateway.upstream import UpstreamClient
-from keyhouse.ground import Ground, open_ground
+from keyhouse.ground import Ground, cores, open_ground
 from keyhouse.identity.throttle import Throttle
 from keyhouse.ledger.auditor import audit
 from keyhouse.ledger.book import Ledger
-from keyhouse.ledger.commit import GroupCommit
+from keyhouse.ledger.commit import ONE_CORE_TURNS, GroupCommit
 from keyhouse.ledger.housekeeping import Kept
 from keyhouse.ledger.instances import Instances
 from keyhouse.ledger.orphans import close_orphans
@@ -209,7 +209,7 @@ async def _open_ledger(ground: Ground, say: Say, prices: Mapping[int, Price]) ->
     await books.begin()
     if orphans := await close_orphans(books):
         say(f"{orphans} calls were cut off when Keyhouse last stopped; they are charged what they had reserved.")
-    commit = GroupCommit(books, report_failure)
+    commit = GroupCommit(books, report_failure, turns=ONE_CORE_TURNS if cores() == 1 else 1)
     instances = Instances(books, commit, report_failure)
     committing = asyncio.create_task(commit.run())
     beating = asyncio.create_task(instances.run())

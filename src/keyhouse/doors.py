@@ -151,7 +151,7 @@ class Doors:
         statuses = self._statuses
 
         def counting(message: MutableMapping[str, Any]) -> Awaitable[None]:
-            if message["type"].endswith((".start", ".accept")):
+            if message["type"].endswith((".start", ".whole", ".accept")):
                 answer = (door, message.get("status", SWITCHED) // 100)
                 statuses[answer] = statuses.get(answer, 0) + 1
             return send(message)

@@ -21,6 +21,11 @@ HASHING_THREADS: Final = 2
 """Passwords take 64 MiB each while they are hashed; two at a time are enough for people who sign in."""
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class SystemClock:
     """The machine's clocks."""
 

@@ -103,7 +103,7 @@ def _file(pipe: IO[str] | None) -> IO[str]:
 
 def serve_orders() -> None:
     """Fork for each line of orders, and answer with the number of the process."""
-    from keyhouse.cli import serve  # noqa: F401  the slow part, which is here for its import alone
+    from keyhouse import app  # noqa: F401  the slow part, which is here for its import alone
 
     logs: dict[int, str] = {}
 

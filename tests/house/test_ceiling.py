@@ -27,9 +27,9 @@ from keyhouse.core.limit import Unit, Window
 from keyhouse.core.money import Counts
 from keyhouse.store.books_sqlite import SqliteBooks
 
-CALL_MAX = 183
+CALL_MAX = 180
 STREAM_PIECE_MAX = 9
-LEDGER_MAX = 70
+LEDGER_MAX = 42
 
 OWN = str(Path(keyhouse.__file__).parent)
 ROUNDS = 12

@@ -12,7 +12,7 @@ from given_ledger import Desk, a_desk, budget
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Decision, Operation
 from keyhouse.core.money import Counts
-from keyhouse.ledger.commit import BATCH_MAX
+from keyhouse.ledger.commit import BATCH_MAX, FEW
 from keyhouse.store.books import Books
 
 
@@ -59,6 +59,33 @@ async def test_calls_that_come_in_turns_of_one_loop_share_a_commit(engine: Engin
     async with a_desk(engine, tmp_path, budget(10_000), wrap=CountingBooks) as desk:
         await asyncio.gather(*(after(turns) for turns in range(8)))
         assert batches(desk)[0] == (8, 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("turns", "calls", "first"), [(1, FEW + 2, FEW + 1), (3, FEW + 2, FEW + 2), (3, 2, 1)])
+async def test_on_one_core_a_batch_of_some_size_waits_for_the_loop_to_come_to_rest(
+    engine: Engine, tmp_path: Path, turns: int, calls: int, first: int
+) -> None:
+    """The last call comes two turns after the others; few do not wait for it."""
+    async with a_desk(engine, tmp_path, budget(10_000), wrap=CountingBooks, turns=turns) as desk:
+        asked = [asyncio.create_task(desk.call(f"call_{number}", 1)) for number in range(calls - 1)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await asyncio.gather(*asked, desk.call("call_last", 1))
+        assert batches(desk)[0] == (first, 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", [1, 5, 33, 300])
+async def test_a_batch_of_any_size_is_written_whole_and_with_nothing_beside_it(
+    engine: Engine, tmp_path: Path, size: int
+) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000), wrap=CountingBooks) as desk:
+        await asyncio.gather(*(desk.call(f"call_{number}", 1) for number in range(size)))
+        states = await desk.states()
+        assert batches(desk)[0] == (size, 0)
+        assert states == {f"call_{number}": ("settled", "upstream", 1) for number in range(size)}
+        assert (await desk.audit()).passes
 
 
 @pytest.mark.asyncio

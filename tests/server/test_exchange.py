@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from keyhouse.server.exchange import UNREAD_BYTES_MAX, Message
+from keyhouse.server.exchange import UNREAD_BYTES_MAX, WHOLE, Message
 from keyhouse.server.listening import Receive, Send
+from keyhouse.server.reader import AT_HAND
 from server.given_server import GET, a_client, a_server, answer, body_of, echo
 
 pytestmark = pytest.mark.asyncio
@@ -24,6 +25,21 @@ async def test_an_answer_without_a_length_goes_out_in_chunks_and_the_next_reques
             status, headers, body = await client.ask(GET)
             assert (status, body, headers["transfer-encoding"]) == (200, b"abc", "chunked")
             assert headers["date"].endswith("GMT")
+
+
+async def test_a_whole_answer_may_be_one_message_and_nothing_follows_it() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        assert scope["extensions"].keys() == {AT_HAND}
+        whole = {"status": 201, "headers": [(b"content-length", b"3")], "body": b"abc"}
+        await send({"type": WHOLE, **whole})
+        for more in ({"type": WHOLE, **whole}, {"type": "http.response.body", "body": b"d"}):
+            with pytest.raises(RuntimeError):
+                await send(more)
+
+    async with a_server(app) as listening, a_client(listening) as client:
+        for _ in range(2):
+            status, headers, body = await client.ask(GET)
+            assert (status, body, headers["content-length"]) == (201, b"abc", "3")
 
 
 async def test_to_http_1_0_it_goes_out_as_it_is_and_ends_with_the_connection() -> None:

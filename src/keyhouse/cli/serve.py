@@ -8,17 +8,23 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import uvloop
 from cyclopts import Parameter
 
 from keyhouse import __version__, config
-from keyhouse.app import House, open_house
+from keyhouse.cli.spared import spared
 from keyhouse.cli.talk import Exit
-from keyhouse.log import Lines, open_log
 from keyhouse.server.listening import Listening
 from keyhouse.store.engine import CannotOpen, Unavailable
+
+if TYPE_CHECKING:
+    from keyhouse.app import House
+    from keyhouse.log import Lines
+
+SPARED: Final = ("pydantic", "rich")
+"""What the web framework and the log would load to serve models and colours that are none of ours."""
 
 CONNECTIONS_MAX: Final = 50_000
 OTHER_FILES: Final = 256
@@ -39,7 +45,10 @@ def serve(
     file: Annotated[Path | None, Parameter(name="--config", help="Configuration; default ./keyhouse.toml.")] = None,
 ) -> int:
     """Start Keyhouse; on a new database, print a one-time link to set up the first account."""
-    lines = open_log()
+    with spared(*SPARED):
+        from keyhouse.log import open_log
+
+        lines = open_log()
     try:
         settings = config.load(file, os.environ)
         address = _free_address(host or settings.server.host, settings.server.port if port is None else port)
@@ -52,9 +61,12 @@ def serve(
         return Exit.TRY_AGAIN
 
 
-async def _serve(settings: config.Settings, data: Path, host: str, port: int, lines: Lines) -> int:
+async def _serve(settings: config.Settings, data: Path, host: str, port: int, lines: "Lines") -> int:
     url = settings.server.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    house = await open_house(settings, data, os.environ, url=url, say=_say, write_line=lines.msg)
+    with spared(*SPARED):
+        from keyhouse.app import open_house
+
+        house = await open_house(settings, data, os.environ, url=url, say=_say, write_line=lines.msg)
     # What was built stays: looking through it again and again finds nothing.
     gc.collect()
     gc.freeze()
@@ -66,7 +78,7 @@ async def _serve(settings: config.Settings, data: Path, host: str, port: int, li
     return 0
 
 
-async def _run(house: House, host: str, port: int, url: str) -> None:
+async def _run(house: "House", host: str, port: int, url: str) -> None:
     server = Listening(
         house.doors,
         house.ground.clock,

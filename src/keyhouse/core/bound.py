@@ -213,10 +213,9 @@ def _unbounded(ask: Ask, price: Price | None, ceilings: Ceilings) -> str | None:
         return ask.unseen_input
     if not ask.has_maximum and ceilings.output_tokens is None and _costs_output(price):
         return "output"
-    costs_input = price is None or any(rate.dearest_input for rate in price.rates)
-    if ask.images_in and ceilings.image_tokens is None and costs_input:
+    if ask.images_in and ceilings.image_tokens is None and _costs_input(price):
         return "image_url"
-    if ask.audio_in and ceilings.audio_tokens is None and costs_input:
+    if ask.audio_in and ceilings.audio_tokens is None and _costs_input(price):
         return "input_audio"
     if ask.audio_seconds is None and ceilings.audio_seconds is None and (price is None or price.audio_second):
         return "audio"
@@ -227,6 +226,11 @@ def _unbounded(ask: Ask, price: Price | None, ceilings: Ceilings) -> str | None:
     if ask.speaks and price.rates[0].audio_output is None:
         return "modalities"
     return None if price.covers(ask.service_tier) else "service_tier"
+
+
+def _costs_input(price: Price | None) -> bool:
+    """Whether a token of input costs something, as far as that is known."""
+    return price is None or any(rate.dearest_input for rate in price.rates)
 
 
 def _costs_output(price: Price | None) -> bool:

@@ -9,8 +9,10 @@ fit one, it counts on none.
                    (peak: the highest amount in force at an admission)
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from math import inf
+from operator import attrgetter
+from typing import Final
 
 import msgspec
 
@@ -157,18 +159,25 @@ _USD, _REQUESTS, _TOKENS, _CONCURRENCY = Unit.USD, Unit.REQUESTS, Unit.TOKENS, U
 _IMAGES, _AUDIO_SECONDS = Unit.IMAGES, Unit.AUDIO_SECONDS
 _MINUTE = Window.MINUTE
 _RELEASED, _ORPHANED = State.RELEASED, State.ORPHANED
+_LEFT: Final = attrgetter("left")
 
 
 def decide(batch: Sequence[Operation], rows: Rows, now_ms: int) -> Decision:
     """Decide the whole batch. Changes the periods and calls in `rows` as it goes; nothing else."""
     verdicts: dict[int, Verdict] = {}
     changed: dict[int, Period] = {}
+    ways: dict[Hashable, _Way] = {}
     for place, operation in enumerate(batch):
         if isinstance(operation, Closing):
             verdicts[place] = _close(operation, rows, changed)
     for place, operation in enumerate(batch):
         if isinstance(operation, Reserve):
-            verdicts[place] = _reserve(operation, rows, now_ms, changed)
+            opening = operation.opening
+            alike = alike_in(opening)
+            way = ways.get(alike)
+            if way is None:
+                way = ways[alike] = _Way(opening, rows, now_ms)
+            verdicts[place] = way.refused or _reserve(operation.need, way, changed)
     return Decision(tuple(verdicts[place] for place in range(len(batch))), tuple(changed.values()))
 
 
@@ -200,53 +209,85 @@ def charged_on(limit: Limit, closing: Closing) -> int:
     return counts.audio_seconds if unit is _AUDIO_SECONDS else counts.characters
 
 
-def _reserve(operation: Reserve, rows: Rows, now_ms: int, changed: dict[int, Period]) -> Admitted | Refused:
-    opening, need = operation.opening, operation.need
-    standing = rows.standings.get((opening.key_id, opening.secret_version))
+class _Way:
+    """What calls that are alike have in common: whether their key is dead, the periods they count on, and what those
+    ask of them. It is worked out once a batch.
+    """
+
+    __slots__ = (
+        "audio",
+        "by_unit",
+        "depends_on_length",
+        "needs_price",
+        "period_ids",
+        "periods",
+        "refused",
+        "shortening",
+    )
+
+    def __init__(self, opening: Opening, rows: Rows, now_ms: int) -> None:
+        self.refused = _refused_dead(rows.standings.get((opening.key_id, opening.secret_version)), now_ms)
+        self.periods = _on_the_way(opening, rows.in_force)
+        self.period_ids = tuple(period.id for period in self.periods)
+        self.by_unit: dict[Unit, list[Period]] = {}
+        for period in self.periods:
+            self.by_unit.setdefault(period.limit.unit, []).append(period)
+        self.needs_price = _USD in self.by_unit
+        self.audio = next(iter(self.by_unit.get(_AUDIO_SECONDS, ())), None)
+        self.depends_on_length = any(_counts_length(period.limit) for period in self.periods)
+        self.shortening = [
+            period for period in self.periods if _counts_length(period.limit) and not period.limit.refuse_when_short
+        ]
+
+
+def alike_in(opening: Opening) -> Hashable:
+    """What calls must have in common to be alike to the limits."""
+    key = (opening.key_id, opening.secret_version, opening.parent_id, opening.model)
+    return (*key, opening.owner_type, opening.owner_id, opening.project_id, opening.organization_id)
+
+
+def _refused_dead(standing: Standing | None, now_ms: int) -> Refused | None:
     if standing is None:
         return Refused(Code.KEY_UNKNOWN)
     dead = why_dead(standing, now_ms)
-    if dead is not None:
-        return Refused(dead, dead_at_ms=died_at_ms(standing, dead))
-    periods = _on_the_way(opening, rows.in_force)
-    needs_price = any(period.limit.unit is _USD for period in periods)
-    if needs_price and (need.base_pico is None or need.unbounded is not None):
+    return None if dead is None else Refused(dead, dead_at_ms=died_at_ms(standing, dead))
+
+
+def _reserve(need: Need, way: _Way, changed: dict[int, Period]) -> Admitted | Refused:
+    if way.needs_price and (need.base_pico is None or need.unbounded is not None):
         return Refused(Code.PRICE_UNKNOWN)
-    if not need.audio_is_bounded:
-        for period in periods:
-            if period.limit.unit is _AUDIO_SECONDS:
-                return Refused(Code.PRICE_UNKNOWN, period.limit)
+    if way.audio is not None and not need.audio_is_bounded:
+        return Refused(Code.PRICE_UNKNOWN, way.audio.limit)
     output_tokens = need.output_tokens_max
-    for period in periods:
+    for period in way.shortening:
         fitting = _output_that_fits(period, need)
         if fitting is not None and fitting < output_tokens:
             output_tokens = fitting
-    shortest = min(OUTPUT_TOKENS_MIN, need.output_tokens_max)
-    output_tokens = max(output_tokens, shortest)
+    if output_tokens < OUTPUT_TOKENS_MIN:
+        output_tokens = min(OUTPUT_TOKENS_MIN, need.output_tokens_max)
     reserved = Reserved(
         need.nano_usd(output_tokens),
         need.tokens(output_tokens),
         need.tokens_estimate,
-        tuple(period.id for period in periods),
+        way.period_ids,
         need.images,
         need.audio_seconds,
         need.characters,
     )
-    full = [period for period in periods if reserved_on(period.limit, reserved) > period.left]
+    counting = [(period, reserved_on(period.limit, reserved)) for period in way.periods]
+    full = [each for each in counting if each[1] > each[0].left]
     if full:
         # Of several, the one that stays full the longest: after the others the call would still not fit.
-        tightest = max(full, key=_opens_again_ms)
-        return _refused(tightest, reserved_on(tightest.limit, reserved))
-    for period in periods:
-        period.reserved += reserved_on(period.limit, reserved)
+        return _refused(*max(full, key=lambda each: _opens_again_ms(each[0])))
+    for period, amount in counting:
+        period.reserved += amount
         period.peak = max(period.peak, period.limit.amount)
         changed[period.id] = period
-    depends_on_length = any(_counts_length(period.limit) for period in periods)
     return Admitted(
         reserved,
-        output_tokens if depends_on_length else None,
+        output_tokens if way.depends_on_length else None,
         output_tokens < need.output_tokens_max,
-        _remaining(periods),
+        _remaining(way.by_unit),
     )
 
 
@@ -279,11 +320,8 @@ def _counts_length(limit: Limit) -> bool:
 
 
 def _output_that_fits(period: Period, need: Need) -> int | None:
-    """The longest answer that fits this period, None where length does not matter or may not be cut."""
-    limit = period.limit
-    if limit.refuse_when_short or not _counts_length(limit):
-        return None
-    if limit.unit is _USD:
+    """The longest answer that fits this period, which counts its length; None where length costs nothing."""
+    if period.limit.unit is _USD:
         if not need.output_token_pico:
             return None
         return max(0, period.left * 1000 - (need.base_pico or 0)) // need.output_token_pico
@@ -305,17 +343,13 @@ def _opens_again_ms(period: Period) -> float:
     return inf if period.ends_at_ms is None else period.ends_at_ms
 
 
-def _remaining(periods: Iterable[Period]) -> tuple[Remaining, ...]:
+def _remaining(by_unit: Mapping[Unit, Sequence[Period]]) -> tuple[Remaining, ...]:
     """For each unit that is limited, the limit with the least left."""
-    tightest: dict[Unit, Period] = {}
-    for period in periods:
-        other = tightest.get(period.limit.unit)
-        if other is None or period.left < other.left:
-            tightest[period.limit.unit] = period
-    return tuple(
-        Remaining(unit, period.limit.amount, max(0, period.left), period.ends_at_ms)
-        for unit, period in tightest.items()
-    )
+    remaining = []
+    for unit, periods in by_unit.items():
+        tightest = periods[0] if len(periods) == 1 else min(periods, key=_LEFT)
+        remaining.append(Remaining(unit, tightest.limit.amount, max(0, tightest.left), tightest.ends_at_ms))
+    return tuple(remaining)
 
 
 def _close(closing: Closing, rows: Rows, changed: dict[int, Period]) -> Closed | Ignored | Adjusted:
@@ -330,7 +364,8 @@ def _close(closing: Closing, rows: Rows, changed: dict[int, Period]) -> Closed |
         charged = _final_charge(period.limit, closing, held)
         period.reserved -= held
         period.settled += charged
-        period.overrun += max(0, charged - held)
+        if charged > held:
+            period.overrun += charged - held
         changed[period.id] = period
     call.state = closing.state
     return Closed()

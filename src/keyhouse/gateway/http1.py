@@ -45,6 +45,7 @@ class Connection(asyncio.Protocol):
         "_is_begun",
         "_is_full",
         "_is_half_sent",
+        "_is_idle",
         "_is_interim",
         "_is_kept_alive",
         "_is_lost",
@@ -70,12 +71,13 @@ class Connection(asyncio.Protocol):
         self.address = address
         self._loop = loop
         self._patience = patience
-        self._parser: HttpResponseParser | None = None
+        self._parser = HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._waiting_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._pieces: deque[bytes] = deque()
         self._is_lost = self._is_full = False
+        self._is_idle = True
         self._idle_since = 0.0
         self._begin_anew()
 
@@ -94,7 +96,7 @@ class Connection(asyncio.Protocol):
         A body of many pieces goes out as fast as the other side takes it, and not further once that has answered.
         """
         self._begin_anew()
-        self._parser = HttpResponseParser(self)
+        self._is_idle = False
         if self._is_lost:
             raise Broken("the connection was closed")
         if not body or (len(body) == 1 and len(body[0]) <= JOINED_BYTES_MAX):
@@ -157,7 +159,7 @@ class Connection(asyncio.Protocol):
 
     def rest(self) -> None:
         """Wait for the next request. Whatever comes meanwhile was not asked for, and ends the connection."""
-        self._parser = None
+        self._is_idle = True
         self._idle_since = self._loop.time()
 
     def abort(self) -> None:
@@ -207,7 +209,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._parser is None:
+        if self._is_idle:
             self._transport.abort()
             return
         if not self._is_begun:
@@ -260,7 +262,6 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        assert self._parser is not None  # noqa: S101  it is what calls this
         if self._is_whole:
             return
         status = self._parser.get_status_code()
@@ -288,7 +289,6 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The answer is whole, or what announced it."""
-        assert self._parser is not None  # noqa: S101  it is what calls this
         if self._is_interim:
             self._is_interim = False
             return

@@ -28,6 +28,9 @@ AGENT_CHARACTERS_MAX: Final = 200
 AT_HAND: Final = "keyhouse.at_hand"
 """What our own server adds to ASGI: asks for the whole body if it has come, None if it has to be waited for."""
 
+WHOLE: Final = "keyhouse.response.whole"
+"""And what it takes beside ASGI's messages: an answer in one."""
+
 _JSON: Final = b"application/json"
 _CREDENTIALS_ELSEWHERE: Final = frozenset({b"api-key", b"x-api-key"})
 
@@ -234,8 +237,13 @@ class Request:
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """The whole answer at once."""
-        await self.start(status, headers)
-        await self.end(body)
+        if self._at_hand is None:
+            await self.start(status, headers)
+            await self.end(body)
+        else:
+            self.is_answered = True
+            self.status = status
+            await self._send({"type": WHOLE, "status": status, "headers": headers, "body": body})
 
     async def answer_json(self, content: bytes) -> None:
         """A whole answer in JSON that no call stands behind."""

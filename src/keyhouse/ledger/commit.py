@@ -1,7 +1,8 @@
 """Group commit: whatever arrived while the previous batch was being committed is the next batch.
 
 A batch costs much whatever its size, so one that is about to begin first takes in what is about to arrive: as long as
-each turn of the loop brings more, and, where nobody waits for what is queued, until somebody does, for a moment.
+each turn of the loop brings more (on one core: until some turns in a row brought nothing, because there the loop cannot
+go on beside the batch anyway), and, where nobody waits for what is queued, until somebody does, for a moment.
 Nobody is answered before the batch that holds their operation is durable. A batch that fails leaves its
 closings in the queue, because they must not be lost, and refuses its reservations, because a call that may
 or may not be in the books must not be forwarded; should the commit have gone through after all, a release
@@ -28,20 +29,35 @@ PAUSE_SECONDS: Final = 0.1
 GATHER_SECONDS: Final = 0.005
 """How long closings that nobody waits for may wait for a reservation to be committed with."""
 
+ONE_CORE_TURNS: Final = 4
+"""How many turns of the loop in a row bring nothing, where there is one core, before a batch of some size begins."""
+
+FEW: Final = 8
+"""What is too little to wait for more: a lone client is not to wait for anybody."""
+
 CLOSING_TRIES: Final = 50
 """How often a closing is tried that fails although the database is there. After that it is given up, so that it
 does not take every batch with it; its call stays held, and is closed at the next start."""
 
 
 class GroupCommit:
-    """The one queue into the books. `report` is told, in words for the log, what failed; `tally` counts."""
+    """The one queue into the books. `report` is told, in words for the log, what failed; `tally` counts.
+
+    `turns` of the loop in a row must bring nothing before a batch of some size begins.
+    """
 
     def __init__(
-        self, books: Books, report: Callable[[str, BaseException], None], pause_seconds: float = PAUSE_SECONDS
+        self,
+        books: Books,
+        report: Callable[[str, BaseException], None],
+        pause_seconds: float = PAUSE_SECONDS,
+        *,
+        turns: int = 1,
     ) -> None:
         self._books = books
         self._report = report
         self._pause_seconds = pause_seconds
+        self._turns = turns
         self._queue: deque[tuple[Operation, asyncio.Future[Verdict] | None]] = deque()
         self._arrived = asyncio.Event()
         self._awaited = asyncio.Event()
@@ -104,8 +120,11 @@ class GroupCommit:
         if not (self._awaited.is_set() or self._stopping):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._awaited.wait(), GATHER_SECONDS)
-        seen = 0
-        while seen < len(self._queue) < BATCH_MAX:
+        seen = quiet = 0
+        while len(self._queue) < BATCH_MAX:
+            quiet = 0 if seen < len(self._queue) else quiet + 1
+            if quiet >= (self._turns if len(self._queue) > FEW else 1):
+                return
             seen = len(self._queue)
             await asyncio.sleep(0)
 

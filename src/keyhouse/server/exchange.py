@@ -14,6 +14,10 @@ Headers = Sequence[tuple[bytes, bytes]]
 UNREAD_BYTES_MAX: Final = 256 * 1024
 """How much of a body waits here to be taken before no more of it is read."""
 
+WHOLE: Final = "keyhouse.response.whole"
+"""Beside what ASGI has: an answer in one message, with `status`, `headers` and `body`."""
+
+_BEGINNINGS: Final = frozenset({"http.response.start", WHOLE})
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in HTTPStatus
@@ -153,11 +157,13 @@ class Exchange:
         """Begin the answer, or send a part of it. Raises ClientGone."""
         if self._wire.is_lost:
             raise ClientGone("the client has closed its connection")
-        if message["type"] == "http.response.start":
+        kind = message["type"]
+        if kind in _BEGINNINGS:
             if self._head is not None:
                 raise RuntimeError("the answer was begun before")
             self._head = self.make_head(message["status"], message.get("headers", ()))
-            return
+            if kind != WHOLE:
+                return
         if self._head is None or self.is_answered:
             raise RuntimeError("a part of an answer that was not begun, or is whole")
         body: bytes = message.get("body", b"")
@@ -193,18 +199,18 @@ class Exchange:
 
     def make_head(self, status: int, headers: Headers) -> bytes:
         """The head of an answer, framed. Raises RuntimeError for what would be read as more than it is."""
-        lines = [b": ".join(header) for header in headers]
-        names = [name for name, _ in headers]
-        if (b"connection", b"close") in headers:
+        lines = [*map(b": ".join, headers)]
+        named = dict(headers)
+        if named.get(b"connection") == b"close":
             self.is_kept_alive = False
         self._is_without_body = status in _WITHOUT_BODY or self.scope.get("method") == "HEAD"
-        if b"content-length" not in names and not self._is_without_body:
+        if b"content-length" not in named and not self._is_without_body:
             if self.scope["http_version"] == "1.0":
                 self.is_kept_alive = False
             else:
                 self._is_chunked = True
                 lines.append(b"transfer-encoding: chunked")
-        if b"date" not in names:
+        if b"date" not in named:
             lines.append(self._wire.date)
         if not self.is_kept_alive:
             lines.append(b"connection: close")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from email.utils import formatdate
 from typing import Any, Final
 
@@ -32,7 +31,7 @@ class Listening:
         self._clock = clock
         self._connections_max = connections_max
         self.connections: set[Connection] = set()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[Exchange | Socket, asyncio.Task[None]] = {}
         self._nobody = asyncio.Event()
         self._nobody.set()
         self._look: asyncio.TimerHandle | None = None
@@ -86,15 +85,16 @@ class Listening:
 
     def run(self, exchange: Exchange | Socket, connection: Connection) -> None:
         """Let the application answer."""
-        task = self.loop.create_task(self._run(exchange, connection))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        # A task that nobody holds may vanish.
+        self._running[exchange] = self.loop.create_task(self._run(exchange, connection))
 
     async def _run(self, exchange: Exchange | Socket, connection: Connection) -> None:
         try:
-            with suppress(ClientGone):
-                await self._app(exchange.scope, exchange.receive, exchange.send)
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+        except ClientGone:
+            pass  # nobody is there to hear it
         finally:
+            del self._running[exchange]
             # It leads back to the exchange: a circle that only a search for circles would find.
             exchange.scope.pop("extensions", None)
             if not exchange.is_answered:

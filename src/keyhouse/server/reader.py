@@ -22,7 +22,8 @@ _BAD: Final = BARE % b"400 Bad Request"
 _TOO_LARGE: Final = BARE % b"431 Request Header Fields Too Large"
 
 AT_HAND: Final = "keyhouse.at_hand"
-"""Beside what ASGI has: asks for the whole body if it has come, None if it has to be received."""
+"""Beside what ASGI has: asks for the whole body if it has come, None if it has to be received. Where this is, an answer
+may be sent whole, too."""
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
@@ -147,7 +148,8 @@ class Reader:
                 is_kept_alive=version == "1.1" and (self._parser.should_keep_alive() or scope["type"] == "websocket"),
                 expects_continue=version == "1.1" and (b"expect", b"100-continue") in self._headers,
             )
-            scope["extensions"][AT_HAND] = self.latest.at_hand
+            if scope["type"] == "http":
+                scope["extensions"][AT_HAND] = self.latest.at_hand
             self._begun(self.latest)
 
     def on_body(self, piece: bytes) -> None:

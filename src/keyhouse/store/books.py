@@ -25,6 +25,7 @@ from keyhouse.core.decide import (
     Reserve,
     Reserved,
     Rows,
+    alike_in,
     scopes_of,
 )
 from keyhouse.core.key import Standing
@@ -32,6 +33,7 @@ from keyhouse.core.limit import Limit, ScopeType, Span, Unit, Window, span_at
 from keyhouse.core.rollup import slot_ms
 from keyhouse.store.schema import calls, instances
 
+_STATES: Final = {state.value: state for state in State}
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -91,7 +93,10 @@ class Wanted:
     __slots__ = ("calls", "periods", "scopes", "spans", "standings")
 
     def __init__(self, batch: Sequence[Operation], calendar: Calendar, now_ms: int) -> None:
-        openings = [operation.opening for operation in batch if isinstance(operation, Reserve)]
+        # Of calls that are alike, one says what all of them want.
+        openings = {
+            alike_in(operation.opening): operation.opening for operation in batch if isinstance(operation, Reserve)
+        }.values()
         zones = {opening.organization_id: opening.time_zone for opening in openings}
         self.spans = {
             (organization_id, window): calendar.span(zone, window, now_ms)
@@ -199,8 +204,8 @@ def _period(row: list[Any]) -> Period:
 
 
 def _held(row: list[Any]) -> HeldCall:
-    reserved = Reserved(row[2], row[3], row[4], tuple(_decode(row[5])), row[6], row[7], row[8])
-    return HeldCall(row[0], State(row[1]), reserved, is_adjusted=bool(row[9]), is_priced=bool(row[10]))
+    reserved = Reserved(row[2], row[3], row[4], _ids_in(row[5]), row[6], row[7], row[8])
+    return HeldCall(row[0], _STATES[row[1]], reserved, is_adjusted=bool(row[9]), is_priced=bool(row[10]))
 
 
 def _opened(operation: Reserve, verdict: Admitted, now_ms: int) -> list[object]:
@@ -222,7 +227,7 @@ def _opened(operation: Reserve, verdict: Admitted, now_ms: int) -> list[object]:
         opening.agent,
         opening.price_id,
         _slot(now_ms // 60_000, opening.time_zone),
-        text_of(reserved.period_ids),
+        _text_of_ids(reserved.period_ids),
         reserved.nano_usd,
         reserved.tokens,
         reserved.tokens_estimate,
@@ -260,6 +265,17 @@ def _closed(closing: Closing, call: HeldCall) -> list[object]:
         closing.duration_ms,
         closing.flags,
     ]
+
+
+# Most calls of a gateway count on the same few periods.
+@lru_cache(maxsize=256)
+def _ids_in(text: str) -> tuple[int, ...]:
+    return tuple(_decode(text))
+
+
+@lru_cache(maxsize=256)
+def _text_of_ids(period_ids: tuple[int, ...]) -> str:
+    return text_of(period_ids)
 
 
 @lru_cache(maxsize=256)

@@ -1,7 +1,8 @@
 """The books in SQLite: one batch is one transaction on the writer's thread."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 
 from sqlalchemy import Connection, insert, update
@@ -14,8 +15,8 @@ from keyhouse.store.schema import instances
 from keyhouse.store.sqlite import SqliteDatabase, is_transient
 from keyhouse.store.statements import for_rows, load_statements
 
-ROWS_AT_ONCE: Final = (256, 64, 16, 4, 1)
-"""How many rows a statement is prepared for: few sizes, so that the driver keeps them all."""
+SIZES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""For how many rows a statement is prepared: few sizes, so that the driver keeps them all."""
 
 
 class SqliteBooks:
@@ -97,10 +98,10 @@ class SqliteBooks:
     def _save(self, cursor: sqlite3.Cursor, written: Written, now_ms: int) -> None:
         sql = self._sql
         if written.opened:
-            _by_rows(cursor, sql["insert_calls"], written.opened, (now_ms, self._instance_id))
+            _by_rows(cursor, sql["insert_calls"], written.opened, now_ms, self._instance_id)
             cursor.execute(sql["touch_keys"], (written.keys, now_ms))
         if written.closed:
-            _by_rows(cursor, sql["close_calls"], written.closed, (now_ms,))
+            _by_rows(cursor, sql["close_calls"], written.closed, now_ms)
             cursor.execute(sql["roll_up_hours"], (written.closed_ids,))
             cursor.execute(sql["roll_up_minutes"], (written.closed_ids,))
         if written.adjusted != EMPTY:
@@ -111,13 +112,13 @@ class SqliteBooks:
             cursor.execute(sql["update_periods"], (written.counters,))
 
 
-def _by_rows(
-    cursor: sqlite3.Cursor, statement: str, rows: Sequence[Iterable[object]], last: tuple[object, ...]
-) -> None:
-    """Run a statement on all rows, each with these last columns, in as few steps as its sizes allow."""
-    done = 0
-    for size in ROWS_AT_ONCE:
-        while len(rows) - done >= size:
-            values = [value for row in rows[done : done + size] for value in (*row, *last)]
-            cursor.execute(for_rows(statement, size), values)
-            done += size
+def _by_rows(cursor: sqlite3.Cursor, statement: str, rows: Sequence[Sequence[object]], *first: object) -> None:
+    """Run a statement on all rows, after these values of its own, in one step: each has to wait for Python's lock.
+
+    What is missing to the next size is filled up with rows of NULL, which the statement leaves out.
+    """
+    for begin in range(0, len(rows), SIZES[-1]):
+        taken = rows[begin : begin + SIZES[-1]]
+        size = next(size for size in SIZES if size >= len(taken))
+        missing = [None] * ((size - len(taken)) * len(taken[0]))
+        cursor.execute(for_rows(statement, size), [*first, *chain.from_iterable(taken), *missing])

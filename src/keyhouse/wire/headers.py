@@ -8,6 +8,7 @@ but, on the paths of Anthropic's API, the two that choose its version.
 
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 from keyhouse.core.decide import Remaining
@@ -80,15 +81,24 @@ def retry_after_ms(milliseconds: str | None, seconds: str | None, now_ms: int) -
         return None
 
 
+# Many calls are answered in the same millisecond, and what is left of a day is said in whole seconds.
+@lru_cache(maxsize=64)
+def _exactly(ms: int) -> bytes:
+    whole, part = divmod(ms, 1_000)
+    return f"{whole}.{part:03d}".rstrip("0").rstrip(".").encode() + b"s"
+
+
+@lru_cache(maxsize=64)
+def _roughly(whole_seconds: int) -> bytes:
+    minutes, seconds = divmod(whole_seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return b"%dh%dm%ds" % (hours, minutes, seconds) if hours else b"%dm%ds" % (minutes, seconds)
+
+
 def go_duration(ms: int) -> bytes:
     """Milliseconds as Go prints a duration: `12ms`, `1.54s`, `6m0s`, `1h2m3s`; from a minute on in whole seconds."""
     if ms <= 0:
         return b"0s"
     if ms < 1_000:
         return b"%dms" % ms
-    if ms < 60_000:
-        whole, part = divmod(ms, 1_000)
-        return f"{whole}.{part:03d}".rstrip("0").rstrip(".").encode() + b"s"
-    minutes, seconds = divmod(-(-ms // 1_000), 60)
-    hours, minutes = divmod(minutes, 60)
-    return b"%dh%dm%ds" % (hours, minutes, seconds) if hours else b"%dm%ds" % (minutes, seconds)
+    return _exactly(ms) if ms < 60_000 else _roughly(-(-ms // 1_000))

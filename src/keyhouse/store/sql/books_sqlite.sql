@@ -46,21 +46,23 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHE
 ON CONFLICT DO NOTHING;
 
 -- insert_calls --
--- The line of placeholders is there once for each call. Bound values take less than half of the time of JSON's.
-INSERT INTO calls (id, request_id, attempt, organization_id, project_id, owner_type, owner_id, key_id,
-  secret_version, model, upstream, endpoint, address, agent, price_id, rollup_at_ms, period_ids, reserved_nano_usd,
-  reserved_tokens, reserved_tokens_estimate, reserved_images, reserved_audio_seconds, reserved_characters,
-  output_tokens_max, created_at_ms, instance_id, state)
-VALUES
-(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held');
+-- The line of placeholders is there once for each call; a line of nothing but NULL is no call. Bound values take less
+-- than half of the time of JSON's. First two: now, instance
+INSERT INTO calls (created_at_ms, instance_id, state, id, request_id, attempt, organization_id, project_id, owner_type,
+  owner_id, key_id, secret_version, model, upstream, endpoint, address, agent, price_id, rollup_at_ms, period_ids,
+  reserved_nano_usd, reserved_tokens, reserved_tokens_estimate, reserved_images, reserved_audio_seconds,
+  reserved_characters, output_tokens_max)
+SELECT ?, ?, 'held', * FROM (VALUES
+(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+) WHERE column1 IS NOT NULL;
 
 -- close_calls --
--- The line of placeholders is there once for each call.
-WITH closed (id, state, basis, charged_nano_usd, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
+-- The line of placeholders is there once for each call; a line of nothing but NULL is no call. First one: now
+WITH closed (closed_at_ms, id, state, basis, charged_nano_usd, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
   reasoning_tokens, audio_input_tokens, audio_output_tokens, images, audio_seconds, characters, tier, status,
-  first_byte_ms, duration_ms, flags, closed_at_ms) AS (VALUES
-(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-)
+  first_byte_ms, duration_ms, flags) AS (SELECT ?, * FROM (VALUES
+(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+))
 UPDATE calls SET state = closed.state, basis = closed.basis, charged_nano_usd = closed.charged_nano_usd,
   input_tokens = closed.input_tokens, cached_input_tokens = closed.cached_input_tokens,
   cache_write_tokens = closed.cache_write_tokens, output_tokens = closed.output_tokens,
