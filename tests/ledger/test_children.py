@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 from given import NOON, a_limit, a_need, an_opening
 from given_engine import Engine
 from given_ledger import Desk, a_desk, budget
-from keyhouse.core.decide import scopes_of
+from keyhouse.core.call import scopes_of
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import Counts
 from keyhouse.store import schema

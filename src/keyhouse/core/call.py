@@ -1,5 +1,6 @@
 """A call: one attempt forwarded to one upstream, one row in the ledger."""
 
+from collections.abc import Hashable
 from enum import StrEnum
 
 import msgspec
@@ -78,3 +79,23 @@ class Closing(msgspec.Struct, frozen=True):
     duration_ms: int = 0
     flags: str = ""
     tier: str = DEFAULT_TIER
+
+
+def scopes_of(opening: Opening) -> tuple[tuple[str, str], ...]:
+    """What a call's limits may stand on, by scope type and id: its key, the key's owner, project, organization.
+
+    A child key's calls count on its parent's limits, too: what it spends is carved out of those.
+    """
+    scopes = (
+        ("key", opening.key_id),
+        (opening.owner_type, opening.owner_id),
+        ("project", opening.project_id),
+        ("organization", opening.organization_id),
+    )
+    return scopes if opening.parent_id is None else (*scopes, ("key", opening.parent_id))
+
+
+def alike_in(opening: Opening) -> Hashable:
+    """What calls must have in common to be alike to the limits."""
+    key = (opening.key_id, opening.secret_version, opening.parent_id, opening.model)
+    return (*key, opening.owner_type, opening.owner_id, opening.project_id, opening.organization_id)

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from keyhouse.core.bound import OUTPUT_TOKENS_MIN, Need
-from keyhouse.core.call import Closing, Opening, State
+from keyhouse.core.call import Closing, Opening, State, alike_in, scopes_of
 from keyhouse.core.errors import Code
 from keyhouse.core.key import Standing, died_at_ms, why_dead
 from keyhouse.core.limit import Limit, Unit, Window
@@ -240,17 +240,13 @@ class _Way:
         ]
 
 
-def alike_in(opening: Opening) -> Hashable:
-    """What calls must have in common to be alike to the limits."""
-    key = (opening.key_id, opening.secret_version, opening.parent_id, opening.model)
-    return (*key, opening.owner_type, opening.owner_id, opening.project_id, opening.organization_id)
-
-
 def _refused_dead(standing: Standing | None, now_ms: int) -> Refused | None:
     if standing is None:
         return Refused(Code.KEY_UNKNOWN)
     dead = why_dead(standing, now_ms)
-    return None if dead is None else Refused(dead, dead_at_ms=died_at_ms(standing, dead))
+    if dead is not None:
+        return Refused(dead, dead_at_ms=died_at_ms(standing, dead))
+    return None
 
 
 def _reserve(need: Need, way: _Way, changed: dict[int, Period]) -> Admitted | Refused:
@@ -289,20 +285,6 @@ def _reserve(need: Need, way: _Way, changed: dict[int, Period]) -> Admitted | Re
         output_tokens < need.output_tokens_max,
         _remaining(way.by_unit),
     )
-
-
-def scopes_of(opening: Opening) -> tuple[tuple[str, str], ...]:
-    """What a call's limits may stand on, by scope type and id: its key, the key's owner, project, organization.
-
-    A child key's calls count on its parent's limits, too: what it spends is carved out of those.
-    """
-    scopes = (
-        ("key", opening.key_id),
-        (opening.owner_type, opening.owner_id),
-        ("project", opening.project_id),
-        ("organization", opening.organization_id),
-    )
-    return scopes if opening.parent_id is None else (*scopes, ("key", opening.parent_id))
 
 
 def _on_the_way(opening: Opening, in_force: Mapping[tuple[str, str], Sequence[Period]]) -> list[Period]:

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keyhouse.core.call import Opening
-from keyhouse.core.decide import scopes_of
+from keyhouse.core.call import Opening, scopes_of
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, Credential, dead_key, died_at_ms, why_dead
 from keyhouse.core.limit import LimitState, ScopeType, format_amount

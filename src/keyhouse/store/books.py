@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Select, literal_column, select
 
-from keyhouse.core.call import Closing, State
+from keyhouse.core.call import Closing, State, alike_in, scopes_of
 from keyhouse.core.decide import (
     Adjusted,
     Admitted,
@@ -25,8 +25,6 @@ from keyhouse.core.decide import (
     Reserve,
     Reserved,
     Rows,
-    alike_in,
-    scopes_of,
 )
 from keyhouse.core.key import Standing
 from keyhouse.core.limit import Limit, ScopeType, Span, Unit, Window, span_at
