@@ -38,10 +38,11 @@ class KeyRow(msgspec.Struct, frozen=True):
 
 
 class KeyPage(msgspec.Struct, frozen=True):
-    """One page, and how many keys there are on all of them."""
+    """One page, and how many keys there are on all of them: with `is_more` at least so many, and more."""
 
     rows: tuple[KeyRow, ...]
     total: int
+    is_more: bool = False
 
 
 class KeyQuestions:
@@ -56,8 +57,8 @@ class KeyQuestions:
         now_ms = self._clock.now_ms()
 
         def ask(connection: Connection) -> KeyPage:
-            found, total = key_pages.list_page(connection, organization_id, query, now_ms)
-            return KeyPage(rows_of(connection, organization_id, found, now_ms), total)
+            page = key_pages.list_page(connection, organization_id, query, now_ms)
+            return KeyPage(rows_of(connection, organization_id, page.keys, now_ms), page.total, page.is_more)
 
         return await self._database.read(ask)
 

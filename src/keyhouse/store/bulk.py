@@ -4,8 +4,8 @@ It checks nothing and counts nothing by itself: whoever fills a database hands o
 adds what they count to the periods.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -28,7 +28,11 @@ from keyhouse.store.metadata import METADATA
 from keyhouse.store.rollup_tables import HISTOGRAM_BOUNDS_MS
 from keyhouse.store.schema import calls, keys, limit_periods, usage_hour, usage_minute
 
+T = TypeVar("T")
+
 Rows = Sequence[tuple[Any, ...]]
+
+ROWS_AT_ONCE: Final = 5_000
 
 _GROUPS: Final = ("organization_id", "project_id", "owner_id", "key_id", "model", "upstream", "endpoint")
 _COUNTED: Final = (
@@ -60,7 +64,8 @@ def insert_rows(connection: Connection, table: str, columns: Sequence[str], rows
         places = [columns.index(name) for name in order or columns]
         rows = [tuple(row[place] for place in places) for row in rows]
     # Past SQLAlchemy's own preparation of each row, which takes longer than SQLite does to write it.
-    connection.exec_driver_sql(str(statement), list(rows))
+    for some in _some_at_once(rows):
+        connection.exec_driver_sql(str(statement), list(some))
 
 
 def get_next_period_id(connection: Connection) -> int:
@@ -83,14 +88,22 @@ def update_settled(connection: Connection, settled: Mapping[int, int]) -> None:
             .where(limit_periods.c.id == bindparam("its_id"))
             .values(settled=limit_periods.c.settled + bindparam("its_sum"))
         )
-        connection.execute(statement, [{"its_id": one, "its_sum": settled[one]} for one in sorted(settled)])
+        for some in _some_at_once(sorted(settled)):
+            connection.execute(statement, [{"its_id": one, "its_sum": settled[one]} for one in some])
 
 
 def update_last_used(connection: Connection, used_at_ms: Mapping[str, int]) -> None:
     """Write when these keys were used, by their ids."""
     if used_at_ms:
         statement = update(keys).where(keys.c.id == bindparam("its_id")).values(last_used_at_ms=bindparam("at_ms"))
-        connection.execute(statement, [{"its_id": one, "at_ms": used_at_ms[one]} for one in sorted(used_at_ms)])
+        for some in _some_at_once(sorted(used_at_ms)):
+            connection.execute(statement, [{"its_id": one, "at_ms": used_at_ms[one]} for one in some])
+
+
+def _some_at_once(all_of_them: Sequence[T]) -> Iterator[Sequence[T]]:
+    """In parts of which PostgreSQL writes each in the time that a statement may take, on a busy machine too."""
+    for place in range(0, len(all_of_them), ROWS_AT_ONCE):
+        yield all_of_them[place : place + ROWS_AT_ONCE]
 
 
 def insert_hours(connection: Connection, first_id: str, last_id: str) -> None:

@@ -156,14 +156,3 @@ def tasks_of(role_id: str, permissions: str | None) -> Tasks:
     if permissions is None:
         return _ALWAYS_THERE.get(role_id, frozenset())
     return implied(read_tasks(msgspec.json.decode(permissions, type=list[str])))
-
-
-def is_of(connection: Connection, organization_id: str, *, is_whole: bool) -> ColumnElement[bool]:
-    """Whether a key is this organization's, as a condition of a statement that asks for all of them, if `is_whole`.
-
-    SQLite would then go through the index by project and look each row up by itself, which takes ten times as long as
-    to read the table from one end to the other. It uses no index for what is calculated.
-    """
-    column = keys.c.organization_id
-    is_read_through = is_whole and connection.dialect.name == "sqlite"
-    return (column.concat("") if is_read_through else column) == organization_id

@@ -17,10 +17,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    func,
     text,
 )
 
 from keyhouse.store.metadata import METADATA
+from keyhouse.store.ordering import by_bytes
 from keyhouse.store.rollup_tables import day_tables, rollup_tables
 from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, models, spend_alerts, upstreams
 from keyhouse.store.schema_keys import key_notices, key_secrets, policies, repeats
@@ -92,6 +95,8 @@ service_accounts = Table(
     Column("deleted_at_ms", BigInteger),
 )
 
+_STATUS: Final = ("revoked_at_ms", "expires_at_ms", "disabled_at_ms")
+
 keys = Table(
     "api_keys",
     METADATA,
@@ -117,8 +122,10 @@ keys = Table(
     Column("parent_id", Text),
     Index("api_keys_by_parent", "parent_id"),
     # What is counted for a page. When a key was last used is in no index: that is written all the time.
-    Index("api_keys_by_status", "organization_id", "kind", "revoked_at_ms", "expires_at_ms", "disabled_at_ms"),
-    Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms"),
+    Index("api_keys_by_status", "organization_id", "kind", *_STATUS),
+    Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms", "id", *_STATUS),
+    Index("api_keys_by_creation", "organization_id", "created_at_ms", "id"),
+    Index("api_keys_by_name", "organization_id", by_bytes(func.lower(column("name", Text))), "id"),
     postgresql_with=REWRITTEN,
 )
 

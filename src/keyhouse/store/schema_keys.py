@@ -1,8 +1,12 @@
 """The tables around keys: their secrets, what requests made, what is wanted of keys, and what was told of them."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table, Text
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
 
 from keyhouse.store.metadata import METADATA
+
+_ENDS: Final = text("ends_at_ms IS NOT NULL")
 
 key_secrets = Table(
     "key_secrets",
@@ -15,6 +19,8 @@ key_secrets = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("ends_at_ms", BigInteger),
+    Index("key_secrets_by_last_four", "last_four"),
+    Index("key_secrets_by_end", "ends_at_ms", sqlite_where=_ENDS, postgresql_where=_ENDS),
 )
 
 repeats = Table(
