@@ -3,8 +3,11 @@
 import re
 
 import pytest
+from sqlalchemy import Connection, insert, select
 
 from console.given_console import Console
+from keyhouse.reporting.keys import LISTED_MAX
+from keyhouse.store import schema
 
 pytestmark = pytest.mark.asyncio
 
@@ -72,6 +75,29 @@ async def test_fifty_keys_stand_on_a_page(at_home: Console) -> None:
     page = await at_home.page("/api-keys?sort=name&page=2")
     assert ">key 50</a>" in page
     assert "51 of 51 keys" in page
+
+
+async def test_pages_lead_to_the_first_thousand_and_say_so(at_home: Console) -> None:
+    key_id, _ = await at_home.create("one of many")
+
+    def write(connection: Connection) -> None:
+        (key,) = connection.execute(select(schema.keys).where(schema.keys.c.id == key_id)).mappings()
+        (secret,) = connection.execute(select(schema.key_secrets)).mappings()
+        ids = [f"key_{number}" for number in range(LISTED_MAX + 50)]
+        connection.execute(insert(schema.keys), [{**key, "id": one} for one in ids])
+        secrets = [{**secret, "key_id": one, "digest": one.encode()} for one in ids]
+        connection.execute(insert(schema.key_secrets), secrets)
+
+    await at_home.database.write(write)
+    page = await at_home.page("/api-keys?page=20&sort=created")
+    assert f"951–1,000 of {LISTED_MAX + 51:,} keys" in page  # noqa: RUF001
+    assert "Pages end here. Search, filter or turn the order to see other keys." in page
+    assert "page=21" not in page
+    assert "951–1,000 of" in await at_home.page("/api-keys?page=9999&sort=created")  # noqa: RUF001
+    page = await at_home.page("/api-keys?q=many")
+    assert "More than 1,000 keys found for “many”" in page
+    assert "1–50 of more than 1,000 keys" in page  # noqa: RUF001
+    assert "Pages end here" not in page
 
 
 async def test_a_key_page_shows_its_limits_and_its_secrets(at_home: Console) -> None:

@@ -9,12 +9,13 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from given import NOON, FakeClock
 from given_control import House, a_house
-from given_engine import Engine
+from given_engine import Engine, statements_of
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.demo.seed import Plan, seed
 from keyhouse.ledger.auditor import audit
 from keyhouse.reporting.calls import explained
 from keyhouse.reporting.explanations import Outcome
+from keyhouse.store import bulk
 from keyhouse.store.schema import calls, limit_periods, limits, usage_hour, usage_minute
 from keyhouse.store.statements import load_statements
 
@@ -122,3 +123,14 @@ async def test_the_ledger_goes_on_counting_behind_what_was_filled_in(house: Hous
         return int(connection.execute(row.returning(limit_periods.c.id)).scalar_one())
 
     assert await house.database.write(another_period) == len(await house.rows("limit_periods"))
+
+
+async def test_no_statement_writes_so_many_rows_that_it_might_be_broken_off(house: House) -> None:
+    ran = statements_of(house.database)
+    columns = ("id", "kind", "organization_id", "owner_id", "name", "permissions", "created_at_ms", "created_by")
+    rows = [(f"key_m{one}", "user", "org-1", "user-1", "many", "[]", NOON, "user-1") for one in range(10_001)]
+    await house.database.write(lambda c: bulk.insert_rows(c, "api_keys", columns, rows))
+    await house.database.write(lambda c: bulk.update_last_used(c, {row[0]: NOON for row in rows}))
+    assert sum("INSERT INTO api_keys" in one for one in ran) == 3
+    assert sum("UPDATE api_keys" in one for one in ran) == 3
+    assert sum(row["last_used_at_ms"] == NOON for row in await house.rows("api_keys")) == 10_001

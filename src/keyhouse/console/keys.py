@@ -13,9 +13,10 @@ from keyhouse.console.pages import pages_of
 from keyhouse.console.project_switch import chosen
 from keyhouse.console.toasts import toast_of
 from keyhouse.control.authority import Task, sight_of
-from keyhouse.reporting.keys import KeyQuery
+from keyhouse.reporting.keys import LISTED_MAX, KeyQuery
 
 PAGE: Final = 50
+PAGES_MAX: Final = LISTED_MAX // PAGE
 _SEARCH_MAX: Final = 100
 STATUSES: Final = (
     ("live", "All but revoked"),
@@ -67,7 +68,7 @@ def asked_of(request: Visit) -> Asked:
         status=status if status in dict(STATUSES) else "live",
         project=chosen(request),
         sort=sort if sort in _SORTS else "last_used",
-        page=int(page) if page.isascii() and page.isdigit() and 0 < int(page[:6]) < 10_000 else 1,
+        page=min(int(page[:6]), PAGES_MAX) if page.isascii() and page.isdigit() and int(page[:6]) else 1,
     )
 
 
@@ -112,7 +113,9 @@ async def list_page(
         total=found.total,
         first=first,
         last=first + len(found.rows) - 1,
-        has_more=first + len(found.rows) - 1 < found.total,
+        is_more=found.is_more,
+        has_more=asked.page < PAGES_MAX and first + len(found.rows) - 1 < found.total,
+        pages_end=asked.page == PAGES_MAX and (found.is_more or found.total > LISTED_MAX),
         projects=projects,
         statuses=STATUSES,
         is_empty=found.total == 0 and asked == Asked(project=asked.project),

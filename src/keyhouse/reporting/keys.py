@@ -15,6 +15,9 @@ from keyhouse.store.engine import Connection, Database
 from keyhouse.store.key_pages import KeySelection
 from keyhouse.store.rollups import Selection
 
+LISTED_MAX: Final = key_pages.LISTED_MAX
+"""So many keys pages lead to, and so many that a search finds are counted."""
+
 KeyQuery = KeySelection
 """Which keys a page shows: searched, filtered, sorted, and which of the pages."""
 
