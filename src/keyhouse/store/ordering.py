@@ -49,7 +49,7 @@ class holds(FunctionElement[bool]):  # noqa: N801  the same
             part = part.replace(wild, f"/{wild}")
         super().__init__(searched, literal(f"%{part}%"))
 
-    def self_group(self, against: Any = None) -> ColumnElement[bool]:
+    def self_group(self, against: Any = None) -> Any:
         """Itself: as a boolean it would be compared with 1 where the database has no such type."""
         del against
         return self
