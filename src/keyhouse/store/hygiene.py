@@ -1,23 +1,37 @@
 """Keys that deserve a second look, counted and listed by the database: only keys that could still be used."""
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.sql.util import ClauseAdapter
 
 from keyhouse.core.authority import Sight
 from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import ScopeType
-from keyhouse.core.secret import Kind
 from keyhouse.store.grants import is_seen
 from keyhouse.store.keys import PROJECT_KINDS, with_secrets
+from keyhouse.store.ordering import unindexed
 from keyhouse.store.people import gone_at_ms
 from keyhouse.store.schema import keys, limits, memberships, service_accounts, users
 
 DAY_MS: Final = 86_400_000
 UNUSED_DAYS: Final = 30
 LONG_UNUSED_DAYS: Final = 90
+AHEAD: Final = 500
+"""How many keys more than a page needs are looked at in their order, before all are."""
 
 
 class Habit(StrEnum):
@@ -39,14 +53,18 @@ class Found(msgspec.Struct, frozen=True):
 
 def count_habits(connection: Connection, organization_id: str, now_ms: int, sight: Sight | None) -> Found:
     """How many living keys in sight have each habit."""
-    habits = _habits(now_ms)
-    counted = [func.count(case((condition, 1))).label(habit) for habit, condition in habits.items()]
-    row = (
-        connection.execute(_living(organization_id, now_ms, sight, func.count().label("total"), *counted))
-        .mappings()
-        .one()
-    )
-    return Found({habit: row[habit] for habit in habits}, row["total"])
+    habits = _habits(organization_id, now_ms)
+    at_once: list[Habit] = [habit for habit in Habit if habit is not Habit.NO_LIMIT]
+    counted = [func.count(case((habits[habit], 1))).label(habit) for habit in at_once]
+    living = [*_of_projects(organization_id), _is_alive(now_ms), *([] if sight is None else [is_seen(sight)])]
+    row = connection.execute(select(func.count().label("total"), *counted).where(*living)).mappings().one()
+    counts: dict[Habit, int] = {habit: row[habit] for habit in at_once}
+    if sight is None:
+        counts[Habit.NO_LIMIT] = row["total"] - _count_limited(connection, organization_id, now_ms, row["total"])
+    else:
+        of_seen = select(func.count()).select_from(keys).where(*living, habits[Habit.NO_LIMIT])
+        counts[Habit.NO_LIMIT] = connection.execute(of_seen).scalar_one()
+    return Found({habit: counts[habit] for habit in Habit}, row["total"])
 
 
 def list_by_habit(
@@ -60,41 +78,73 @@ def list_by_habit(
     limit: int,
 ) -> tuple[ApiKey, ...]:
     """The living keys in sight with a habit, those that were longest unused first."""
-    used = func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms)
-    statement = _living(organization_id, now_ms, sight, keys).where(_habits(now_ms)[habit])
-    rows = connection.execute(statement.order_by(used, keys.c.id).offset(offset).limit(limit))
-    return with_secrets(connection, rows.mappings().all())
+    order = (func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms), keys.c.id)
+    living = [*_of_projects(organization_id), _is_alive(now_ms), *([] if sight is None else [is_seen(sight)])]
+    condition = _habits(organization_id, now_ms)[habit]
+    if habit is Habit.NO_LIMIT:
+        # Many have none: there are enough among the first, and only the limits of these are looked up.
+        first = select(keys).where(*living).order_by(*order).limit(AHEAD + 2 * (offset + limit)).subquery()
+        of_first = ClauseAdapter(first).traverse
+        page = select(first).where(of_first(condition)).order_by(*map(of_first, order)).offset(offset).limit(limit)
+        rows = connection.execute(page).mappings().all()
+        if len(rows) == limit:
+            return with_secrets(connection, rows)
+    page = select(keys).where(*living, condition).order_by(*order).offset(offset).limit(limit)
+    return with_secrets(connection, connection.execute(page).mappings().all())
 
 
-def _living(organization_id: str, now_ms: int, sight: Sight | None, *columns: Any) -> Select[Any]:
-    is_member = and_(memberships.c.user_id == users.c.id, memberships.c.organization_id == keys.c.organization_id)
-    return (
-        select(*columns)
-        .select_from(keys)
-        .outerjoin(users, users.c.id == keys.c.owner_id)
-        .outerjoin(memberships, is_member)
-        .outerjoin(service_accounts, service_accounts.c.id == keys.c.owner_id)
+def _count_limited(connection: Connection, organization_id: str, now_ms: int, living: int) -> int:
+    """How many of so many living keys have a limit: told by the others, where these are fewer to look at."""
+    has_limit, alive = _has_limit(), _is_alive(now_ms)
+
+    def count(*conditions: ColumnElement[bool]) -> int:
+        return int(connection.execute(select(func.count()).select_from(keys).where(*conditions)).scalar_one())
+
+    every = count(keys.c.organization_id == organization_id, keys.c.kind.in_(PROJECT_KINDS))
+    if every > 2 * living:
+        return count(*_of_projects(organization_id), alive, has_limit)
+    limited = (
+        select(limits.c.scope_id)
         .where(
-            keys.c.organization_id == organization_id,
-            keys.c.kind.in_(PROJECT_KINDS),
-            keys.c.revoked_at_ms.is_(None),
-            or_(keys.c.expires_at_ms.is_(None), keys.c.expires_at_ms > now_ms),
-            *([] if sight is None else [is_seen(sight)]),
+            limits.c.organization_id == organization_id,
+            limits.c.scope_type == ScopeType.KEY,
+            unindexed(limits.c.deleted_at_ms).is_(None),
         )
+        .group_by(limits.c.scope_id)
+        .subquery()
     )
+    of_every = int(connection.execute(select(func.count()).select_from(limited)).scalar_one())
+    return of_every - count(*_of_projects(organization_id), not_(alive), has_limit)
 
 
-def _habits(now_ms: int) -> dict[Habit, ColumnElement[bool]]:
-    used = func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms)
-    is_machine = keys.c.kind == Kind.SERVICE_ACCOUNT
-    machine_gone = or_(service_accounts.c.id.is_(None), service_accounts.c.deleted_at_ms.is_not(None))
-    person_gone = or_(memberships.c.user_id.is_(None), gone_at_ms().is_not(None))
-    has_limit = exists().where(
+def _of_projects(organization_id: str) -> list[ColumnElement[bool]]:
+    # Keys of projects, and none but these, have one. Most are wanted: the table is read from one end to the other.
+    return [unindexed(keys.c.organization_id) == organization_id, keys.c.project_id.is_not(None)]
+
+
+def _is_alive(now_ms: int) -> ColumnElement[bool]:
+    return and_(keys.c.revoked_at_ms.is_(None), or_(keys.c.expires_at_ms.is_(None), keys.c.expires_at_ms > now_ms))
+
+
+def _has_limit() -> ColumnElement[bool]:
+    return exists().where(
         limits.c.scope_id == keys.c.id, limits.c.scope_type == ScopeType.KEY, limits.c.deleted_at_ms.is_(None)
     )
+
+
+def _habits(organization_id: str, now_ms: int) -> dict[Habit, ColumnElement[bool]]:
+    used = func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms)
+    people = (
+        select(users.c.id)
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .where(memberships.c.organization_id == organization_id, gone_at_ms().is_(None))
+    )
+    machines = select(service_accounts.c.id).where(
+        service_accounts.c.organization_id == organization_id, service_accounts.c.deleted_at_ms.is_(None)
+    )
     return {
-        Habit.OWNER_GONE: case((is_machine, machine_gone), else_=person_gone),
-        Habit.NO_LIMIT: ~has_limit,
+        Habit.OWNER_GONE: keys.c.owner_id.not_in(union_all(people, machines)),
+        Habit.NO_LIMIT: ~_has_limit(),
         Habit.NO_EXPIRY: keys.c.expires_at_ms.is_(None),
         Habit.LONG_UNUSED: used < now_ms - LONG_UNUSED_DAYS * DAY_MS,
         Habit.UNUSED: used < now_ms - UNUSED_DAYS * DAY_MS,

@@ -173,10 +173,8 @@ def list_keys(
     statement = select(keys).where(*belonging)
     if not include_revoked:
         statement = statement.where(keys.c.revoked_at_ms.is_(None))
-    # Admin keys are few among all: they are looked up by their kind, and not on the way through the others in order.
-    is_few = project_id is None and owner_id is None
-    created = unindexed(keys.c.created_at_ms) if is_few else keys.c.created_at_ms
-    key_id = keys.c.id
+    # Of all projects only admin keys are asked for: few, to be looked up by their kind and not on the way through all.
+    created, key_id = keys.c.created_at_ms if project_id else unindexed(keys.c.created_at_ms), keys.c.id
     if after is not None:
         mark = connection.execute(select(created).where(key_id == after, *belonging)).scalar_one_or_none()
         if mark is None:
@@ -184,8 +182,7 @@ def list_keys(
         here, there = tuple_(created, key_id), tuple_(literal(mark, BigInteger), literal(after))
         statement = statement.where(here < there if newest_first else here > there)
     order = (created.desc(), key_id.desc()) if newest_first else (created, key_id)
-    rows = connection.execute(statement.order_by(*order).limit(limit)).mappings().all()
-    return with_secrets(connection, rows)
+    return with_secrets(connection, connection.execute(statement.order_by(*order).limit(limit)).mappings().all())
 
 
 def list_ids(connection: Connection, organization_id: str, project_id: str | None = None) -> tuple[str, ...]:

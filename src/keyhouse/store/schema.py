@@ -129,6 +129,8 @@ keys = Table(
     postgresql_with=REWRITTEN,
 )
 
+_LIVE: Final = text("deleted_at_ms IS NULL")
+
 limits = Table(
     "limits",
     METADATA,
@@ -145,6 +147,7 @@ limits = Table(
     Column("created_by", Text, nullable=False),
     Column("deleted_at_ms", BigInteger),
     Index("limits_by_scope", "scope_id", "scope_type"),
+    Index("limits_by_kind_of_scope", "organization_id", "scope_type", "scope_id", "deleted_at_ms"),
     Index("limits_in_order", "organization_id", "deleted_at_ms", "scope_type", "created_at_ms", "id"),
     Index(
         "limits_one_of_a_kind",
@@ -154,8 +157,8 @@ limits = Table(
         "window",
         text("coalesce(model, '')"),
         unique=True,
-        sqlite_where=text("deleted_at_ms IS NULL"),
-        postgresql_where=text("deleted_at_ms IS NULL"),
+        sqlite_where=_LIVE,
+        postgresql_where=_LIVE,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""pre keys in order: indexes by which keys are put in order and found by what is shown of their secrets."""
+"""pre keys in order: indexes by which keys are ordered, found by their last characters, and counted by their limits."""
 
 from alembic import op
 from sqlalchemy import text
@@ -23,3 +23,4 @@ def upgrade() -> None:
     op.create_index("api_keys_by_name", "api_keys", ["organization_id", name, "id"])
     op.create_index("key_secrets_by_last_four", "key_secrets", ["last_four"])
     op.create_index("key_secrets_by_end", "key_secrets", ["ends_at_ms"], sqlite_where=ends, postgresql_where=ends)
+    op.create_index("limits_by_kind_of_scope", "limits", ["organization_id", "scope_type", "scope_id", "deleted_at_ms"])
