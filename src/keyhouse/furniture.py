@@ -119,6 +119,8 @@ def furnish(
         organizations=Organizations(database, on_change),
         projects=office.projects,
         project_pages=ProjectPages(database),
+        service_accounts=office.service_accounts,
+        service_account_questions=office.service_account_questions,
         model_permissions=office.model_permissions,
         health=health,
         policies=office.policies,

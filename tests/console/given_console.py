@@ -32,6 +32,7 @@ from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.roles import Roles
 from keyhouse.control.served_models import Models
+from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.control.upstreams import Upstreams
@@ -66,6 +67,7 @@ from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.project_pages import ProjectPages
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.replay import Replays
+from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.usage import UsageQuestions
 from keyhouse.store import schema
 from keyhouse.store.books_sqlite import SqliteBooks
@@ -225,6 +227,7 @@ def verbs(database: SqliteDatabase, clock: FakeClock, passwords: Passwords, forg
         "organizations": Organizations(database, forget),
         "projects": Projects(database, clock, entropy, forget),
         "policies": Policies(database),
+        "service_accounts": ServiceAccounts(database, clock, entropy, PEPPER, forget),
         "model_permissions": ModelPermissions(database, forget),
         "keys": keys,
         "playground": Playground(database, clock, keys),
@@ -242,6 +245,7 @@ def questions(database: SqliteDatabase, clock: FakeClock) -> dict[str, Any]:
         "member_pages": MemberPages(database),
         "people_questions": PeopleQuestions(database),
         "project_pages": ProjectPages(database),
+        "service_account_questions": ServiceAccountQuestions(database),
         "project_questions": ProjectQuestions(database),
         "health": a_health(database, clock),
         "key_questions": KeyQuestions(database, clock),

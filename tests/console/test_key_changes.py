@@ -1,8 +1,11 @@
 """Creating, rotating, disabling, enabling and revoking keys through their forms."""
 
+import re
+
 import pytest
 
-from console.given_console import Console, secret_in
+from console.given_console import Console, project_on, secret_in
+from console.given_people import become, join
 
 pytestmark = pytest.mark.asyncio
 
@@ -130,3 +133,56 @@ async def test_get_changes_nothing(at_home: Console) -> None:
     page = await at_home.page(f"/api-keys/{key_id}")
     assert "Active" in page
     assert ">v2<" not in page
+
+
+async def test_a_key_is_made_for_a_new_service_account_and_for_that_one_again(at_home: Console) -> None:
+    _, secret = await at_home.create(
+        "first",
+        owner="machine",
+        account="new",
+        account_name="deploy-bot",
+        budget="5",
+        addresses="10.0.0.0/8",
+        model="tiny-1",
+    )
+    assert secret.startswith("sk-svcacct-kh_")
+    sheet = await at_home.page("/api-keys/new")
+    bot = re.search(r'<option value="(svc_acct_[^"]+)">deploy-bot<', sheet)
+    assert bot is not None
+    key_id, _ = await at_home.create("second", owner="machine", account=bot[1])
+    page = await at_home.page(f"/api-keys/{key_id}")
+    assert "service account deploy-bot" in page
+    page = await at_home.page("/api-keys?owner=machines")
+    assert ("of $5" in page, page.count("machine")) >= (True, 2)
+    first = "key_" + secret.split("_")[1]
+    page = await at_home.page(f"/api-keys/{first}")
+    assert ("10.0.0.0/8" in page, "tiny-1" in page) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"account": ""}, "Choose a service account, or a new one."),
+        ({"account": "new"}, "Name the service account after what will use it."),
+        ({"account": "new", "account_name": "x" * 101}, "The service account name has 101 characters."),
+        ({"account": "svc_acct_none"}, "Choose a service account of this project."),
+    ],
+)
+async def test_a_service_account_that_cannot_be_is_told_beside_its_field(
+    at_home: Console, fields: dict[str, str], words: str
+) -> None:
+    await at_home.create("first", owner="machine", account="new", account_name="deploy-bot")
+    answer = await at_home.create_answer(name="second", owner="machine", **fields)
+    assert (answer.status_code, words in answer.text) == (422, True)
+    assert 'value="machine" checked' in answer.text
+    assert ">second</a>" not in await at_home.page("/api-keys")
+
+
+async def test_who_may_make_no_service_accounts_is_offered_none_and_gets_none(at_home: Console) -> None:
+    project = project_on(await at_home.page("/api-keys/new"))
+    await join(at_home, "jonas@example.com", "Jonas", "member", **{f"in_{project}": "member"})
+    await become(at_home, "jonas@example.com")
+    assert "Belongs to" not in await at_home.page("/api-keys/new")
+    answer = await at_home.create_answer(name="robot", owner="machine", account="new", account_name="deploy-bot")
+    assert (answer.status_code, "service_accounts.write" in answer.text) == (403, True)
+    assert "deploy-bot" not in await at_home.page("/api-keys?status=all")

@@ -5,7 +5,8 @@ import re
 import pytest
 from sqlalchemy import Connection, insert, select
 
-from console.given_console import Console
+from console.given_console import Console, project_on
+from console.given_people import become, join
 from keyhouse.reporting.keys import LISTED_MAX
 from keyhouse.store import schema
 
@@ -132,3 +133,63 @@ async def test_who_may_only_read_sees_keys_and_no_way_to_change_them(at_home: Co
     answer = await at_home.send(f"/api-keys/{key_id}/disable", form_at="/api-keys")
     assert answer.status_code == 403
     assert "owner" in answer.text
+
+
+async def test_keys_are_narrowed_to_owners_and_permissions_by_address(at_home: Console) -> None:
+    await at_home.create("mine", may="all")
+    await at_home.create("chatty", may="chat_only")
+    await at_home.create("picky", may="restricted", grant_files="read")
+    await at_home.create("robot", may="read_only", owner="machine", account="new", account_name="deploy-bot")
+    page = await at_home.page("/api-keys?may=restricted")
+    bot = re.search(r'<option value="(svc_acct_[^"]+)">deploy-bot<', page)
+    assert bot is not None
+    expected = {
+        "may=all": {"mine"},
+        "may=chat_only": {"chatty"},
+        "may=embeddings_only": set(),
+        "may=read_only": {"robot"},
+        "may=restricted": {"picky"},
+        "owner=me": {"mine", "chatty", "picky"},
+        "owner=people": {"mine", "chatty", "picky"},
+        "owner=machines": {"robot"},
+        f"owner={bot[1]}": {"robot"},
+        "owner=me&may=chat_only": {"chatty"},
+        "owner=user-none": set(),
+        "owner=%27": set(),
+        "may=nonsense": {"mine", "chatty", "picky", "robot"},
+    }
+    for query, names in expected.items():
+        page = await at_home.page(f"/api-keys?{query}")
+        assert {name for name in ("mine", "chatty", "picky", "robot") if f">{name}</a>" in page} == names, query
+    page = await at_home.page(f"/api-keys?owner={bot[1]}&may=read_only")
+    assert f'<option value="{bot[1]}" selected>deploy-bot<' in page
+    assert f'href="/api-keys?owner={bot[1]}&amp;may=read_only&amp;sort=name"' in page
+
+
+async def test_an_id_tells_nobody_a_name_of_somebody_out_of_sight(at_home: Console) -> None:
+    project = project_on(await at_home.page("/api-keys/new"))
+    priya = await join(at_home, "priya@example.com", "Priya", "member")
+    jonas = await join(at_home, "jonas@example.com", "Jonas", "member", **{f"in_{project}": "member"})
+    await at_home.create("robot", owner="machine", account="new", account_name="deploy-bot")
+    assert ">Priya<" in (await at_home.page("/api-keys")).partition('name="owner"')[2]
+    await become(at_home, "jonas@example.com")
+    for owner in (priya, jonas, "people"):
+        page = await at_home.page(f"/api-keys?owner={owner}")
+        assert "Priya" not in page
+    # Members are not told who else is in the organization, nor of what they may not see.
+    assert "mira@meridian.example" not in page
+
+
+async def test_many_owners_are_not_all_on_offer(at_home: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyhouse.console.keys.OWNERS_OFFERED_MAX", 1)
+    key_id, _ = await at_home.create("robot", owner="machine", account="new", account_name="first-bot")
+    assert ">first-bot</option>" in await at_home.page("/api-keys")
+    await at_home.create("other", owner="machine", account="new", account_name="second-bot")
+    page = await at_home.page("/api-keys")
+    assert "first-bot</option>" not in page
+    row = await at_home.desk.key_questions.one(
+        (await at_home.desk.sessions.find(at_home.browser.cookies["keyhouse"])).organization_id,  # type: ignore[union-attr]
+        key_id,
+    )
+    page = await at_home.page(f"/api-keys?owner={row.key.owner_id}")
+    assert "selected>first-bot</option>" in page

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from given_control import PEPPER, House, death, refused
+from keyhouse.control.keys import KeyDraft
 from keyhouse.control.service_accounts import IssuedAccount
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import ScopeType, Unit, Window
@@ -181,3 +182,34 @@ async def test_what_holds_a_secret_does_not_print_it(house: House) -> None:
     made: IssuedAccount = await house.accounts.create(house.owner, "proj_1", "bot")
     assert made.issued is not None
     assert made.issued.value not in repr(made)
+
+
+async def test_a_key_is_made_as_it_is_asked_for_with_its_account_in_one_change(house: House) -> None:
+    draft = KeyDraft("app", "proj_1", CHAT_ONLY, models=("tiny-1",), ip_allowlist=("10.0.0.0/8",), limits=(BUDGET,))
+    issued = await house.accounts.create_drafted_key(house.owner, draft, "", new_name=" bot ")
+    (account,) = await house.rows("service_accounts")
+    assert (account["name"], account["role"]) == ("bot", "member")
+    credential = await house.credential(issued.value)
+    assert (credential.kind, credential.owner_id, credential.permissions) == (
+        Kind.SERVICE_ACCOUNT,
+        account["id"],
+        CHAT_ONLY,
+    )
+    assert (issued.key.models, issued.key.ip_allowlist) == (("tiny-1",), ("10.0.0.0/8",))
+    (limit,) = await house.rows("limits")
+    assert (limit["scope_id"], limit["amount"]) == (issued.key.id, BUDGET.amount)
+    assert await house.events() == [("service_account.created", account["id"]), ("api_key.created", issued.key.id)]
+    again = await house.accounts.create_drafted_key(house.owner, draft, account["id"])
+    assert (again.key.owner_id, len(await house.rows("service_accounts"))) == (account["id"], 1)
+    assert house.changed == [issued.key.id, again.key.id]
+
+
+async def test_where_the_key_cannot_be_no_account_is_made_either(house: House) -> None:
+    late = KeyDraft("app", "proj_1", expires_at_ms=1)
+    await refused(house.accounts.create_drafted_key(house.owner, late, "", new_name="bot"), Code.PARAMETER_INVALID)
+    fine = KeyDraft("app", "proj_1")
+    await refused(house.accounts.create_drafted_key(house.owner, fine, "", new_name=" "), Code.PARAMETER_INVALID)
+    await refused(house.accounts.create_drafted_key(house.owner, fine, "svc_acct_none"), Code.NOT_FOUND)
+    await refused(house.accounts.create_drafted_key(house.stranger, fine, "", new_name="bot"), Code.NOT_FOUND)
+    assert await house.rows("service_accounts") == []
+    assert house.changed == []

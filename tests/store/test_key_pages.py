@@ -12,6 +12,8 @@ from given import FakeClock
 from given_control import House, a_house, refused
 from given_engine import Engine, statements_of
 from keyhouse.core.errors import Code
+from keyhouse.core.permissions import CHAT_ONLY, Access, Permissions, Resource
+from keyhouse.core.secret import Kind
 from keyhouse.store import schema
 from keyhouse.store.key_pages import STATUSES, KeySelection, list_page
 
@@ -138,3 +140,18 @@ async def test_an_unknown_status_or_sort_is_refused(house: House) -> None:
     assert (await refused(shown(house, status="lively"), Code.PARAMETER_INVALID)).param == "status"
     assert (await refused(shown(house, sort="digest"), Code.PARAMETER_INVALID)).param == "sort"
     assert (await refused(shown(house, sort="--name"), Code.PARAMETER_INVALID)).param == "sort"
+
+
+async def test_keys_are_found_by_owner_kind_and_permissions(house: House) -> None:
+    bot = (await house.accounts.create(house.owner, "proj_1", "bot")).account
+    await a_key(house, "chat", permissions=CHAT_ONLY)
+    await a_key(house, "files", permissions=Permissions("restricted", {Resource.FILES: Access.READ}))
+    await a_key(house, "any")
+    assert await shown(house, owner_id=bot.id) == ["Secret Key"]
+    assert await shown(house, owner_id="user-1", sort="name") == ["any", "chat", "files"]
+    assert await shown(house, kind=Kind.SERVICE_ACCOUNT) == ["Secret Key"]
+    assert await shown(house, kind=Kind.USER, sort="name") == ["any", "chat", "files"]
+    assert await shown(house, permissions="chat_only") == ["chat"]
+    assert await shown(house, permissions="restricted") == ["files"]
+    assert await shown(house, permissions="all", kind=Kind.USER) == ["any"]
+    assert await shown(house, permissions="all", owner_id="nobody") == []

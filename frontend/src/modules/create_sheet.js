@@ -1,6 +1,6 @@
 // The sentence at the foot of the create sheet: what the key may do, in plain words, as the form is filled in.
 
-const units = { minute: "a minute", day: "a day", month: "a month", total: "in all" };
+const units = { minute: "a minute", day: "a day", week: "a week", month: "a month", total: "in all" };
 const day = 86_400_000;
 
 const bold = (text) => {
@@ -41,11 +41,34 @@ function until(form) {
   return [", until ", bold(text), "."];
 }
 
+// Of the service accounts only those of the chosen project are on offer, and a name is asked for a new one alone.
+function offerMachines(form) {
+  const { account, project } = form.elements;
+  if (!account) return;
+  for (const group of account.querySelectorAll("optgroup")) {
+    group.hidden = group.disabled = group.dataset.of !== project.value;
+  }
+  if (account.selectedOptions[0]?.parentElement.disabled || !account.value) {
+    account.value = (account.querySelector("optgroup:not([disabled]) > option") ?? account.lastElementChild).value;
+  }
+  const isMachine = form.querySelector("[name='owner']:checked")?.value === "machine";
+  form.querySelector("[data-only='machine']").hidden = !isMachine;
+  form.querySelector("[data-only='new-machine']").hidden = !isMachine || account.value !== "new";
+}
+
+function machine(form) {
+  const { account, account_name: named } = form.elements;
+  if (!account || form.querySelector("[name='owner']:checked")?.value !== "machine") return [];
+  const name = account.value === "new" ? named.value.trim() || "a new service account" : account.selectedOptions[0].text;
+  return [" of ", bold(name)];
+}
+
 function show(form) {
+  offerMachines(form);
   const project = form.elements.project;
   const name = form.elements.name.value.trim() || "This key";
   const forProject = project?.selectedOptions ? [" for ", bold(project.selectedOptions[0].text)] : [];
-  form.querySelector("[data-sentence]").replaceChildren(bold(name), ...may(form), ...forProject, ...limits(form), ...until(form));
+  form.querySelector("[data-sentence]").replaceChildren(bold(name), ...machine(form), ...may(form), ...forProject, ...limits(form), ...until(form));
   const asks = (choice, value) => form.querySelector(`[name='${choice}']:checked`)?.value === value;
   form.querySelector("[data-only='restricted']")?.toggleAttribute("hidden", !asks("may", "restricted"));
   form.querySelector("[data-only='date']")?.toggleAttribute("hidden", !asks("expires", "date"));

@@ -20,6 +20,7 @@ from keyhouse.control.policies import Policies
 from keyhouse.control.projects import Projects
 from keyhouse.control.roles import Roles
 from keyhouse.control.served_models import Models
+from keyhouse.control.service_accounts import ServiceAccounts
 from keyhouse.control.setup import Setup
 from keyhouse.control.sign_in import SignIn
 from keyhouse.control.upstreams import Upstreams
@@ -44,6 +45,7 @@ from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.project_pages import ProjectPages
 from keyhouse.reporting.projects import ProjectQuestions
 from keyhouse.reporting.replay import Replays
+from keyhouse.reporting.service_accounts import ServiceAccountQuestions
 from keyhouse.reporting.usage import UsageQuestions
 
 
@@ -94,6 +96,8 @@ class Desk:
     organizations: Organizations
     projects: Projects
     project_pages: ProjectPages
+    service_accounts: ServiceAccounts
+    service_account_questions: ServiceAccountQuestions
     model_permissions: ModelPermissions
     health: HealthQuestions
     policies: Policies

@@ -14,15 +14,28 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from keyhouse.console import wording
 from keyhouse.console.doorway import Visit, actor_of, base_url, keys_seen, read_form, session_of
-from keyhouse.console.key_form import EXPIRES, FIELD_OF, MAY, WINDOWS, FaultsError, Typed, draft_of, read_typed
+from keyhouse.console.key_form import (
+    EXPIRES,
+    FIELD_OF,
+    MACHINE,
+    MAY,
+    NEW,
+    WINDOWS,
+    FaultsError,
+    Typed,
+    draft_of,
+    read_typed,
+)
 from keyhouse.console.key_page import caller_lines, key_page
 from keyhouse.console.keys import Asked, list_page
 from keyhouse.console.pages import pages_of
 from keyhouse.console.project_switch import chosen, kept, with_project
-from keyhouse.control.authority import Task, sight_of
+from keyhouse.control.authority import Task, projects_of, sight_of
 from keyhouse.control.issuing import IssuedKey
+from keyhouse.control.keys import KeyDraft
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import Access, Resource
+from keyhouse.store.service_accounts import ServiceAccount
 
 OVERLAPS: Final = (
     (0, "Now", "Calls with the old secret fail at once."),
@@ -33,6 +46,8 @@ OVERLAPS: Final = (
 _USUAL_OVERLAP_MS: Final = 24 * wording.HOUR_MS
 _EXTENSION_MS: Final = 24 * wording.HOUR_MS
 _CALLERS_SHOWN: Final = 5
+_MACHINES_MAX: Final = 500
+"""How many service accounts the create sheet offers, the oldest first; more are reached by API and command."""
 
 
 @get("/api-keys/new")
@@ -50,7 +65,7 @@ async def create_key(request: Visit) -> Response[Any]:
     projects = await pages.desk.project_questions.list(session.organization_id, sight=sight)
     try:
         draft = draft_of(typed, [project.id for project in projects], pages.desk.models(), pages.times(session))
-        issued = await pages.desk.keys.create(actor_of(request), draft)
+        issued = await _create(request, typed, draft)
     except FaultsError as wrong:
         return await _sheet(request, typed, wrong.faults, "", HTTPStatus.UNPROCESSABLE_ENTITY)
     except Refusal as refusal:
@@ -73,6 +88,28 @@ async def create_key(request: Visit) -> Response[Any]:
     )
 
 
+async def _create(request: Visit, typed: Typed, draft: KeyDraft) -> IssuedKey:
+    """Make the key, for oneself or a service account. Raises FaultsError for one that is not of the project."""
+    desk, actor = pages_of(request).desk, actor_of(request)
+    if typed.owner != MACHINE:
+        return await desk.keys.create(actor, draft)
+    try:
+        return await desk.service_accounts.create_drafted_key(
+            actor, draft, typed.account, new_name=typed.account_name if typed.account == NEW else None
+        )
+    except Refusal as refusal:
+        if refusal.code is Code.NOT_FOUND and draft.project_id in {one.project_id for one in await _machines(request)}:
+            raise FaultsError({"account": "Choose a service account of this project."}) from None
+        raise
+
+
+async def _machines(request: Visit) -> tuple[ServiceAccount, ...]:
+    """The service accounts that this person may make keys for."""
+    sight = projects_of(actor_of(request), Task.SERVICE_ACCOUNTS)
+    questions = pages_of(request).desk.service_account_questions
+    return await questions.of_projects(session_of(request).organization_id, sight, _MACHINES_MAX)
+
+
 async def _sheet(request: Visit, typed: Typed, faults: dict[str, str], note: str, status: int) -> Response[Any]:
     return await list_page(
         request,
@@ -87,6 +124,8 @@ async def _sheet(request: Visit, typed: Typed, faults: dict[str, str], note: str
         choices_expires=EXPIRES,
         choices_window=WINDOWS,
         resources=[str(resource) for resource in Resource],
+        machine_projects=projects_of(actor_of(request), Task.SERVICE_ACCOUNTS),
+        machines=await _machines(request),
     )
 
 

@@ -24,6 +24,12 @@ EXPIRES: Final = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365",
 KEEP: Final = "keep"
 """What is chosen where a key shall end as it does."""
 
+MACHINE: Final = "machine"
+"""Who a key belongs to that is not one's own: a service account."""
+
+NEW: Final = "new"
+"""What is chosen where that service account is yet to be made."""
+
 MAY: Final = (
     ("all", "All", "do anything"),
     ("chat_only", "Chat only", "chat"),
@@ -36,6 +42,7 @@ WINDOWS: Final = (("month", "a month"), ("week", "a week"), ("day", "a day"), ("
 FIELD_OF: Final = {
     "name": "name",
     "project_id": "project",
+    "service_account_name": "account_name",
     "permissions": "may",
     "models": "models",
     "ip_allowlist": "addresses",
@@ -51,6 +58,9 @@ class Typed(msgspec.Struct, frozen=True):
 
     name: str = ""
     project: str = ""
+    owner: str = "me"
+    account: str = ""
+    account_name: str = ""
     may: str = "all"
     grants: dict[str, str] = {}
     models: tuple[str, ...] = ()
@@ -80,6 +90,9 @@ def read_typed(form: FormMultiDict) -> Typed:
     return Typed(
         name=text("name"),
         project=text("project"),
+        owner=text("owner", "me"),
+        account=text("account"),
+        account_name=text("account_name"),
         may=text("may", "all"),
         grants={str(resource): text(f"grant_{resource}", "none") for resource in Resource},
         models=tuple(str(model) for model in form.getall("model", [])),
@@ -102,6 +115,7 @@ def draft_of(typed: Typed, projects: Collection[str], models: Collection[str], t
         faults["project"] = "Choose a project of the list."
     if not set(typed.models) <= set(models):
         faults["models"] = "Choose models of the list."
+    _check_owner(typed, faults)
     permissions = _permissions(typed, faults)
     expires_at_ms = _expires_at_ms(typed, times, faults)
     limits = _limits(typed, faults)
@@ -117,6 +131,15 @@ def draft_of(typed: Typed, projects: Collection[str], models: Collection[str], t
         expires_at_ms=expires_at_ms,
         limits=limits,
     )
+
+
+def _check_owner(typed: Typed, faults: dict[str, str]) -> None:
+    if typed.owner != MACHINE:
+        return
+    if not typed.account:
+        faults["account"] = "Choose a service account, or a new one."
+    if typed.account == NEW and not typed.account_name:
+        faults["account_name"] = "Name the service account after what will use it."
 
 
 def typed_of(key: ApiKey) -> Typed:

@@ -8,16 +8,22 @@ import msgspec
 from litestar import Response, get
 
 from keyhouse.console.doorway import Visit, actor_of, base_url, keys_seen, session_of
+from keyhouse.console.key_form import MAY
 from keyhouse.console.key_view import key_line
 from keyhouse.console.pages import pages_of
 from keyhouse.console.project_switch import chosen
 from keyhouse.console.toasts import toast_of
 from keyhouse.control.authority import Task, sight_of
-from keyhouse.reporting.keys import LISTED_MAX, KeyQuery
+from keyhouse.core.secret import Kind
+from keyhouse.reporting.keys import LISTED_MAX, KeyQuery, Owners
 
 PAGE: Final = 50
 PAGES_MAX: Final = LISTED_MAX // PAGE
 _SEARCH_MAX: Final = 100
+_ID_LENGTH_MAX: Final = 64
+OWNERS_OFFERED_MAX: Final = 50
+"""Where there are more people, or more service accounts, than that, the list's filter names none of them."""
+
 STATUSES: Final = (
     ("live", "All but revoked"),
     ("active", "Active"),
@@ -27,6 +33,9 @@ STATUSES: Final = (
     ("revoked", "Revoked"),
     ("all", "All"),
 )
+PERMISSIONS: Final = tuple((name, title) for name, title, _ in MAY)
+KINDS: Final = (("people", "Any person", Kind.USER), ("machines", "Any service account", Kind.SERVICE_ACCOUNT))
+ME: Final = "me"
 _SORTS: Final = frozenset({"name", "-name", "created", "-created", "last_used", "-last_used"})
 
 
@@ -36,6 +45,8 @@ class Asked(msgspec.Struct, frozen=True):
     search: str = ""
     status: str = "live"
     project: str = ""
+    owner: str = ""
+    may: str = ""
     sort: str = "last_used"
     page: int = 1
 
@@ -43,7 +54,7 @@ class Asked(msgspec.Struct, frozen=True):
         """The list's address with some of it changed; what is usual is left out."""
         wanted = msgspec.structs.replace(self, **changes)
         usual = Asked()
-        names = {"search": "q", "status": "status", "project": "project", "sort": "sort", "page": "page"}
+        names = {field: field for field in self.__struct_fields__} | {"search": "q"}
         query = {names[f]: getattr(wanted, f) for f in names if getattr(wanted, f) != getattr(usual, f)}
         return f"/api-keys?{urlencode(query)}" if query else "/api-keys"
 
@@ -67,6 +78,8 @@ def asked_of(request: Visit) -> Asked:
         search=query.get("q", "")[:_SEARCH_MAX].strip(),
         status=status if status in dict(STATUSES) else "live",
         project=chosen(request),
+        owner=query.get("owner", "")[:_ID_LENGTH_MAX],
+        may=may if (may := query.get("may", "")) in dict(PERMISSIONS) else "",
         sort=sort if sort in _SORTS else "last_used",
         page=min(int(page[:6]), PAGES_MAX) if page.isascii() and page.isdigit() and int(page[:6]) else 1,
     )
@@ -94,12 +107,16 @@ async def list_page(
             search=asked.search,
             status=asked.status,
             project_id=asked.project or None,
+            owner_id=_owner_id(asked, session.user_id),
+            kind=next((kind for name, _, kind in KINDS if name == asked.owner), None),
+            permissions=asked.may,
             sort=asked.sort,
             offset=(asked.page - 1) * PAGE,
             limit=PAGE,
             sight=keys_seen(request),
         ),
     )
+    owners = await desk.key_questions.owners(session.organization_id, keys_seen(request), OWNERS_OFFERED_MAX)
     first = (asked.page - 1) * PAGE + 1
     return await pages.signed_in(
         request,
@@ -117,6 +134,10 @@ async def list_page(
         has_more=asked.page < PAGES_MAX and first + len(found.rows) - 1 < found.total,
         pages_end=asked.page == PAGES_MAX and (found.is_more or found.total > LISTED_MAX),
         projects=projects,
+        owners=owners,
+        owner_name=await _owner_name(request, asked, owners),
+        kinds=KINDS,
+        permissions=PERMISSIONS,
         statuses=STATUSES,
         is_empty=found.total == 0 and asked == Asked(project=asked.project),
         toast=await toast_of(request),
@@ -124,3 +145,24 @@ async def list_page(
         first_model=next(iter(desk.models()), "keyhouse-demo"),
         **words,
     )
+
+
+def _owner_id(asked: Asked, me: str) -> str | None:
+    """Whose keys alone are asked for; None for those of many."""
+    if asked.owner in {"", *(name for name, _, _ in KINDS)}:
+        return None
+    return me if asked.owner == ME else asked.owner
+
+
+async def _owner_name(request: Visit, asked: Asked, owners: Owners) -> str:
+    """The name of an owner who is not on offer; empty where there is none to be told.
+
+    A name is told only with a key in sight: an id alone must not find out who is here.
+    """
+    session = session_of(request)
+    owner_id = _owner_id(asked, session.user_id)
+    if owner_id is None or asked.owner == ME or owner_id in owners.people or owner_id in owners.accounts:
+        return ""
+    query = KeyQuery(status="all", owner_id=owner_id, limit=1, sight=keys_seen(request))
+    rows = (await pages_of(request).desk.key_questions.page(session.organization_id, query)).rows
+    return rows[0].owner_name or owner_id if rows else "Nobody"

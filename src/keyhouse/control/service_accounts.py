@@ -10,9 +10,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from keyhouse.control.authority import Place, Task, act, admit, require
-from keyhouse.control.fields import read_name
+from keyhouse.control.fields import read_endpoints, read_expiry, read_models, read_name, read_networks
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key
-from keyhouse.control.limits import insert_limits
+from keyhouse.control.key_rules import described
+from keyhouse.control.keys import KeyDraft
+from keyhouse.control.limits import insert_limits, read_drafts
 from keyhouse.control.policies import under_policy
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
@@ -67,18 +69,10 @@ class ServiceAccounts:
 
         def write(change: Change) -> IssuedAccount:
             _require_active_project(change, project_id)
-            account = ServiceAccount(
-                id=identifier("svc_acct_", self._entropy(20)),
-                organization_id=actor.organization_id,
-                project_id=project_id,
-                name=name,
-                role="member" if with_key else "none",
-                created_at_ms=change.now_ms,
+            account = self._insert(change, project_id, name, "member" if with_key else "none")
+            return IssuedAccount(
+                account, self._issue(change, account, KeyDraft(KEY_NAME, project_id)) if with_key else None
             )
-            rows.insert_service_account(change.connection, account)
-            details = {"name": name, "role": account.role}
-            change.record(Event.SERVICE_ACCOUNT_CREATED, account.id, project_id=project_id, details=details)
-            return IssuedAccount(account, self._issue(change, account, KEY_NAME, ALL) if with_key else None)
 
         return await act(
             self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id), then=self._tell_account
@@ -98,11 +92,41 @@ class ServiceAccounts:
 
         def write(change: Change) -> IssuedKey:
             _require_active_project(change, project_id)
-            return self._issue(change, _locked(change, project_id, account_id), name, permissions)
+            return self._issue(change, _locked(change, project_id, account_id), KeyDraft(name, project_id, permissions))
 
         return await act(
             self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id), then=self._tell_issued
         )
+
+    async def create_drafted_key(
+        self, actor: Actor, draft: KeyDraft, account_id: str, *, new_name: str | None = None
+    ) -> IssuedKey:
+        """A key as it is asked for, of a service account of its project; of a new one, made with it, if that is named.
+
+        Raises Refusal(PARAMETER_INVALID, CONFLICT).
+        """
+        place = Place(draft.project_id)
+        await admit(self._database, actor, Task.SERVICE_ACCOUNTS, place)
+        account_name = None if new_name is None else read_name(new_name, "service_account_name")
+        wanted = msgspec.structs.replace(
+            draft,
+            name=read_name(draft.name),
+            models=read_models(draft.models),
+            endpoints=read_endpoints(draft.endpoints),
+            ip_allowlist=read_networks(draft.ip_allowlist),
+            expires_at_ms=read_expiry(draft.expires_at_ms, self._clock.now_ms()),
+            limits=read_drafts(draft.limits),
+        )
+
+        def write(change: Change) -> IssuedKey:
+            _require_active_project(change, draft.project_id)
+            if account_name is None:
+                account = _locked(change, draft.project_id, account_id)
+            else:
+                account = self._insert(change, draft.project_id, account_name, "member")
+            return self._issue(change, account, wanted)
+
+        return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, where=place, then=self._tell_issued)
 
     async def update(
         self,
@@ -147,21 +171,39 @@ class ServiceAccounts:
 
         await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id), then=self._tell)
 
-    def _issue(self, change: Change, account: ServiceAccount, name: str, permissions: Permissions) -> IssuedKey:
+    def _insert(self, change: Change, project_id: str, name: str, role: str) -> ServiceAccount:
+        account = ServiceAccount(
+            id=identifier("svc_acct_", self._entropy(20)),
+            organization_id=change.actor.organization_id,
+            project_id=project_id,
+            name=name,
+            role=role,
+            created_at_ms=change.now_ms,
+        )
+        rows.insert_service_account(change.connection, account)
+        details = {"name": name, "role": role}
+        change.record(Event.SERVICE_ACCOUNT_CREATED, account.id, project_id=project_id, details=details)
+        return account
+
+    def _issue(self, change: Change, account: ServiceAccount, draft: KeyDraft) -> IssuedKey:
         require(change.actor, Task.MODEL_REQUEST, Place(account.project_id))
         new = NewKey(
             kind=Kind.SERVICE_ACCOUNT,
             organization_id=account.organization_id,
             project_id=account.project_id,
             owner_id=account.id,
-            name=name,
-            permissions=permissions,
+            name=draft.name,
+            permissions=draft.permissions,
+            models=draft.models,
+            endpoints=draft.endpoints,
+            ip_allowlist=draft.ip_allowlist,
+            expires_at_ms=draft.expires_at_ms,
         )
         by = change.actor.user_id
-        allowed, drafts = under_policy(change, new, ())
+        allowed, drafts = under_policy(change, new, draft.limits)
         issued = issue_key(change.connection, allowed, change.now_ms, self._entropy, self._pepper, created_by=by)
         made = insert_limits(change, drafts, issued.key.id, self._entropy)
-        details = {"name": name, "permissions": permissions.to_json(), "service_account_id": account.id, "limits": made}
+        details = described(issued.key) | {"service_account_id": account.id, "limits": made}
         change.record(Event.API_KEY_CREATED, issued.key.id, project_id=account.project_id, details=details)
         change.announce(issued.key.id)
         return issued

@@ -77,6 +77,10 @@ class Permissions(msgspec.Struct, frozen=True):
             return self.mode
         return {str(resource): str(access) for resource, access in sorted(self.grants.items())}
 
+    def written(self) -> str:
+        """The form in which they are kept: the same text for the same permissions."""
+        return msgspec.json.encode(self.to_json()).decode()
+
 
 ALL: Final = Permissions()
 READ_ONLY: Final = Permissions("read_only")

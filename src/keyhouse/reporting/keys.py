@@ -48,6 +48,13 @@ class KeyPage(msgspec.Struct, frozen=True):
     is_more: bool = False
 
 
+class Owners(msgspec.Struct, frozen=True):
+    """Who could own keys, by id: the names of people, and of service accounts."""
+
+    people: dict[str, str]
+    accounts: dict[str, str]
+
+
 class KeyQuestions:
     """Asks for keys that call models; admin keys are not among them."""
 
@@ -62,6 +69,21 @@ class KeyQuestions:
         def ask(connection: Connection) -> KeyPage:
             page = key_pages.list_page(connection, organization_id, query, now_ms)
             return KeyPage(rows_of(connection, organization_id, page.keys, now_ms), page.total, page.is_more)
+
+        return await self._database.read(ask)
+
+    async def owners(self, organization_id: str, sight: Sight | None, most: int) -> Owners:
+        """Who could own the keys in sight, where they are few enough to be offered: at most so many of each."""
+
+        def ask(connection: Connection) -> Owners:
+            # Whoever sees only some projects is not told who is in the organization.
+            members = () if sight is not None else people.list_some_members(connection, organization_id, most + 1)
+            seen = None if sight is None else sight.project_ids
+            machines = service_accounts.list_in_projects(connection, organization_id, seen, most + 1)
+            return Owners(
+                {one.user_id: one.name or one.email for one in members} if len(members) <= most else {},
+                {one.id: one.name for one in machines} if len(machines) <= most else {},
+            )
 
         return await self._database.read(ask)
 

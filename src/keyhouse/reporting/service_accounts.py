@@ -1,5 +1,7 @@
 """Service accounts, as they are listed and looked up."""
 
+from collections.abc import Collection
+
 from keyhouse.store import projects, service_accounts
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.service_accounts import ServiceAccount
@@ -19,6 +21,14 @@ class ServiceAccountQuestions:
             return service_accounts.list_service_accounts(connection, organization_id, project_id)
 
         return await self._database.read(ask)
+
+    async def of_projects(
+        self, organization_id: str, project_ids: Collection[str] | None, limit: int
+    ) -> tuple[ServiceAccount, ...]:
+        """At most so many of these projects, or of all if None, oldest first."""
+        return await self._database.read(
+            lambda c: service_accounts.list_in_projects(c, organization_id, project_ids, limit)
+        )
 
     async def one(self, organization_id: str, project_id: str, account_id: str) -> ServiceAccount:
         """One of them; raises Refusal(NOT_FOUND)."""

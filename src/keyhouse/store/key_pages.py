@@ -22,7 +22,8 @@ from sqlalchemy.sql.util import ClauseAdapter
 from keyhouse.core.authority import Sight
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
-from keyhouse.core.secret import PREFIXES, parse
+from keyhouse.core.permissions import PRESETS
+from keyhouse.core.secret import PREFIXES, Kind, parse
 from keyhouse.store.grants import is_seen
 from keyhouse.store.keys import PROJECT_KINDS, with_secrets
 from keyhouse.store.ordering import by_bytes, holds, unindexed
@@ -45,6 +46,7 @@ LISTED_MAX: Final = 1_000
 """So many keys are listed, page by page, of one order: who needs others searches, filters or turns the order."""
 
 STATUSES: Final = ("live", "active", "disabled", "expired", "revoked", "rotating", "all")
+RESTRICTED: Final = "restricted"
 SORTS: Final = ("name", "created", "last_used")
 
 
@@ -53,13 +55,17 @@ class KeySelection(msgspec.Struct, frozen=True):
 
     `search` finds parts of names and of owners' names and addresses, and a key by its id, its last four
     characters, or all that is shown of it. `status` is one of `STATUSES`; `live` is all but revoked. `sort`
-    is one of `SORTS`, newest or A first; a `-` before it turns it round, and keys never used come last. A `sight`
+    is one of `SORTS`, newest or A first; a `-` before it turns it round, and keys never used come last. `kind` is whose
+    keys, people's or service accounts'; `permissions` a preset's name, or `RESTRICTED` for what no preset is. A `sight`
     leaves out all that it does not take in.
     """
 
     search: str = ""
     status: str = "live"
     project_id: str | None = None
+    owner_id: str | None = None
+    kind: Kind | None = None
+    permissions: str = ""
     sort: str = "last_used"
     offset: int = 0
     limit: int = 50
@@ -141,12 +147,18 @@ def find_named_key_id(
 
 
 def _chosen(organization_id: str, selection: KeySelection, now_ms: int) -> list[ColumnElement[bool]]:
-    """The conditions of a page but those of a search. None of them is looked up in an index."""
+    """The conditions of a page but those of a search. Of them only an owner is looked up in an index."""
     # Keys of projects, and none but these, have one: that costs less to tell than their kind.
     chosen = [unindexed(keys.c.organization_id) == organization_id, keys.c.project_id.is_not(None)]
     chosen.append(_has_status(selection.status, now_ms))
     if selection.project_id is not None:
         chosen.append(keys.c.project_id == selection.project_id)
+    if selection.owner_id is not None:
+        chosen.append(keys.c.owner_id == selection.owner_id)
+    if selection.kind is not None:
+        chosen.append(keys.c.kind == selection.kind)
+    if selection.permissions:
+        chosen.append(_may(selection.permissions))
     if selection.sight is not None:
         chosen.append(is_seen(selection.sight))
     return chosen
@@ -155,7 +167,8 @@ def _chosen(organization_id: str, selection: KeySelection, now_ms: int) -> list[
 def _count(connection: Connection, organization_id: str, selection: KeySelection, now_ms: int) -> int:
     """How many keys there are without a search."""
     chosen = _chosen(organization_id, selection, now_ms)
-    if selection.sight is None and selection.status != "rotating":
+    is_narrowed = (selection.sight, selection.owner_id, selection.kind) != (None, None, None) or selection.permissions
+    if not is_narrowed and selection.status != "rotating":
         # All that is asked is in an index, which is smaller than the table.
         of_project = keys.c.project_id == selection.project_id
         of_all = keys.c.kind.in_(PROJECT_KINDS)
@@ -232,6 +245,13 @@ def _has_status(status: str, now_ms: int) -> ColumnElement[bool]:
     if status not in conditions:
         raise Refusal(Code.PARAMETER_INVALID, f"{status!r} is not one of {', '.join(STATUSES)}.", param="status")
     return conditions[status]
+
+
+def _may(preset: str) -> ColumnElement[bool]:
+    """Permissions are always written in the same way: presets are compared as they stand there."""
+    if preset in PRESETS:
+        return keys.c.permissions == PRESETS[preset].written()
+    return keys.c.permissions.not_in([one.written() for one in PRESETS.values()])
 
 
 def _found_by(connection: Connection, search: str) -> ColumnElement[bool]:

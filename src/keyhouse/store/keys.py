@@ -260,7 +260,7 @@ def _owned(organization_id: str, owner_id: str) -> list[ColumnElement[bool]]:
 def _writable(key: ApiKey) -> dict[str, Any]:
     return {
         "name": key.name,
-        "permissions": msgspec.json.encode(key.permissions.to_json()).decode(),
+        "permissions": key.permissions.written(),
         "models": None if key.models is None else msgspec.json.encode(key.models).decode(),
         "endpoints": None if key.endpoints is None else msgspec.json.encode(key.endpoints).decode(),
         "ip_allowlist": msgspec.json.encode(key.ip_allowlist).decode(),

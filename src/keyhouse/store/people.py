@@ -149,6 +149,14 @@ def list_members(connection: Connection, organization_id: str) -> tuple[Member, 
     return tuple(_member(row) for row in rows.mappings())
 
 
+def list_some_members(connection: Connection, organization_id: str, limit: int) -> tuple[Member, ...]:
+    """At most so many of its present members, those who came first."""
+    rows = connection.execute(
+        select_present(organization_id).order_by(memberships.c.added_at_ms, memberships.c.user_id).limit(limit)
+    )
+    return tuple(_member(row) for row in rows.mappings())
+
+
 def list_organizations_of(connection: Connection, user_id: str) -> tuple[tuple[str, str], ...]:
     """The organizations that a user is a present member of: ids and names, by name."""
     present = (

@@ -88,6 +88,23 @@ def list_service_accounts(connection: Connection, organization_id: str, project_
     return tuple(ServiceAccount(**row) for row in rows.mappings())
 
 
+def list_in_projects(
+    connection: Connection, organization_id: str, project_ids: Collection[str] | None, limit: int
+) -> tuple[ServiceAccount, ...]:
+    """At most so many service accounts that were not deleted, of these projects, or of all if None; oldest first."""
+    rows = connection.execute(
+        select(service_accounts)
+        .where(
+            service_accounts.c.organization_id == organization_id,
+            service_accounts.c.deleted_at_ms.is_(None),
+            *([] if project_ids is None else [service_accounts.c.project_id.in_(project_ids)]),
+        )
+        .order_by(service_accounts.c.created_at_ms, service_accounts.c.id)
+        .limit(limit)
+    )
+    return tuple(ServiceAccount(**row) for row in rows.mappings())
+
+
 def list_names(connection: Connection, organization_id: str, account_ids: Collection[str]) -> dict[str, str]:
     """The names of these service accounts by id, deleted ones too; ids of other organizations are left out."""
     rows = connection.execute(
