@@ -101,21 +101,7 @@ async def list_page(
     projects = await desk.project_questions.list(
         session.organization_id, sight=sight_of(actor_of(request), Task.PROJECTS_READ)
     )
-    found = await desk.key_questions.page(
-        session.organization_id,
-        KeyQuery(
-            search=asked.search,
-            status=asked.status,
-            project_id=asked.project or None,
-            owner_id=_owner_id(asked, session.user_id),
-            kind=next((kind for name, _, kind in KINDS if name == asked.owner), None),
-            permissions=asked.may,
-            sort=asked.sort,
-            offset=(asked.page - 1) * PAGE,
-            limit=PAGE,
-            sight=keys_seen(request),
-        ),
-    )
+    found = await desk.key_questions.page(session.organization_id, _query(request, asked))
     owners = await desk.key_questions.owners(session.organization_id, keys_seen(request), OWNERS_OFFERED_MAX)
     first = (asked.page - 1) * PAGE + 1
     return await pages.signed_in(
@@ -144,6 +130,21 @@ async def list_page(
         base_url=base_url(request, desk.public_url),
         first_model=next(iter(desk.models()), "keyhouse-demo"),
         **words,
+    )
+
+
+def _query(request: Visit, asked: Asked) -> KeyQuery:
+    return KeyQuery(
+        search=asked.search,
+        status=asked.status,
+        project_id=asked.project or None,
+        owner_id=_owner_id(asked, session_of(request).user_id),
+        kind=next((kind for name, _, kind in KINDS if name == asked.owner), None),
+        permissions=asked.may,
+        sort=asked.sort,
+        offset=(asked.page - 1) * PAGE,
+        limit=PAGE,
+        sight=keys_seen(request),
     )
 
 
