@@ -13,6 +13,7 @@ from keyhouse.control.account import Accounts
 from keyhouse.control.organizations import Organizations
 from keyhouse.control.playground import Playground
 from keyhouse.control.sign_in import SignIn
+from keyhouse.core.clock import Clock
 from keyhouse.doors import DESCRIBED, ASGIApp
 from keyhouse.gateway import described as gateway_described
 from keyhouse.gateway.routing import Routing
@@ -31,6 +32,7 @@ from keyhouse.reporting.names import Names
 from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.project_pages import ProjectPages
 from keyhouse.reporting.replay import Replays
+from keyhouse.store.engine import Database
 from keyhouse.store.sqlite import SqliteDatabase
 from keyhouse.wire.openapi import document
 
@@ -75,6 +77,20 @@ def catalog_desk(office: Office, catalog: Catalog) -> CatalogDesk:
     )
 
 
+def _questions(database: Database, clock: Clock) -> dict[str, Any]:
+    """What pages alone ask."""
+    return {
+        "key_questions": KeyQuestions(database, clock),
+        "performance_questions": PerformanceQuestions(database),
+        "limit_pages": LimitPages(database, clock),
+        "member_pages": MemberPages(database),
+        "project_pages": ProjectPages(database),
+        "replays": Replays(database, clock),
+        "hygiene": Hygiene(database, clock),
+        "names": Names(database).names,
+    }
+
+
 def furnish(
     ground: Ground,
     office: Office,
@@ -101,7 +117,6 @@ def furnish(
         groups=office.groups,
         group_questions=office.group_questions,
         limits=office.limits,
-        key_questions=KeyQuestions(database, clock),
         inspections=Inspections(database, clock, ground.keyring.pepper),
         usage_questions=office.usage_questions,
         playground=Playground(database, clock, office.keys),
@@ -109,28 +124,22 @@ def furnish(
         call_questions=office.call_questions,
         caller_questions=office.caller_questions,
         audit_questions=office.audit_questions,
-        performance_questions=PerformanceQuestions(database),
         cost_questions=CostQuestions(office.usage_questions, office.limit_questions, clock),
         limit_questions=office.limit_questions,
-        limit_pages=LimitPages(database, clock),
-        member_pages=MemberPages(database),
         people_questions=office.people_questions,
         accounts=Accounts(database, clock, ground.passwords, throttle, ground.keyring.reset),
         organizations=Organizations(database, on_change),
         projects=office.projects,
-        project_pages=ProjectPages(database),
         service_accounts=office.service_accounts,
         service_account_questions=office.service_account_questions,
         model_permissions=office.model_permissions,
         health=health,
         policies=office.policies,
         catalog=catalog_desk(office, catalog),
+        **_questions(database, clock),
         engine="SQLite" if isinstance(database, SqliteDatabase) else "PostgreSQL",
-        replays=Replays(database, clock),
-        hygiene=Hygiene(database, clock),
         project_questions=office.project_questions,
         naming_owners=office.naming_owners,
-        names=Names(database).names,
         models=office.models,
         clock=clock,
         entropy=ground.entropy,
