@@ -6,6 +6,7 @@ import "htmx.org";
 import { watchCharts } from "./modules/charts.js";
 import { watchCopyButtons } from "./modules/copy.js";
 import { watchCreateSheet } from "./modules/create_sheet.js";
+import { watchDownloads } from "./modules/downloads.js";
 import { watchOverlays } from "./modules/overlays.js";
 import { watchChoices, watchFilters } from "./modules/filters.js";
 import { watchMenus } from "./modules/menus.js";
@@ -19,6 +20,7 @@ import { watchTimeZone } from "./modules/time_zone.js";
 
 // Listeners stand on the document once; what looks at elements runs again after each swap.
 watchCopyButtons();
+watchDownloads();
 watchFilters();
 showPresentEntry();
 watchMenus();

@@ -29,6 +29,7 @@ from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.member_pages import MemberPages
 from keyhouse.reporting.names import Names
+from keyhouse.reporting.networks import NetworkQuestions
 from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.project_pages import ProjectPages
 from keyhouse.reporting.replay import Replays
@@ -87,6 +88,7 @@ def _questions(database: Database, clock: Clock) -> dict[str, Any]:
         "project_pages": ProjectPages(database),
         "replays": Replays(database, clock),
         "hygiene": Hygiene(database, clock),
+        "network_questions": NetworkQuestions(database, clock),
         "names": Names(database).names,
     }
 

@@ -62,6 +62,7 @@ from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.member_pages import MemberPages
 from keyhouse.reporting.names import Names
+from keyhouse.reporting.networks import NetworkQuestions
 from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.project_pages import ProjectPages
@@ -260,6 +261,7 @@ def questions(database: SqliteDatabase, clock: FakeClock) -> dict[str, Any]:
         "limit_pages": LimitPages(database, clock),
         "replays": Replays(database, clock),
         "hygiene": Hygiene(database, clock),
+        "network_questions": NetworkQuestions(database, clock),
         "naming_owners": partial(naming_owners, database),
         "names": Names(database).names,
     }

@@ -1,8 +1,13 @@
 """The page for people who cannot find their key."""
 
-import pytest
+import re
 
-from console.given_console import Console
+import pytest
+from sqlalchemy import Connection, insert
+
+from console.given_console import Console, project_on
+from console.given_people import become, join
+from keyhouse.store import schema
 
 pytestmark = pytest.mark.asyncio
 
@@ -68,3 +73,62 @@ async def test_someone_who_may_not_change_keys_is_told_who_can(at_home: Console)
     page = await look_up(at_home, secret)
     assert "An owner of Meridian Freight can make keys" in page
     assert "/rotate" not in page
+
+
+async def test_an_owner_sees_every_key_and_lacks_nothing(at_home: Console) -> None:
+    page = await at_home.page("/help")
+    assert "Every key of Meridian Freight." in page
+    assert not any(words in page for words in ("You may not see", "Also a member of"))
+
+
+async def test_who_sees_a_part_is_told_what_is_missing_by_which_permission_and_who_can_give_it(
+    at_home: Console,
+) -> None:
+    project = project_on(await at_home.page("/api-keys/new"))
+    made = await at_home.send("/settings/projects", form_at="/settings/projects/new", name="Zeppelin")
+    seen = made.headers["location"].rpartition("/")[2]
+    await at_home.send("/settings/projects", form_at="/settings/projects/new", name="Secret plans")
+    await join(at_home, "jonas@example.com", "Jonas", "member", **{f"in_{project}": "member", f"in_{seen}": "viewer"})
+    await join(at_home, "priya@example.com", "Priya", "member")
+    await become(at_home, "jonas@example.com")
+    page = await at_home.page("/help")
+    for words in (
+        "all keys in <b>Zeppelin</b>",
+        "keys in <b>Default project</b>, and keys of projects that you are not in",
+        "api.organization.projects.api_keys.read",
+        "mira@meridian.example can give it to you",
+    ):
+        assert words in page, words
+    assert "Secret plans" not in page
+    await become(at_home, "priya@example.com")
+    page = await at_home.page("/help")
+    assert ("Your own keys." in page, "Default project" in page) == (True, False)
+
+
+async def test_where_else_one_is_a_member_and_has_keys_is_told_with_the_way_there(at_home: Console) -> None:
+    await at_home.create("mine")
+    project = project_on(await at_home.page("/api-keys/new"))
+    here = await at_home.desk.sessions.find(at_home.browser.cookies["keyhouse"])
+    assert here is not None
+
+    def found(connection: Connection) -> None:
+        now_ms = at_home.clock.now_ms()
+        connection.execute(
+            insert(schema.organizations).values(
+                id="org-other", name="Halden Logistics", time_zone="Europe/Berlin", created_at_ms=now_ms
+            )
+        )
+        connection.execute(
+            insert(schema.memberships).values(
+                organization_id="org-other", user_id=here.user_id, role="member", added_at_ms=now_ms
+            )
+        )
+
+    await at_home.database.write(found)
+    page = await at_home.page("/help")
+    assert "Also a member of" in page
+    assert re.search(r"Halden Logistics\s*<span[^>]*>no keys of yours", page)
+    answer = await at_home.send("/organization", form_at="/help", organization="org-other")
+    assert answer.status_code == 303
+    page = await at_home.page(f"/help?project={project}")
+    assert re.search(r"Meridian Freight\s*<span[^>]*>1 key of yours", page)

@@ -135,3 +135,18 @@ def test_a_key_is_made_for_a_new_service_account(browser: Browser, house: House,
         expect(page.get_by_role("row", name=name)).to_contain_text(f"{name}-account")
         expect(page.get_by_role("row", name=name)).to_contain_text("Default project")
         assert visitor.complaints == []
+
+
+def test_a_download_says_how_many_rows_it_has(browser: Browser, house: House) -> None:
+    with Visitor(browser, house.url) as visitor:
+        visitor.sign_in(EMAIL, PASSWORD)
+        page = visitor.see("/costs/statement")
+        page.wait_for_load_state()
+        link = page.get_by_role("link", name="CSV")
+        with page.expect_download() as downloaded:
+            link.click()
+            expect(page.get_by_role("status").filter(has_text="0 rows")).to_be_visible()
+        assert re.fullmatch(r"keyhouse-statement-\d{4}-\d\d\.csv", downloaded.value.suggested_filename)
+        assert downloaded.value.path().read_text().startswith("project,model,requests")
+        expect(link).to_be_visible()
+        assert visitor.complaints == []

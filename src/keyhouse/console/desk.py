@@ -40,6 +40,7 @@ from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
 from keyhouse.reporting.member_pages import MemberPages
+from keyhouse.reporting.networks import NetworkQuestions
 from keyhouse.reporting.people import PeopleQuestions
 from keyhouse.reporting.performance import PerformanceQuestions
 from keyhouse.reporting.project_pages import ProjectPages
@@ -108,6 +109,7 @@ class Desk:
     key_questions: KeyQuestions
     inspections: Inspections
     hygiene: Hygiene
+    network_questions: NetworkQuestions
     usage_questions: UsageQuestions
     playground: Playground
     gateway: Gateway

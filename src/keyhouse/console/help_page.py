@@ -7,10 +7,12 @@ from typing import Any
 
 from litestar import Response, get, post
 
-from keyhouse.console.doorway import Visit, keys_seen, read_form, session_of
+from keyhouse.console.doorway import Visit, actor_of, keys_seen, read_form, session_of
 from keyhouse.console.help_view import Answer, answers
 from keyhouse.console.meanings import meanings
+from keyhouse.console.narrowing import listed, narrowed
 from keyhouse.console.pages import pages_of
+from keyhouse.control.authority import Task, sight_of
 from keyhouse.reporting.keys import KeyQuery
 
 
@@ -35,6 +37,12 @@ async def _page(request: Visit, shown: str, found: tuple[Answer, ...]) -> Respon
     revoked = await questions.page(
         session.organization_id, KeyQuery(status="revoked", limit=0, sight=keys_seen(request))
     )
+    owned = await questions.owned(session.user_id)
+    seen = await pages.desk.project_questions.list(
+        session.organization_id, sight=sight_of(actor_of(request), Task.PROJECTS_READ)
+    )
+    sight = keys_seen(request)
+    others = [one for one in session.organizations if one[0] != session.organization_id]
     return await pages.signed_in(
         request,
         "help/help.html",
@@ -44,5 +52,8 @@ async def _page(request: Visit, shown: str, found: tuple[Answer, ...]) -> Respon
         shown=shown,
         answers=found,
         revoked=revoked.total,
+        elsewhere=[(one, name, owned.get(one, 0)) for one, name in others],
+        narrowed=await narrowed(request, Task.API_KEYS_READ),
+        out_of_sight=listed([one.name for one in seen if sight is not None and one.id not in sight.project_ids]),
         meanings=meanings(),
     )

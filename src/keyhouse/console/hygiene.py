@@ -9,7 +9,8 @@ from litestar import Response, get
 from keyhouse.console.doorway import Visit, keys_seen, session_of
 from keyhouse.console.key_view import key_line
 from keyhouse.console.pages import pages_of
-from keyhouse.reporting.hygiene import LONG_UNUSED_DAYS, PAGE, UNUSED_DAYS, Habit
+from keyhouse.reporting import networks
+from keyhouse.reporting.hygiene import LONG_UNUSED_DAYS, PAGE, UNUSED_DAYS, Found, Habit
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -49,9 +50,20 @@ FINDINGS: Final = {
 }
 
 
-def address(habit: Habit, page: int = 1) -> str:
-    """The page's address for one habit."""
-    query = {"show": str(habit)} | ({"page": page} if page > 1 else {})
+NEW_NETWORK: Final = "new_network"
+"""What is shown that is no habit: it is looked for when it is asked for, and not counted."""
+
+NETWORKS: Final = Finding(
+    "New network",
+    f"In the last {networks.DAYS} days these keys were called from a network (/24, or /48 of IPv6) from which they "
+    "were not called before. Ask their owners whether that was them.",
+    f"None of these keys was called from a new network (/24, or /48 of IPv6) in the last {networks.DAYS} days.",
+)
+
+
+def address(show: str, page: int = 1) -> str:
+    """The page's address for what it shows."""
+    query = {"show": show} | ({"page": page} if page > 1 else {})
     return f"/hygiene?{urlencode(query)}"
 
 
@@ -63,6 +75,8 @@ async def show_hygiene(request: Visit) -> Response[Any]:
     shown = query.get("show", "")
     number = query.get("page", "1")
     page = int(number) if number.isascii() and number.isdigit() and 0 < int(number[:6]) < 10_000 else 1
+    if shown == NEW_NETWORK:
+        return await _networks_page(request, page)
     wanted = Habit(shown) if shown in set(Habit) else None
     found = await pages.desk.hygiene.page(session.organization_id, wanted, page, keys_seen(request))
     asked = found.habit
@@ -75,14 +89,48 @@ async def show_hygiene(request: Visit) -> Response[Any]:
         here="/hygiene",
         overlay=None,
         toast=None,
-        findings=[(address(habit), habit, FINDINGS[habit], found.found.counts[habit]) for habit in Habit],
+        **_tabs(found.found),
         asked=asked,
         finding=FINDINGS[asked],
         total=total,
-        living=found.found.total,
         keys=[key_line(row, times) for row in found.rows],
         first=first,
         last=last,
         before=address(asked, page - 1) if page > 1 else None,
         following=address(asked, page + 1) if last < total else None,
+        looked=None,
+    )
+
+
+def _tabs(found: Found) -> dict[str, Any]:
+    return {
+        "findings": [(address(habit), habit, FINDINGS[habit], found.counts[habit]) for habit in Habit],
+        "networks": (address(NEW_NETWORK), NEW_NETWORK, NETWORKS),
+        "living": found.total,
+    }
+
+
+async def _networks_page(request: Visit, page: int) -> Response[Any]:
+    """Keys called from a new network, among one page of those used lately."""
+    pages, session = pages_of(request), session_of(request)
+    times, sight = pages.times(session), keys_seen(request)
+    counted = await pages.desk.hygiene.counts(session.organization_id, sight)
+    found = await pages.desk.network_questions.page(session.organization_id, page, sight)
+    return await pages.signed_in(
+        request,
+        "hygiene/hygiene.html",
+        here="/hygiene",
+        overlay=None,
+        toast=None,
+        **_tabs(counted),
+        asked=NEW_NETWORK,
+        finding=NETWORKS,
+        total=len(found.found),
+        keys=[key_line(one.row, times) for one in found.found],
+        seen_from={one.row.key.id: one.networks for one in found.found},
+        looked=found.looked,
+        calls_read=networks.CALLS_READ_MAX,
+        days=networks.DAYS,
+        before=address(NEW_NETWORK, page - 1) if page > 1 else None,
+        following=address(NEW_NETWORK, page + 1) if found.has_more else None,
     )

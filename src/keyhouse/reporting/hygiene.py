@@ -11,7 +11,7 @@ from keyhouse.store import hygiene
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.hygiene import LONG_UNUSED_DAYS, UNUSED_DAYS, Found, Habit
 
-__all__ = ["LONG_UNUSED_DAYS", "UNUSED_DAYS", "Habit", "Hygiene", "HygienePage"]
+__all__ = ["LONG_UNUSED_DAYS", "UNUSED_DAYS", "Found", "Habit", "Hygiene", "HygienePage"]
 
 PAGE: Final = 50
 
@@ -30,6 +30,11 @@ class Hygiene:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+
+    async def counts(self, organization_id: str, sight: Sight | None = None) -> Found:
+        """How many keys in sight have each habit."""
+        now_ms = self._clock.now_ms()
+        return await self._database.read(lambda c: hygiene.count_habits(c, organization_id, now_ms, sight))
 
     async def page(
         self, organization_id: str, habit: Habit | None, page: int, sight: Sight | None = None

@@ -87,6 +87,10 @@ class KeyQuestions:
 
         return await self._database.read(ask)
 
+    async def owned(self, user_id: str) -> dict[str, int]:
+        """How many keys this user has that were not revoked, by the ids of organizations, those without left out."""
+        return await self._database.read(lambda c: key_pages.count_owned(c, user_id))
+
     async def one(self, organization_id: str, key_id: str, sight: Sight | None = None) -> KeyRow:
         """One key, also a revoked one; raises Refusal(NOT_FOUND), also for one out of sight."""
         now_ms = self._clock.now_ms()

@@ -128,6 +128,16 @@ def list_by_last_four(
     return with_secrets(connection, rows.mappings().all())
 
 
+def count_owned(connection: Connection, user_id: str) -> dict[str, int]:
+    """How many keys this user has that were not revoked, by the ids of organizations."""
+    rows = connection.execute(
+        select(keys.c.organization_id, func.count())
+        .where(keys.c.owner_id == user_id, keys.c.kind.in_(PROJECT_KINDS), keys.c.revoked_at_ms.is_(None))
+        .group_by(keys.c.organization_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def find_named_key_id(
     connection: Connection, organization_id: str, project_id: str, owner_id: str, name: str
 ) -> str | None:
