@@ -149,6 +149,7 @@ _ROUTES: Final = (
     projects.show_project,
     projects.rename_project,
     projects.allow_models,
+    projects.add_to_project,
     projects.show_archive,
     projects.archive_project,
     key_policies.show_policies,

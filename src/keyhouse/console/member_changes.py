@@ -41,14 +41,16 @@ async def change_project_role(request: Visit, user_id: FromPath[str], project_id
     """Give someone another role in a project."""
     role = str((await read_form(request)).get("role", ""))
     people = pages_of(request).desk.people
-    return await _done(request, user_id, people.update_in_project(actor_of(request), project_id, user_id, role))
+    verb = people.update_in_project(actor_of(request), project_id, user_id, role)
+    return await _done(request, user_id, verb, leads_to=await _back(request, project_id))
 
 
 @post("/members/{user_id:str}/projects/{project_id:str}/remove")
 async def leave_project(request: Visit, user_id: FromPath[str], project_id: FromPath[str]) -> Response[Any]:
     """Take someone out of a project."""
     people = pages_of(request).desk.people
-    return await _done(request, user_id, people.remove_from_project(actor_of(request), project_id, user_id))
+    verb = people.remove_from_project(actor_of(request), project_id, user_id)
+    return await _done(request, user_id, verb, leads_to=await _back(request, project_id))
 
 
 @post("/members/{user_id:str}/roles")
@@ -91,3 +93,8 @@ async def _done(request: Visit, user_id: str, verb: Awaitable[object], *, leads_
         status = HTTPStatus.FORBIDDEN if refusal.code is Code.NOT_PERMITTED else HTTPStatus.UNPROCESSABLE_ENTITY
         return await person_page(request, user_id, overlay=None, status=status, fault=refusal.text)
     return Redirect(leads_to or f"/members/{user_id}", status_code=HTTP_303_SEE_OTHER)
+
+
+async def _back(request: Visit, project_id: str) -> str:
+    """The project's page, for what was sent from there."""
+    return f"/settings/projects/{project_id}" if (await read_form(request)).get("from") == "project" else ""

@@ -11,6 +11,7 @@ from keyhouse.console.member_view import (
     PROJECT_ROLE_WORDS,
     ROLE_WORDS,
     person_line,
+    project_roles_here,
     project_roles_to_give,
     role_name,
     roles_to_give,
@@ -18,7 +19,7 @@ from keyhouse.console.member_view import (
 from keyhouse.console.members import people_seen
 from keyhouse.console.pages import pages_of
 from keyhouse.control.authority import Task
-from keyhouse.core.authority import ORGANIZATION_ROLES, PROJECT_ROLES, tasks_in
+from keyhouse.core.authority import ORGANIZATION_ROLES, tasks_in
 
 
 @get("/members/{user_id:str}")
@@ -58,19 +59,12 @@ async def person_page(
         may_remove=Task.USERS in held and ORGANIZATION_ROLES[member.role] <= held,
         may_see_entries=Task.AUDIT_LOGS_READ in held,
         project_role_words=PROJECT_ROLE_WORDS,
-        joined=[(one, _roles_here(request, one.project_id, one.role)) for one in person.projects],
+        joined=[(one, project_roles_here(actor, one.project_id, one.role)) for one in person.projects],
         others=[(one, roles) for one in others if (roles := project_roles_to_give(actor, one.id))],
         held=[(one, role_name(one)) for one in person.roles],
         **await _own_roles(request, {one.role_id for one in person.roles}),
         **words,
     )
-
-
-def _roles_here(request: Visit, project_id: str, present: str) -> tuple[str, ...]:
-    """The roles that may be given in place of the present one; none where that one is out of reach."""
-    roles = project_roles_to_give(actor_of(request), project_id)
-    actor = actor_of(request)
-    return roles if PROJECT_ROLES.get(present, frozenset()) <= tasks_in(actor.role, actor.grants, project_id) else ()
 
 
 async def _own_roles(request: Visit, held_ids: set[str]) -> dict[str, Any]:

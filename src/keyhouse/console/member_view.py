@@ -127,3 +127,10 @@ def project_roles_to_give(actor: Actor, project_id: str) -> tuple[str, ...]:
     if Task.PROJECT_USERS not in held:
         return ()
     return tuple(role for role, tasks in PROJECT_ROLES.items() if tasks <= held)
+
+
+def project_roles_here(actor: Actor, project_id: str, present: str) -> tuple[str, ...]:
+    """The roles that this actor may give in place of the present one; none where that one is out of their reach."""
+    roles = project_roles_to_give(actor, project_id)
+    held = tasks_in(actor.role, actor.grants, project_id)
+    return roles if PROJECT_ROLES.get(present, frozenset()) <= held else ()

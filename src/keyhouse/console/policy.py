@@ -152,6 +152,7 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("GET", "/settings/projects/{project_id}"): Who.SIGNED_IN,
     ("POST", "/settings/projects/{project_id}"): Who.SIGNED_IN,
     ("POST", "/settings/projects/{project_id}/models"): Who.SIGNED_IN,
+    ("POST", "/settings/projects/{project_id}/people"): Who.SIGNED_IN,
     ("GET", "/settings/projects/{project_id}/archive"): Who.SIGNED_IN,
     ("POST", "/settings/projects/{project_id}/archive"): Who.SIGNED_IN,
     ("GET", "/settings/policies"): Task.POLICIES_READ,

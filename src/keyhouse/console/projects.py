@@ -11,6 +11,7 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 from keyhouse.console.doorway import Visit, actor_of, read_form, session_of
 from keyhouse.console.key_view import meter_view
 from keyhouse.console.limit_view import size_of
+from keyhouse.console.member_view import PROJECT_ROLE_WORDS, project_roles_here, project_roles_to_give
 from keyhouse.console.pages import pages_of
 from keyhouse.console.settings import settings_page
 from keyhouse.control.authority import Place, Task, may_at, sight_of
@@ -93,6 +94,7 @@ async def project_page(
     overlay: str | None = None,
     status: int = HTTPStatus.OK,
     faults: dict[str, str] | None = None,
+    typed_email: str = "",
 ) -> Response[Any]:
     """A project with its people, limits and models. Raises Refusal(NOT_FOUND), also for one out of sight."""
     pages, session, actor = pages_of(request), session_of(request), actor_of(request)
@@ -121,7 +123,10 @@ async def project_page(
         may_edit=is_live and may_at(actor, Task.PROJECTS, place),
         may_limit=is_live and may_at(actor, Task.LIMITS, place) and pages.may(session, Task.LIMITS),
         may_allow=is_live and may_at(actor, Task.MODEL_PERMISSIONS, place),
-        people=people,
+        people=[(one, project_roles_here(actor, project_id, one.role) if is_live else ()) for one in people],
+        roles_to_give=project_roles_to_give(actor, project_id) if is_live else (),
+        role_words=PROJECT_ROLE_WORDS,
+        typed_email=typed_email,
         limits=[(size_of(state.limit), meter_view(state, times)) for state in states],
         mode="all" if policy is None else policy.mode,
         named=named,
@@ -154,6 +159,17 @@ async def allow_models(request: Visit, project_id: FromPath[str]) -> Response[An
     return await _done(request, project_id, "models", verb)
 
 
+@post("/settings/projects/{project_id:str}/people")
+async def add_to_project(request: Visit, project_id: FromPath[str]) -> Response[Any]:
+    """Make somebody of the organization, named by e-mail, a member of the project."""
+    await _seen(request, project_id)
+    form = await read_form(request)
+    email, role = str(form.get("email", "")).strip(), str(form.get("role", ""))
+    verb = pages_of(request).desk.people.add_to_project(actor_of(request), project_id, role, email=email)
+    # The project is seen: what is not found is the person.
+    return await _done(request, project_id, "email", verb, told=_TOLD | {Code.NOT_FOUND}, typed_email=email)
+
+
 @get("/settings/projects/{project_id:str}/archive")
 async def show_archive(request: Visit, project_id: FromPath[str]) -> Response[Any]:
     """The question whether to archive a project, for good."""
@@ -177,14 +193,20 @@ async def _seen(request: Visit, project_id: str) -> Project:
     return project
 
 
-async def _done(request: Visit, project_id: str, field: str, verb: Any) -> Response[Any]:
+async def _done(
+    request: Visit, project_id: str, field: str, verb: Any, *, told: frozenset[Code] = _TOLD, typed_email: str = ""
+) -> Response[Any]:
     try:
         await verb
     except Refusal as refusal:
-        if refusal.code not in _TOLD:
+        if refusal.code not in told:
             raise
         return await project_page(
-            request, project_id, status=HTTPStatus.UNPROCESSABLE_ENTITY, faults={field: refusal.text}
+            request,
+            project_id,
+            status=HTTPStatus.UNPROCESSABLE_ENTITY,
+            faults={field: refusal.text},
+            typed_email=typed_email,
         )
     return _to(project_id)
 

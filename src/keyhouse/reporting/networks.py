@@ -55,8 +55,8 @@ class NetworkQuestions:
         selection = KeySelection(sort="last_used", offset=(page - 1) * PAGE, limit=PAGE + 1, sight=sight)
 
         def ask(connection: Connection) -> NetworkPage:
-            keys, _ = key_pages.list_page(connection, organization_id, selection, now_ms)
-            used = [key for key in keys if (key.last_used_at_ms or 0) >= since_ms]
+            newest = key_pages.list_page(connection, organization_id, selection, now_ms).keys
+            used = [key for key in newest if (key.last_used_at_ms or 0) >= since_ms]
             new = {
                 key.id: unknown
                 for key in used[:PAGE]
