@@ -84,7 +84,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "control/key_rules.py",  # tests/control/test_keys.py
         "control/children.py",  # tests/gateway/test_children.py
         "control/issuing.py",  # tests/control/test_keys.py
-        "core/identifiers.py",  # tests/core/test_secret.py
         "core/key.py",  # tests/core/test_decide.py, tests/control/test_keys.py
         "core/keyring.py",  # tests/store/test_master_key.py
         "core/permissions.py",  # tests/control, tests/admin

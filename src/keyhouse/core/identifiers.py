@@ -1,5 +1,6 @@
 """Identifiers: opaque, prefixed by what they name, and for calls ordered by time."""
 
+from functools import lru_cache
 from typing import Final
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -36,4 +37,21 @@ def identifier(prefix: str, random: bytes) -> str:
 
 def call_id(now_ms: int, random: bytes) -> str:
     """A call's id: 48 bits of time, then 80 random bits, so that ids sort by when the call began."""
-    return "call_" + base62(now_ms << 80 | int.from_bytes(random[:10]), 22)
+    beginning, rest = divmod(now_ms << 80 | int.from_bytes(random[:10]), 62**14)
+    return f"call_{_beginning(beginning)}{_fourteen(rest)}"
+
+
+# For some milliseconds all calls begin alike: the time alone decides it.
+@lru_cache(maxsize=4)
+def _beginning(number: int) -> str:
+    return base62(number, 8)
+
+
+def _fourteen(number: int) -> str:
+    """The same as `base62`, in small numbers, which divide several times as fast as large ones."""
+    six, eight = divmod(number, 62**8)
+    two, four = divmod(six, 62**4)
+    first, second = divmod(eight, 62**4)
+    pairs, base = _PAIRS, _PAIR_BASE
+    last = pairs[first // base] + pairs[first % base] + pairs[second // base] + pairs[second % base]
+    return pairs[two] + pairs[four // base] + pairs[four % base] + last

@@ -58,6 +58,7 @@ class GroupCommit:
         self._report = report
         self._pause_seconds = pause_seconds
         self._turns = turns
+        self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[Operation, asyncio.Future[Verdict] | None]] = deque()
         self._arrived = asyncio.Event()
         self._awaited = asyncio.Event()
@@ -75,7 +76,7 @@ class GroupCommit:
 
     def submit(self, reserve: Reserve) -> asyncio.Future[Verdict]:
         """Queue a reservation. The future has its verdict once that is durable; it raises Refusal if it cannot be."""
-        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Verdict] = self._loop.create_future()
         self._put(reserve, future)
         return future
 
@@ -85,13 +86,13 @@ class GroupCommit:
 
     def close(self, closing: Closing) -> asyncio.Future[Verdict]:
         """The same for whoever wants to know; the future is cancelled if the closing is given up."""
-        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Verdict] = self._loop.create_future()
         self._put(closing, future)
         return future
 
     async def run(self) -> None:
         """Commit batches until `stop`, and then what is left."""
-        time = asyncio.get_running_loop().time
+        time = self._loop.time
         while not (self._stopping and not self._queue):
             if not self._queue:
                 self._idle.set()
