@@ -53,7 +53,7 @@ class Ceilings(msgspec.Struct, frozen=True):
 UNKNOWN: Final = Ceilings()
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """What a request asks for, as far as the gateway must know it.
 
     `input_bytes` is the length of what is sent to be read, of which `media_bytes` are `images_in` images and

@@ -33,7 +33,7 @@ class Basis(StrEnum):
     STATED = "stated"
 
 
-class Opening(msgspec.Struct, frozen=True):
+class Opening(msgspec.Struct, frozen=True, gc=False):
     """Who calls what, as it is written before anything is sent.
 
     `owner_type` is the scope type of the key's owner, `user` or `service_account`. `price_id` is None where the
@@ -60,7 +60,7 @@ class Opening(msgspec.Struct, frozen=True):
     parent_id: str | None = None
 
 
-class Closing(msgspec.Struct, frozen=True):
+class Closing(msgspec.Struct, frozen=True, gc=False):
     """How a call ended.
 
     `charged_nano_usd` is None where the price is unknown. `status` is the HTTP status the client saw, 0 if it

@@ -24,7 +24,7 @@ from keyhouse.core.limit import Limit, Unit, Window
 from keyhouse.core.money import Counts
 
 
-class Reserve(msgspec.Struct, frozen=True):
+class Reserve(msgspec.Struct, frozen=True, gc=False):
     """Asks for a call to be admitted."""
 
     opening: Opening
@@ -51,7 +51,7 @@ class Period(msgspec.Struct):
         return self.limit.amount - self.settled - self.reserved
 
 
-class Reserved(msgspec.Struct, frozen=True):
+class Reserved(msgspec.Struct, frozen=True, gc=False):
     """What a call holds on the limits it counts on, one figure per way of counting, and those limits' periods."""
 
     nano_usd: int
@@ -63,7 +63,7 @@ class Reserved(msgspec.Struct, frozen=True):
     characters: int = 0
 
 
-class HeldCall(msgspec.Struct):
+class HeldCall(msgspec.Struct, gc=False):
     """A call's row as a closing finds it."""
 
     id: str
@@ -93,7 +93,7 @@ class Remaining(msgspec.Struct, frozen=True, gc=False):
     resets_at_ms: int | None
 
 
-class Admitted(msgspec.Struct, frozen=True):
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """The call may go upstream once the batch is committed.
 
     `output_tokens_max` must be written into the request unless it is None: then no limit depends on the
@@ -119,7 +119,7 @@ class Refused(msgspec.Struct, frozen=True):
     dead_at_ms: int | None = None
 
 
-class Closed(msgspec.Struct, frozen=True):
+class Closed(msgspec.Struct, frozen=True, gc=False):
     """The call is closed."""
 
 
@@ -160,6 +160,7 @@ _IMAGES, _AUDIO_SECONDS = Unit.IMAGES, Unit.AUDIO_SECONDS
 _MINUTE = Window.MINUTE
 _RELEASED, _ORPHANED = State.RELEASED, State.ORPHANED
 _LEFT: Final = attrgetter("left")
+_CLOSED: Final = Closed()
 
 
 def decide(batch: Sequence[Operation], rows: Rows, now_ms: int) -> Decision:
@@ -350,7 +351,7 @@ def _close(closing: Closing, rows: Rows, changed: dict[int, Period]) -> Closed |
             period.overrun += charged - held
         changed[period.id] = period
     call.state = closing.state
-    return Closed()
+    return _CLOSED
 
 
 def _final_charge(limit: Limit, closing: Closing, held: int) -> int:

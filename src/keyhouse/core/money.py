@@ -84,7 +84,7 @@ class Price(msgspec.Struct, frozen=True):
         return tier in CHEAP_TIERS or any(rate.tier == tier for rate in self.rates)
 
 
-class Counts(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True, gc=False):
     """What a call used. `cached_input`, `cache_write` and `audio_input` are parts of `input` that do not overlap,
     `reasoning` and `audio_output` are parts of `output`, all in tokens; then images made, seconds of audio and
     characters spoken.

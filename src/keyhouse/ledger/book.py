@@ -105,8 +105,8 @@ class Hold:
         self._need = need
         self._price = price
         self._closing: Closing | None = None
-        self._seen: Callable[[], Counts] = lambda: need.most
-        self._cut: Callable[[], None] = lambda: None
+        self._seen: Callable[[], Counts] | None = None
+        self._cut: Callable[[], None] | None = None
         self._is_unknowable = False
         self._is_posted = False
         self._was_sent = False
@@ -175,7 +175,8 @@ class Hold:
     def cut(self) -> None:
         """Close the call while it still runs, and end its answer."""
         self.abandon()
-        self._cut()
+        if self._cut is not None:
+            self._cut()
 
     def abandon(self, *, status: int = 0, flags: str = "abandoned") -> None:
         """Close the call as it stands, if nobody has said how it ended, and have it recorded. Once and for all."""
@@ -187,7 +188,8 @@ class Hold:
             elif self._is_unknowable:
                 self.settle_reserved(status=status, flags=flags)
             else:
-                self.settle(self._seen(), status=status, basis=Basis.COUNTED, flags=flags)
+                seen = self._need.most if self._seen is None else self._seen()
+                self.settle(seen, status=status, basis=Basis.COUNTED, flags=flags)
         self._is_posted = True
         if self._closing is not None:
             self._commit.post(self._closing)

@@ -20,7 +20,7 @@ BYTES_PER_TOKEN: Final = 3
 upwards; where the upstream sends an event a token, the number of events is exact."""
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """What an upstream said was used, and on which service tier. `is_clamped`: some of it could not be true."""
 
     counts: Counts
