@@ -1,8 +1,9 @@
 """What each page of the console takes on a full house: in the server, and in a browser until its chart is drawn.
 
 The server's time is measured from beside it, over the loopback interface, on one connection, one request after the
-other: what the page's person waits for, without their network. The browser's is from the navigation until the chart's
-paths are in the page.
+other: what the page's person waits for, without their network; and as the processor time of the server's threads, which
+is all there is to it on SQLite, whatever else the machine does. Of that the quickest of the tries counts: others can
+only add to it. The browser's is from the navigation until the chart's paths are in the page.
 """
 
 import http.client
@@ -47,19 +48,19 @@ FOLD_SECONDS_MAX: Final = 900
 
 
 class Took(msgspec.Struct, frozen=True):
-    """What a page took: median and slowest in the server, how large it is, and drawn in a browser if it has a chart."""
+    """What a page took: processor time and median in the server, its size, and drawn in a browser if it has a chart."""
 
     page: str
     status: int
+    processor_ms: float
     median_ms: float
-    slowest_ms: float
     kilobytes: int
     drawn_ms: float | None = None
 
     @property
     def is_fast(self) -> bool:
         """Whether it keeps to what it may take."""
-        return self.status == 200 and self.median_ms <= SERVER_MS_MAX and (self.drawn_ms or 0) <= DRAWN_MS_MAX
+        return self.status == 200 and self.processor_ms <= SERVER_MS_MAX and (self.drawn_ms or 0) <= DRAWN_MS_MAX
 
 
 class Visitor:
@@ -110,15 +111,18 @@ def measure(folder: Path, keys: int, calls: int, say: Callable[[str], None]) -> 
         visitor = Visitor(port, account["sign in as"], account["password"])
         with _browser(visitor) as draw:
             drawn = {page: median(draw(page) for _ in range(3)) for page in CHARTS}
-        return [_took(visitor, page, drawn, say) for page in _pages(visitor)]
+        return [_took(visitor, process, page, drawn, say) for page in _pages(visitor)]
 
 
-def _took(visitor: Visitor, page: str, drawn: dict[str, float], say: Callable[[str], None]) -> Took:
-    asked = [visitor.ask(page) for _ in range(TIMES + 1)][1:]
-    times = [took_ms for _, took_ms, _ in asked]
-    status, _, body = asked[0]
-    say(f"{page}: {median(times):.0f} ms")
-    return Took(page, status, median(times), max(times), len(body) // 1024, drawn.get(page))
+def _took(visitor: Visitor, server: Pinned, page: str, drawn: dict[str, float], say: Callable[[str], None]) -> Took:
+    processor, times = [], []
+    for _ in range(TIMES + 1):
+        began = server.cpu_ns
+        status, took_ms, body = visitor.ask(page)
+        processor.append((server.cpu_ns - began) / 1e6)
+        times.append(took_ms)
+    say(f"{page}: {min(processor[1:]):.0f} ms, {median(times[1:]):.0f} ms by the clock")
+    return Took(page, status, min(processor[1:]), median(times[1:]), len(body) // 1024, drawn.get(page))
 
 
 def _pages(visitor: Visitor) -> list[str]:
@@ -162,12 +166,12 @@ def _wait_until_folded(database: Path, say: Callable[[str], None]) -> None:
 
 def text(took: list[Took]) -> str:
     """The table."""
-    lines = [f"{'page':<40} {'status':>6} {'median ms':>10} {'slowest':>8} {'drawn ms':>9} {'KB':>5}"]
+    lines = [f"{'page':<40} {'status':>6} {'processor ms':>12} {'median':>8} {'drawn ms':>9} {'KB':>5}"]
     for one in took:
         drawn = "" if one.drawn_ms is None else f"{one.drawn_ms:.0f}"
         mark = "" if one.is_fast else "  SLOW"
         lines.append(
-            f"{one.page[:40]:<40} {one.status:>6} {one.median_ms:>10.1f} {one.slowest_ms:>8.1f} {drawn:>9} "
+            f"{one.page[:40]:<40} {one.status:>6} {one.processor_ms:>12.1f} {one.median_ms:>8.1f} {drawn:>9} "
             f"{one.kilobytes:>5}{mark}"
         )
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from keyhouse.console.wording import DAY_MS, HOUR_MS, Times
 from keyhouse.core.limit import Limit, LimitState, ScopeType, Unit, Window
 from keyhouse.core.money import parse_usd
 from keyhouse.reporting.costs import Month, month_of
-from keyhouse.reporting.usage import UsageRow, buckets
+from keyhouse.reporting.usage import OTHERS, UsageRow, buckets
 
 USD = 1_000_000_000
 BERLIN = Times(ZoneInfo("Europe/Berlin"), NOON)
@@ -22,13 +22,14 @@ def spent(day: int, nano: int, *group: str) -> UsageRow:
     return UsageRow(MIDNIGHT - day * DAY_MS, group or ("m",), 2, 0, 30, 10, 0, 7, 0, nano, 0)
 
 
-def a_report(rows: list[UsageRow], before: list[UsageRow] | None = None) -> Report:
+def a_report(rows: list[UsageRow], before: list[UsageRow] | None = None, others: int = 0) -> Report:
     period = period_at(Picked("7d"), BERLIN)
     gathered = Gathered(
         rows,
         before or [],
         buckets(period.start_ms, period.end_ms, "day", "Europe/Berlin"),
         buckets(period.before_start_ms, period.before_end_ms, "day", "Europe/Berlin"),
+        others,
     )
     return report(gathered, period, "model", {}, BERLIN)
 
@@ -100,3 +101,12 @@ def test_a_statement_has_each_projects_models_and_sums() -> None:
     ]
     assert statement_sum(rows).cost_nano_usd == 15
     assert lines[0].cells == ("2", "30", "10", "7", "$0.000000009")
+
+
+def test_all_others_stand_last_and_are_counted_with_what_has_no_color_of_its_own() -> None:
+    rows = [spent(0, uses, group) for uses, group in enumerate(("a", "b", "c", "d", "e", "f"), 1)] + [
+        spent(0, 90, OTHERS)
+    ]
+    found = a_report(rows, [], others=40)
+    assert [line.name for line in found.lines] == ["f", "e", "d", "c", "b", "a", OTHERS]
+    assert found.plot.series[-1].name == "42 others"

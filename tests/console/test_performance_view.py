@@ -8,7 +8,7 @@ from given import NOON
 from keyhouse.console.performance_view import HEADS, Gathered, Report, report, took
 from keyhouse.console.periods import Picked, period_at
 from keyhouse.console.wording import HOUR_MS, Times
-from keyhouse.reporting.usage import buckets
+from keyhouse.reporting.usage import OTHERS, buckets
 from keyhouse.store.timings import NOTHING, GroupTimings, Timings
 
 BERLIN = Times(ZoneInfo("Europe/Berlin"), NOON)
@@ -61,3 +61,9 @@ def test_slower_is_worse_and_more_tokens_a_second_are_better() -> None:
 
 def test_times_are_read_by_people() -> None:
     assert [took(None), took(386.4), took(1240), took(125_000)] == ["–", "386 ms", "1.24 s", "2 min 5 s"]  # noqa: RUF001
+
+
+def test_all_others_stand_last_however_many_calls_they_made() -> None:
+    rows = [GroupTimings(MIDNIGHT, (group,), some(QUICK)) for group in ("a", OTHERS, "b")]
+    rows.append(GroupTimings(MIDNIGHT, (OTHERS,), some(QUICK)))
+    assert [line[:2] for line in a_report(rows).lines] == [("a", "8"), ("b", "8"), (OTHERS, "16")]

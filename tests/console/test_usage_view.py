@@ -6,7 +6,7 @@ from given import NOON
 from keyhouse.console.periods import Picked, period_at
 from keyhouse.console.usage_view import Gathered, Report, report
 from keyhouse.console.wording import DAY_MS, HOUR_MS, Times
-from keyhouse.reporting.usage import UsageRow, buckets
+from keyhouse.reporting.usage import OTHERS, UsageRow, buckets
 
 BERLIN = Times(ZoneInfo("Europe/Berlin"), NOON)
 MIDNIGHT = NOON - 13 * HOUR_MS
@@ -16,13 +16,14 @@ def a_use(start_ms: int, model: str, requests: int, cost: int = 0) -> UsageRow:
     return UsageRow(start_ms, (model,), requests, 0, requests * 10, 0, 0, requests * 5, 0, cost, 0)
 
 
-def a_report(rows: list[UsageRow], before: list[UsageRow], measure: str = "requests") -> Report:
+def a_report(rows: list[UsageRow], before: list[UsageRow], measure: str = "requests", others: int = 0) -> Report:
     period = period_at(Picked("7d"), BERLIN)
     gathered = Gathered(
         rows,
         before,
         buckets(period.start_ms, period.end_ms, "day", "Europe/Berlin"),
         buckets(period.before_start_ms, period.before_end_ms, "day", "Europe/Berlin"),
+        others,
     )
     return report(gathered, period, "model", measure, {}, BERLIN)
 
@@ -59,3 +60,12 @@ def test_nothing_used_is_said() -> None:
     found = a_report([], [])
     assert not found.has_usage
     assert found.totals[0].change is None
+
+
+def test_all_others_stand_last_and_are_counted_with_what_has_no_color_of_its_own() -> None:
+    rows = [a_use(MIDNIGHT, group, uses) for uses, group in enumerate(("a", "b", "c", "d", "e", "f"), 1)] + [
+        a_use(MIDNIGHT, OTHERS, 90)
+    ]
+    found = a_report(rows, [], others=40)
+    assert [line.name for line in found.lines] == ["f", "e", "d", "c", "b", "a", OTHERS]
+    assert found.plot.series[-1].name == "42 others"

@@ -5,6 +5,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,28 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, event, insert
 
+from given import NOON
+from given_control import House
 from given_engine import BOTH, ClosableDatabase, an_engine
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.rollup import slot_ms
 from keyhouse.reporting.keys import last_days
-from keyhouse.reporting.usage import COLUMNS, Bucket, UsageQuery, UsageQuestions, UsageRow, buckets
+from keyhouse.reporting.usage import (
+    COLUMNS,
+    LEADERS_MAX,
+    OTHERS,
+    Bucket,
+    UsageQuery,
+    UsageQuestions,
+    UsageRow,
+    buckets,
+)
 from keyhouse.store import rollups
 from keyhouse.store.engine import Database
+from keyhouse.store.folding import insert_day
 from keyhouse.store.rollups import Selection, Sums
 from keyhouse.store.schema import usage_hour, usage_minute
+from reporting.given_rollups import a_slot
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Africa/Cairo", "America/Havana")
 SPRING = int(datetime(2026, 3, 29, tzinfo=UTC).timestamp() * 1000)
@@ -317,3 +331,34 @@ def test_thirty_days_back_is_thirty_days_across_a_change_of_clocks() -> None:
             assert days[-1][0] <= change + 36 * HOUR < days[-1][1]
             dates = [datetime.fromtimestamp(start / 1000, ZoneInfo(zone)).date() for start, _ in days]
             assert dates == [dates[0] + timedelta(days=k) for k in range(30)]
+
+
+@pytest.mark.parametrize("bucket", ["day", "hour"])
+@pytest.mark.asyncio
+async def test_who_used_most_is_shown_and_all_others_are_one_group_that_loses_nothing(
+    house: House, bucket: Bucket
+) -> None:
+    day_ms = NOON - NOON % (24 * HOUR)
+    users = {f"user-{number:03}": 1 + number * 37 % 200 for number in range(120)}
+    for user_id, requests in users.items():
+        for day in (1, 2):
+            sums: dict[str, Any] = {"owner_id": user_id, "requests": requests, "cost_nano_usd": 7 * requests}
+            await house.database.write(partial(a_slot, starts_at_ms=day_ms - day * 24 * HOUR, **sums))
+    # One of the days is folded, the other is not.
+    folded = (day_ms - 24 * HOUR, day_ms)
+    await house.database.write(partial(insert_day, organization_id="org-1", day=folded, now_ms=NOON))
+    questions = UsageQuestions(house.database)
+    query = UsageQuery("org-1", day_ms - 2 * 24 * HOUR, day_ms, bucket, group_by=("user_id",))
+    leaders = await questions.leaders(query, "requests")
+    assert leaders is not None
+    in_order = sorted(users, key=lambda one: (-users[one], one))
+    assert list(leaders.groups) == in_order[:LEADERS_MAX]
+    assert leaders.others == len(users) - LEADERS_MAX
+    rows = await questions.rows_of(query, leaders)
+    assert {row.group[0] for row in rows} == {*leaders.groups, OTHERS}
+    left = sum(users[one] for one in in_order[LEADERS_MAX:])
+    assert [(row.requests, row.cost_nano_usd) for row in rows if row.group[0] == OTHERS] == [(left, 7 * left)] * 2
+    assert sum(row.requests for row in rows) == 2 * sum(users.values())
+    by_few = await questions.leaders(msgspec.structs.replace(query, group_by=("model",)), "requests")
+    assert by_few is None
+    assert await questions.rows_of(query, None) == await questions.rows(query)

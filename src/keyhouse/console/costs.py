@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Response, get
 
+from keyhouse.console import wording
 from keyhouse.console.costs_view import Report, month_view, report, statement_of, statement_sum
 from keyhouse.console.doorway import Visit, session_of
 from keyhouse.console.narrowing import narrowed, usage_seen
@@ -18,7 +19,7 @@ from keyhouse.control.authority import Task
 from keyhouse.core.limit import instant_ms
 from keyhouse.core.money import format_usd
 from keyhouse.reporting.costs import month_at
-from keyhouse.reporting.usage import UsageQuery, buckets
+from keyhouse.reporting.usage import OTHERS, UsageQuery, buckets
 
 
 class Asked(Picked, frozen=True):
@@ -69,7 +70,7 @@ async def download_costs(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
-    found = await _report(request, asked, period, times)
+    found = await _report(request, asked, period, times, is_whole=True)
     return as_csv(f"keyhouse-costs-{asked.period}.csv", [period.bucket, asked.by, "cost_usd"], found.exact)
 
 
@@ -142,7 +143,7 @@ def _seen(request: Visit, project_id: str) -> tuple[str, ...]:
     return asked if sight is None else sight.narrow(asked)
 
 
-async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
+async def _report(request: Visit, asked: Asked, period: Period, times: Times, *, is_whole: bool = False) -> Report:
     pages, session = pages_of(request), session_of(request)
     zone = session.time_zone
 
@@ -158,12 +159,16 @@ async def _report(request: Visit, asked: Asked, period: Period, times: Times) ->
         )
 
     questions = pages.desk.usage_questions
+    present = query(period.start_ms, period.end_ms)
+    leaders = None if is_whole else await questions.leaders(present, "cost_nano_usd")
     gathered = Gathered(
-        rows=await questions.rows(query(period.start_ms, period.end_ms)),
-        rows_before=await questions.rows(query(period.before_start_ms, period.before_end_ms)),
+        rows=await questions.rows_of(present, leaders),
+        rows_before=await questions.rows_of(query(period.before_start_ms, period.before_end_ms), leaders),
         buckets=buckets(period.start_ms, period.end_ms, period.bucket, zone),
         buckets_before=buckets(period.before_start_ms, period.before_end_ms, period.bucket, zone),
+        others=0 if leaders is None else leaders.others,
     )
     ids = {row.group[0] for row in (*gathered.rows, *gathered.rows_before) if row.group[0]}
     names = {} if asked.by == "model" else await pages.desk.names(session.organization_id, ids)
+    names |= {OTHERS: wording.plural(gathered.others, "other")}
     return report(gathered, period, asked.by, names, times)

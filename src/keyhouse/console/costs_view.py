@@ -13,7 +13,7 @@ from keyhouse.console.usage_view import GROUPS, SERIES_MAX, Gathered
 from keyhouse.console.wording import Times
 from keyhouse.core.money import NANO_PER_USD, format_usd
 from keyhouse.reporting.costs import Month
-from keyhouse.reporting.usage import UsageRow
+from keyhouse.reporting.usage import OTHERS, UsageRow
 
 _MINUS = "−"  # noqa: RUF001  a true minus
 
@@ -90,7 +90,7 @@ def report(gathered: Gathered, period: Period, by: str, names: Mapping[str, str]
         requests[row.group[0] or ""] += row.requests
     for row in gathered.rows_before:
         before[row.group[0] or ""] += row.cost_nano_usd
-    ranked = sorted(groups, key=lambda group: (-groups[group], names.get(group, group)))
+    ranked = sorted(groups, key=lambda group: (group == OTHERS, -groups[group], names.get(group, group)))
     whole, whole_before = sum(groups.values()), sum(before.values())
     series, days = _stacks(gathered, period, ranked, names, times)
     return Report(
@@ -139,7 +139,7 @@ def _stacks(
     starts = [start for start, _ in gathered.buckets]
     stacks: list[tuple[str, Counter[int]]] = [(names.get(group, group), Counter()) for group in ranked[:SERIES_MAX]]
     if rest := len(ranked) - SERIES_MAX:
-        stacks += [(wording.plural(rest, "other"), Counter())] if rest > 0 else []
+        stacks += [(wording.plural(rest + gathered.behind, "other"), Counter())] if rest > 0 else []
     places = {group: min(at, SERIES_MAX) for at, group in enumerate(ranked)}
     for row in gathered.rows:
         stacks[places[row.group[0] or ""]][1][row.bucket_start_ms] += row.cost_nano_usd

@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Response, get
 
+from keyhouse.console import wording
 from keyhouse.console.doorway import Visit, session_of
 from keyhouse.console.narrowing import narrowed, usage_seen
 from keyhouse.console.pages import pages_of
@@ -12,7 +13,7 @@ from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
 from keyhouse.console.sheets import as_csv
 from keyhouse.console.wording import Times
 from keyhouse.control.authority import Task
-from keyhouse.reporting.usage import UsageQuery, buckets
+from keyhouse.reporting.usage import OTHERS, UsageQuery, buckets
 
 
 class Asked(Picked, frozen=True):
@@ -62,11 +63,11 @@ async def download_performance(request: Visit) -> Response[Any]:
     """The table that the page shows, exactly, as CSV."""
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
-    found = await _report(request, asked, period_at(asked, times), times)
+    found = await _report(request, asked, period_at(asked, times), times, is_whole=True)
     return as_csv(f"keyhouse-performance-{asked.period}.csv", [asked.by, *HEADS], [*found.lines, found.whole])
 
 
-async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
+async def _report(request: Visit, asked: Asked, period: Period, times: Times, *, is_whole: bool = False) -> Report:
     pages, session = pages_of(request), session_of(request)
     project_ids: tuple[str, ...] = (asked.project,) if asked.project else ()
     if sight := usage_seen(request):
@@ -86,11 +87,14 @@ async def _report(request: Visit, asked: Asked, period: Period, times: Times) ->
         )
 
     questions = pages.desk.performance_questions
+    present = query(period.start_ms, period.end_ms, asked.by)
+    leaders = None if is_whole else await questions.leaders(present)
     gathered = Gathered(
-        rows=await questions.rows(query(period.start_ms, period.end_ms, asked.by)),
+        rows=await questions.rows_of(present, leaders),
         rows_before=await questions.rows(query(period.before_start_ms, period.before_end_ms)),
         buckets=buckets(period.start_ms, period.end_ms, period.bucket, session.time_zone),
     )
     ids = {row.group[0] for row in gathered.rows} if asked.by == "api_key_id" else set()
     names = await pages.desk.names(session.organization_id, ids)
+    names |= {OTHERS: wording.plural(0 if leaders is None else leaders.others, "other")}
     return report(gathered, period, asked.by, names, times)

@@ -10,6 +10,7 @@ from keyhouse.console.periods import Period, bucket_label, bucket_title, label_e
 from keyhouse.console.plots import Plot, Series, Unit
 from keyhouse.console.wording import Times
 from keyhouse.reporting.performance import Speed, speed_of
+from keyhouse.reporting.usage import OTHERS
 from keyhouse.store.timings import NOTHING, GroupTimings, Timings
 
 GROUPS: Final = (("model", "Model", "models"), ("upstream", "Upstream", "upstreams"), ("api_key_id", "Key", "keys"))
@@ -76,7 +77,7 @@ def report(gathered: Gathered, period: Period, by: str, names: Mapping[str, str]
     speeds = [speed_of(by_start.get(start_ms, NOTHING)) for start_ms in starts]
     whole = speed_of(sum((row.timings for row in gathered.rows), NOTHING))
     before = speed_of(sum((row.timings for row in gathered.rows_before), NOTHING))
-    ranked = sorted(by_group, key=lambda group: (-by_group[group].requests, names.get(group, group)))
+    ranked = sorted(by_group, key=lambda group: (group == OTHERS, -by_group[group].requests, names.get(group, group)))
     many = next(several for name, _, several in GROUPS if name == by)
     return Report(
         totals=_totals(whole, before),

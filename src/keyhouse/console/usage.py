@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Response, get
 
+from keyhouse.console import wording
 from keyhouse.console.doorway import Visit, session_of
 from keyhouse.console.narrowing import narrowed, usage_seen
 from keyhouse.console.pages import pages_of
@@ -11,6 +12,7 @@ from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
 from keyhouse.console.sheets import as_csv
 from keyhouse.console.usage_view import (
     GROUPS,
+    MEASURED,
     MEASURES,
     Gathered,
     Report,
@@ -19,7 +21,7 @@ from keyhouse.console.usage_view import (
 from keyhouse.console.wording import Times
 from keyhouse.control.authority import Task
 from keyhouse.core.money import format_usd
-from keyhouse.reporting.usage import UsageQuery, buckets
+from keyhouse.reporting.usage import OTHERS, UsageQuery, buckets
 
 
 class Asked(Picked, frozen=True):
@@ -72,7 +74,7 @@ async def download_usage(request: Visit) -> Response[Any]:
     """The table that the page shows, exactly, as CSV."""
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
-    found = await usage_report(request, asked, period_at(asked, times), times)
+    found = await usage_report(request, asked, period_at(asked, times), times, is_whole=True)
     heads = ["requests", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_usd"]
     rows = [
         (line.name, one.requests, one.input, one.cached, one.output, one.reasoning, format_usd(one.cost))
@@ -82,8 +84,8 @@ async def download_usage(request: Visit) -> Response[Any]:
     return as_csv(f"keyhouse-usage-{asked.period}.csv", [asked.by, *heads], rows)
 
 
-async def usage_report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
-    """What the page, its CSV and a key's own page show."""
+async def usage_report(request: Visit, asked: Asked, period: Period, times: Times, *, is_whole: bool = False) -> Report:
+    """What the page and a key's own page show; every group by itself, however many there are, if `is_whole`: CSV."""
     pages, session = pages_of(request), session_of(request)
     zone = session.time_zone
     project_ids: tuple[str, ...] = (asked.project,) if asked.project else ()
@@ -103,12 +105,16 @@ async def usage_report(request: Visit, asked: Asked, period: Period, times: Time
         )
 
     questions = pages.desk.usage_questions
+    present = query(period.start_ms, period.end_ms)
+    leaders = None if is_whole else await questions.leaders(present, MEASURED[asked.measure])
     gathered = Gathered(
-        rows=await questions.rows(query(period.start_ms, period.end_ms)),
-        rows_before=await questions.rows(query(period.before_start_ms, period.before_end_ms)),
+        rows=await questions.rows_of(present, leaders),
+        rows_before=await questions.rows_of(query(period.before_start_ms, period.before_end_ms), leaders),
         buckets=buckets(period.start_ms, period.end_ms, period.bucket, zone),
         buckets_before=buckets(period.before_start_ms, period.before_end_ms, period.bucket, zone),
+        others=0 if leaders is None else leaders.others,
     )
     ids = {row.group[0] for row in (*gathered.rows, *gathered.rows_before) if row.group[0]}
     names = {} if asked.by == "model" else await pages.desk.names(session.organization_id, ids)
+    names |= {OTHERS: wording.plural(gathered.others, "other")}
     return report(gathered, period, asked.by, asked.measure, names, times)

@@ -11,7 +11,7 @@ from keyhouse.console.periods import Period, bucket_label, bucket_title, label_e
 from keyhouse.console.plots import Plot, Series
 from keyhouse.console.wording import Times
 from keyhouse.core.money import NANO_PER_USD
-from keyhouse.reporting.usage import UsageRow
+from keyhouse.reporting.usage import OTHERS, UsageRow
 
 SERIES_MAX: Final = 4
 """So many groups have a color of their own; the rest are one gray one."""
@@ -30,6 +30,15 @@ MEASURES: Final = (
     ("reasoning", "Reasoning"),
     ("cost", "Cost"),
 )
+MEASURED: Final = {
+    "requests": "requests",
+    "input": "input_tokens",
+    "cached": "cached_input_tokens",
+    "output": "output_tokens",
+    "reasoning": "reasoning_tokens",
+    "cost": "cost_nano_usd",
+}
+"""Where a row has each of them."""
 
 
 class Sums(msgspec.Struct):
@@ -92,12 +101,18 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Gathered(msgspec.Struct, frozen=True):
-    """Rows of both periods and the bounds of their buckets."""
+    """Rows of both periods and the bounds of their buckets; `others` groups are in the rows of `OTHERS`."""
 
     rows: Sequence[UsageRow]
     rows_before: Sequence[UsageRow]
     buckets: Sequence[tuple[int, int]]
     buckets_before: Sequence[tuple[int, int]]
+    others: int = 0
+
+    @property
+    def behind(self) -> int:
+        """How many groups there are more than rows tell: those of `OTHERS` but one."""
+        return max(0, self.others - 1)
 
 
 def value_text(measure: str, value: int) -> str:
@@ -114,7 +129,7 @@ def _total_text(measure: str, value: int) -> str:
 def report(gathered: Gathered, period: Period, by: str, measure: str, names: Mapping[str, str], times: Times) -> Report:
     """Sum the rows into everything the page shows."""
     groups, before = _by_group(gathered.rows), _by_group(gathered.rows_before)
-    ranked = sorted(groups, key=lambda group: (-groups[group].of(measure), names.get(group, group)))
+    ranked = sorted(groups, key=lambda group: (group == OTHERS, -groups[group].of(measure), names.get(group, group)))
     title, many = next((one, several) for name, one, several in GROUPS if name == by)
     lines = tuple(
         _line(names.get(group, group), _color(at), groups[group], before.get(group, Sums()), measure)
@@ -206,7 +221,7 @@ def _plot(
         series.append(Series(names.get(group, group), _color(at), values))
     if rest := set(ranked[SERIES_MAX:]):
         counted = _by_bucket([row for row in gathered.rows if (row.group[0] or "") in rest], measure)
-        name = wording.plural(len(rest), "other")
+        name = wording.plural(len(rest) + gathered.behind, "other")
         series.append(Series(name, _color(SERIES_MAX), [_number(measure, counted[start]) for start in starts]))
     before = _by_bucket(gathered.rows_before, measure)
     starts_before = [start for start, _ in gathered.buckets_before][: len(starts)]

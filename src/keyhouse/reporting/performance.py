@@ -8,11 +8,20 @@ from collections.abc import Sequence
 
 import msgspec
 
-from keyhouse.reporting.usage import UsageQuery, buckets, selection_of
+from keyhouse.reporting.usage import (
+    FILTERS,
+    OTHERS,
+    Leaders,
+    UsageQuery,
+    buckets,
+    leaders_of,
+    of_leaders,
+    selection_of,
+)
 from keyhouse.store import timings
 from keyhouse.store.engine import Database
 from keyhouse.store.rollup_tables import HISTOGRAM_BOUNDS_MS
-from keyhouse.store.timings import GroupTimings, Timings
+from keyhouse.store.timings import NOTHING, GroupTimings, Timings
 
 
 class PerformanceQuestions:
@@ -29,6 +38,20 @@ class PerformanceQuestions:
         selection = selection_of(query)
         bounds = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
         return await self._database.read(lambda c: timings.list_timings(c, selection, bounds))
+
+    async def leaders(self, query: UsageQuery) -> Leaders | None:
+        """Who has the most requests; None where a group is of what there are few of."""
+        return await leaders_of(self._database, query, "requests") if query.group_by[0] in FILTERS else None
+
+    async def rows_of(self, query: UsageQuery, leaders: Leaders | None) -> list[GroupTimings]:
+        """The rows of these groups, and those of all others as one group; of every group with None."""
+        if leaders is None:
+            return await self.rows(query)
+        shown = await self.rows(of_leaders(query, leaders)) if leaders.groups else []
+        rest = {row.starts_at_ms: row.timings for row in await self.rows(msgspec.structs.replace(query, group_by=()))}
+        for row in shown:
+            rest[row.starts_at_ms] = rest[row.starts_at_ms] - row.timings
+        return [*shown, *(GroupTimings(at_ms, (OTHERS,), left) for at_ms, left in rest.items() if left != NOTHING)]
 
 
 class Speed(msgspec.Struct, frozen=True):

@@ -85,6 +85,23 @@ class UsageRow(msgspec.Struct, frozen=True):
     characters: int = 0
 
 
+class Leaders(msgspec.Struct, frozen=True):
+    """The groups with the most of something in a time, most first, and how many groups there are beside them."""
+
+    groups: tuple[str, ...]
+    others: int
+
+
+LEADERS_MAX: Final = 50
+"""So many keys or people are shown by themselves; all others are one group."""
+
+OTHERS: Final = "others"
+"""The group of all that are not among the leaders."""
+
+FILTERS: Final = {"user_id": "user_ids", "api_key_id": "api_key_ids"}
+"""What an organization may have very many of, and the filter by it."""
+
+
 class UsageQuestions:
     """Asks the rollups, and nothing else."""
 
@@ -109,6 +126,48 @@ class UsageQuestions:
         else:
             found = await self._database.read(lambda c: rollups.list_minutes(c, selection, first_ms, end_ms))
         return [UsageRow(row.starts_at_ms, row.group, *row.sums.values) for row in found]
+
+    async def leaders(self, query: UsageQuery, measure: str) -> Leaders | None:
+        """Who has the most of a measure, a field of `UsageRow`; None where a group is of what there are few of."""
+        if query.group_by[0] not in FILTERS:
+            return None
+        return await leaders_of(self._database, query, measure)
+
+    async def rows_of(self, query: UsageQuery, leaders: Leaders | None) -> list[UsageRow]:
+        """The rows of these groups, and those of all others as one group; of every group with None."""
+        if leaders is None:
+            return await self.rows(query)
+        shown = await self.rows(of_leaders(query, leaders)) if leaders.groups else []
+        rest = {row.bucket_start_ms: row for row in await self.rows(msgspec.structs.replace(query, group_by=()))}
+        for row in shown:
+            rest[row.bucket_start_ms] = _less(rest[row.bucket_start_ms], row)
+        others = [msgspec.structs.replace(row, group=(OTHERS,)) for row in rest.values() if any(counts_of(row))]
+        return sorted([*shown, *others], key=lambda row: (row.bucket_start_ms, row.group[0] or ""))
+
+
+async def leaders_of(database: Database, query: UsageQuery, measure: str) -> Leaders:
+    """Who has the most of a measure, by the rollups."""
+    selection = selection_of(query)
+    spans = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
+    found, count = await database.read(lambda c: rollups.list_leaders(c, selection, spans, measure, LEADERS_MAX))
+    return Leaders(found, count - len(found))
+
+
+def of_leaders(query: UsageQuery, leaders: Leaders) -> UsageQuery:
+    """The same question of these groups only."""
+    return msgspec.structs.replace(query, **{FILTERS[query.group_by[0]]: leaders.groups})
+
+
+def counts_of(row: UsageRow) -> tuple[int, ...]:
+    """All that a row counts."""
+    counted: tuple[int, ...] = msgspec.structs.astuple(row)[2:]
+    return counted
+
+
+def _less(whole: UsageRow, part: UsageRow) -> UsageRow:
+    """What is left of a row. The part was read before the whole, which may have grown since."""
+    counts = (max(0, all_ - some) for all_, some in zip(counts_of(whole), counts_of(part), strict=True))
+    return UsageRow(whole.bucket_start_ms, whole.group, *counts)
 
 
 def buckets(start_ms: int, end_ms: int, bucket: Bucket, zone: str) -> list[tuple[int, int]]:

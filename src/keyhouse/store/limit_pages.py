@@ -3,16 +3,19 @@
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select, union_all
 
 from keyhouse.core.authority import Sight
 from keyhouse.core.limit import LimitState, ScopeType
 from keyhouse.store.limits import is_limit_seen, list_states_of
-from keyhouse.store.ordering import holds
+from keyhouse.store.ordering import holds, unindexed
 from keyhouse.store.schema import keys, limits, organizations, projects, service_accounts, users
 
 SEARCH_LENGTH_MAX: Final = 100
 """A longer search is cut: no name is longer."""
+
+NAMED_MAX: Final = 2_000
+"""So many ids that a search found are asked for by themselves."""
 
 _ORDER: Final = {
     ScopeType.ORGANIZATION: 0,
@@ -44,7 +47,13 @@ def list_page(
     connection: Connection, organization_id: str, time_zone: str, selection: LimitSelection, now_ms: int
 ) -> tuple[tuple[LimitState, ...], int]:
     """The live limits of one page as they stand at this instant, and how many there are on all pages."""
-    chosen = [limits.c.organization_id == organization_id, limits.c.deleted_at_ms.is_(None)]
+    # Without a filter limits are counted and put in order by their index; else the table is read from end to end, which
+    # takes less than to look each of them up.
+    is_narrow = bool(
+        selection.unit or selection.window or selection.search.strip() or selection.project_id or selection.sight
+    )
+    of_organization = unindexed(limits.c.organization_id) if is_narrow else limits.c.organization_id
+    chosen = [of_organization == organization_id, limits.c.deleted_at_ms.is_(None)]
     if selection.unit:
         chosen.append(limits.c.unit == selection.unit)
     if selection.window:
@@ -54,7 +63,7 @@ def list_page(
     if selection.sight is not None:
         chosen.append(is_limit_seen(selection.sight))
     if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
-        chosen.append(_found_by(search, organization_id))
+        chosen.append(_found_by(connection, search, organization_id))
     total = connection.execute(select(func.count()).select_from(limits).where(*chosen)).scalar_one()
     rank = case(*((limits.c.scope_type == str(scope), place) for scope, place in _ORDER.items()), else_=9)
     ids = connection.execute(
@@ -80,22 +89,22 @@ def _is_of_project(project_id: str) -> ColumnElement[bool]:
     )
 
 
-def _found_by(search: str, organization_id: str) -> ColumnElement[bool]:
-    # Names are looked up once, not for each limit: an organization may have 100,000 keys.
+def _found_by(connection: Connection, search: str, organization_id: str) -> ColumnElement[bool]:
+    """What has this in its name, or is called so by its id. What has it is looked up once, not for each limit."""
+
     def has_it(column: ColumnElement[str]) -> ColumnElement[bool]:
         return holds(column, search)
 
-    named = (
-        select(keys.c.id).where(keys.c.organization_id == organization_id, has_it(keys.c.name)),
+    named = union_all(
         select(projects.c.id).where(projects.c.organization_id == organization_id, has_it(projects.c.name)),
         select(users.c.id).where(or_(has_it(users.c.name), has_it(users.c.email))),
         select(service_accounts.c.id).where(
             service_accounts.c.organization_id == organization_id, has_it(service_accounts.c.name)
         ),
         select(organizations.c.id).where(organizations.c.id == organization_id, has_it(organizations.c.name)),
+        # All keys are read: there is no index of parts of names.
+        select(keys.c.id).where(unindexed(keys.c.organization_id) == organization_id, has_it(keys.c.name)),
     )
-    return or_(
-        limits.c.scope_id == search,
-        limits.c.id == search,
-        *(limits.c.scope_id.in_(found) for found in named),
-    )
+    found = connection.execute(named.limit(NAMED_MAX + 1)).scalars().all()
+    scopes = limits.c.scope_id.in_(named if len(found) > NAMED_MAX else [*found, search])
+    return or_(scopes, limits.c.id == search, limits.c.scope_id == search)

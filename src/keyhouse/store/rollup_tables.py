@@ -60,7 +60,14 @@ def day_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
     """Whole days of an organization's time zone added up, by what was called and by key; and which days those are."""
     return (
         _rollup("usage_day", metadata, DAY_GROUPS, HOUR_SUMS),
-        _rollup("usage_day_by_key", metadata, DAY_KEY_GROUPS, HOUR_SUMS, Index("usage_day_of_key", "key_id")),
+        _rollup(
+            "usage_day_by_key",
+            metadata,
+            DAY_KEY_GROUPS,
+            HOUR_SUMS,
+            Index("usage_day_of_key", "key_id"),
+            Index("usage_day_of_owner", "owner_id"),
+        ),
         Table(
             "folded_days",
             metadata,

@@ -11,7 +11,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, bindparam, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    union_all,
+)
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import call_id
@@ -140,6 +153,47 @@ def span_rows(
         if count > rows_max:
             raise _too_long(rows_max)
     return found
+
+
+def list_leaders(
+    connection: Connection, selection: Selection, spans: Iterable[tuple[int, int]], measure: str, count: int
+) -> tuple[tuple[str, ...], int]:
+    """The values of the one group that have the most of a measure in all of these spans, at most `count`, most first;
+    and how many values there are.
+    """
+    (name,) = selection.group_by
+    wanted = list(spans)
+    table = folded_table({name, *_filters(selection)})
+    days = [] if table is None else list_folded(connection, selection.organization_id, wanted)
+    parts = []
+    if table is not None and days:
+        of_days = table.c.starts_at_ms.in_([start_ms for start_ms, _ in days])
+        parts.append(_values(table, name, measure).where(of_days, *_belonging(table, selection)))
+    at = usage_hour.c.starts_at_ms
+    if rest := [and_(at >= start_ms, at < end_ms) for start_ms, end_ms in _joined(set(wanted) - set(days))]:
+        parts.append(_values(usage_hour, name, measure).where(or_(*rest), *_belonging(usage_hour, selection)))
+    if not parts:
+        return (), 0
+    values = union_all(*parts).subquery()
+    sums = select(values.c.value, func.sum(values.c.much).label("much")).group_by(values.c.value).subquery()
+    leaders = select(sums.c.value, func.count().over()).order_by(sums.c.much.desc(), by_bytes(sums.c.value))
+    rows = connection.execute(leaders.limit(count)).all()
+    return tuple(row[0] for row in rows), rows[0][1] if rows else 0
+
+
+def _values(table: Table, name: str, measure: str) -> Select[Any]:
+    return select(table.c[name].label("value"), table.c[measure].label("much"))
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same stretch of time in as few spans as there can be."""
+    joined: list[tuple[int, int]] = []
+    for start_ms, end_ms in sorted(spans):
+        if joined and joined[-1][1] == start_ms:
+            joined[-1] = (joined[-1][0], end_ms)
+        else:
+            joined.append((start_ms, end_ms))
+    return joined
 
 
 def list_slots(

@@ -37,6 +37,18 @@ class Timings(msgspec.Struct, frozen=True):
             **{name: getattr(self, name) + getattr(other, name) for name in _PLAIN},
         )
 
+    def __sub__(self, other: "Timings") -> "Timings":
+        """What is left of these without a part of them, which was read before: nothing counts less than zero."""
+
+        def less(mine: tuple[int, ...], yours: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(max(0, one - another) for one, another in zip(mine, yours, strict=True))
+
+        return Timings(
+            durations=less(self.durations, other.durations),
+            first_bytes=less(self.first_bytes, other.first_bytes),
+            **{name: max(0, getattr(self, name) - getattr(other, name)) for name in _PLAIN},
+        )
+
 
 NOTHING: Final = Timings(0, 0, 0, 0, 0, 0, (0,) * _PLACES, (0,) * _PLACES)
 
