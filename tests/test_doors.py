@@ -14,6 +14,7 @@ from keyhouse.core.errors import Refusal
 from keyhouse.doors import ASGIApp, Doors, Receive, Scope, Send
 from keyhouse.gateway import endpoints
 from keyhouse.gateway.request import WHOLE
+from keyhouse.gateway.sockets import SOCKETS
 
 HOST = (b"host", b"keys.example:8080")
 
@@ -36,6 +37,7 @@ async def ask(
     ready: bool = True,
     statuses: dict[tuple[str, int], int] | None = None,
     given: tuple[tuple[bytes, bytes], ...] = (HOST,),
+    kind: str = "http",
 ) -> tuple[list[tuple[str, str]], list[MutableMapping[str, Any]]]:
     seen: list[tuple[str, str]] = []
     sent: list[MutableMapping[str, Any]] = []
@@ -57,7 +59,7 @@ async def ask(
         sent.append(message)
 
     headers = [*given, *([] if forwarded is None else [(b"x-forwarded-for", forwarded.encode())])]
-    scope = {"type": "http", "http_version": "1.1", "path": path, "query_string": b"", "headers": headers}
+    scope = {"type": kind, "http_version": "1.1", "path": path, "query_string": b"", "headers": headers}
     await doors({**scope, "client": (client, 1)}, receive, send)
     return seen, sent
 
@@ -147,17 +149,29 @@ EVERY_PATH = sorted(
 )
 
 
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    "hosts",
-    [["evil.test/v1/organization/limits"], ["a?b"], ["a#b"], ["user@a"], ["a b"], [""], [], ["a", "b"], ["a", "a"]],
+ODD_HOSTS = (
+    *(["evil.test/v1/organization/limits"], ["a?b"], ["a#b"], ["user@a"], ["a b"], [""], []),
+    *(["a", "b"], ["a", "a"]),
 )
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("hosts", ODD_HOSTS)
 async def test_an_odd_host_reaches_no_route_of_any_door(hosts: list[str]) -> None:
     given = tuple((b"host", host.encode()) for host in hosts)
     for path in EVERY_PATH:
         seen, sent = await ask(path, given=given)
         assert (seen, sent[0]["status"]) == ([], 400), path
         assert json.loads(sent[1]["body"])["error"]["reason"] == "head_ambiguous"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("hosts", ODD_HOSTS)
+async def test_an_odd_host_opens_no_socket(hosts: list[str]) -> None:
+    given = tuple((b"host", host.encode()) for host in hosts)
+    for path in SOCKETS:
+        assert (await ask(path, kind="websocket"))[0] == [("gateway", "203.0.113.9")]
+        assert await ask(path, given=given, kind="websocket") == ([], [{"type": "websocket.close"}])
 
 
 @pytest.mark.asyncio
