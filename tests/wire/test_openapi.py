@@ -60,7 +60,7 @@ def test_the_whole_description_holds_every_address_once_and_each_operation_has_a
         for verb in verbs
     } <= found
     assert {(passed.method, f"/v1{passed.path}") for passed in PASSED} <= found
-    assert {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")} <= found
+    assert {("POST", "/v1/batches"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")} <= found
     assert {(route.method, route.path) for route in DESCRIBED if route.path in ("/docs", "/openapi.json")} <= set(
         CONSOLE
     )

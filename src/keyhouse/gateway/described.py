@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from keyhouse.gateway import children, leaks, realtime, responses_socket
-from keyhouse.gateway.endpoints import DIALECTS, ENDPOINTS, MODEL_PATH
+from keyhouse.gateway.endpoints import BATCHES_PATH, DIALECTS, ENDPOINTS, MODEL_PATH
 from keyhouse.gateway.passed import PASSED
 from keyhouse.gateway.sockets import SOCKETS
 from keyhouse.gateway.stored import RESPONSES_PATH, VERBS
@@ -33,6 +33,7 @@ def described() -> Iterator[Route]:
         for verb in verbs:
             path = f"{RESPONSES_PATH}{{response_id}}" + (f"/{tail}" if tail else "")
             yield _route(verb.method, path, query=tuple(sorted(verb.query)))
+    yield _route("POST", BATCHES_PATH, body="")
     yield _route("GET", children.PATH)
     yield _route("POST", children.PATH, body="")
     yield _route("DELETE", f"{children.PATH}/{{child_id}}")
