@@ -149,7 +149,7 @@ EVERY_PATH = sorted(
 )
 
 
-ODD_HOSTS = (
+ODD_HOSTS: tuple[list[str], ...] = (
     *(["evil.test/v1/organization/limits"], ["a?b"], ["a#b"], ["user@a"], ["a b"], [""], []),
     *(["a", "b"], ["a", "a"]),
 )

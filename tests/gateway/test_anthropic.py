@@ -151,6 +151,15 @@ async def test_a_message_is_shortened_to_what_the_budget_still_pays(tmp_path: Pa
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/v1/responses/input_tokens"])
+async def test_a_model_that_the_key_may_not_use_neither_answers_nor_counts(tmp_path: Path, path: str) -> None:
+    async with a_street(tmp_path, silent, the_key(models='["unpriced"]')) as street:
+        body = ASKING if "messages" in path else {"model": "tiny-1", "input": "hello"}
+        got = await street.http.post(path, json=body, headers={"authorization": f"Bearer {SECRET}"})
+    assert (got.status_code, got.json()["error"]["reason"]) == (403, "model_not_allowed")
+
+
+@pytest.mark.asyncio
 async def test_messages_need_the_permission_of_chat(tmp_path: Path) -> None:
     async with a_street(tmp_path, answer, the_key(permissions='{"chat_completions":"write"}')) as street:
         allowed = await street.http.post("/v1/messages", json=ASKING, headers=AS_KEY)

@@ -1,13 +1,38 @@
 """Addresses, methods and models."""
 
+import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from gateway.scripted import SECRET, Wire, a_street, the_key
+from gateway.scripted import SECRET, Street, Wire, a_street, the_key
 from keyhouse.gateway import endpoints
+from keyhouse.gateway.described import described
+from keyhouse.gateway.metered import METERED
+from keyhouse.gateway.sockets import SOCKETS
 
 AS_KEY = {"authorization": f"Bearer {SECRET}"}
+PAID = {("POST", f"/v1{metered.path}") for metered in METERED}
+ROUTES = [
+    (route.method, route.path)
+    for route in described()
+    if route.security is not None and (route.method, route.path) not in {("GET", path) for path in SOCKETS}
+]
+"""Every address of the gateway that takes a key."""
+
+
+async def answered_otherwise(
+    street: Street, routes: list[tuple[str, str]], status: int, reason: str, first: Callable[[], Awaitable[None]]
+) -> list[str]:
+    """Which of these, each with something done first, are not refused with this status for this reason."""
+    found = []
+    for method, path in routes:
+        await first()
+        got = await street.http.request(method, re.sub(r"\{\w+\}", "x-1", path), headers=AS_KEY)
+        if (got.status_code, got.json().get("error", {}).get("reason")) != (status, reason):
+            found.append(f"{method} {path}: {got.status_code} {got.text[:200]}")
+    return found
 
 
 async def silent(wire: Wire) -> None:
@@ -32,6 +57,29 @@ async def test_models_need_their_own_permission(tmp_path: Path) -> None:
     async with a_street(tmp_path, silent, grants) as street:
         got = await street.http.get("/v1/models", headers=AS_KEY)
     assert (got.status_code, got.json()["error"]["reason"]) == (403, "permission_missing")
+
+
+@pytest.mark.asyncio
+async def test_no_address_does_anything_for_a_key_without_permissions(tmp_path: Path) -> None:
+    async def nothing() -> None:
+        pass
+
+    async with a_street(tmp_path, silent, the_key(permissions="{}")) as street:
+        assert await answered_otherwise(street, ROUTES, 403, "permission_missing", nothing) == []
+
+
+@pytest.mark.asyncio
+async def test_no_address_does_anything_for_a_key_that_another_gateway_has_revoked(tmp_path: Path) -> None:
+    """This one remembers it alive. Where a call is reserved for, the ledger reads it again; everywhere else it must."""
+    async with a_street(tmp_path, silent) as street:
+
+        async def revoked_unheard() -> None:
+            await street.database.write(the_key(revoked_at_ms=None))
+            assert (await street.http.get("/v1/models", headers=AS_KEY)).status_code == 200
+            await street.database.write(the_key(revoked_at_ms=1))
+
+        free = [route for route in ROUTES if route not in PAID]
+        assert await answered_otherwise(street, free, 401, "key_revoked", revoked_unheard) == []
 
 
 @pytest.mark.asyncio
