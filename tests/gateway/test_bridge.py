@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from websockets.exceptions import InvalidStatus
 
 from gateway.given_sockets import Line, a_socket_street, closed, hear, speaks_realtime
-from gateway.scripted import UPSTREAM_KEY, a_budget
+from gateway.scripted import SECRET, UPSTREAM_KEY, a_budget, the_key
 from given import NOON
 from keyhouse.gateway.house import SocketLimits
+from keyhouse.gateway.sockets import SOCKETS
 from keyhouse.store import schema
 
 ASK = json.dumps({"type": "response.create"})
@@ -63,6 +65,34 @@ async def test_nothing_of_a_revoked_key_goes_up_any_more_whether_or_not_it_costs
         kinds = there.lines[0].kinds()
     assert (code, events[-1]["error"]["reason"]) == (1008, "key_revoked")
     assert kinds == ["session.update"]
+
+
+@pytest.mark.asyncio
+async def test_a_session_asks_for_nothing_of_a_model_that_its_key_may_no_longer_use(tmp_path: Path) -> None:
+    async with a_socket_street(tmp_path, speaks_realtime) as there:
+        async with there.connect() as client:
+            await hear(client, "session.created")
+            await there.street.database.write(the_key(models='["tiny-1"]'))
+            there.street.authenticator.forget("key_1")
+            await client.send(ASK)
+            error = await hear(client, "error")
+        assert await there.street.calls() == []
+    assert error["error"]["reason"] == "model_not_allowed"
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_another_gateway_has_revoked_opens_no_socket(tmp_path: Path) -> None:
+    """This one remembers it alive, and no reservation reads it again before there is a socket."""
+    async with a_socket_street(tmp_path, speaks_realtime) as there:
+        for path in SOCKETS:
+            await there.street.database.write(the_key(revoked_at_ms=None))
+            models = await there.street.http.get("/v1/models", headers={"authorization": f"Bearer {SECRET}"})
+            assert models.status_code == 200
+            await there.street.database.write(the_key(revoked_at_ms=1))
+            with pytest.raises(InvalidStatus) as found:
+                await there.connect(f"{path}?model=voice-1")
+            assert found.value.response.status_code == 401
+        assert there.lines == []
 
 
 async def cuts(line: Line) -> None:

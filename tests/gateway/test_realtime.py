@@ -364,32 +364,6 @@ async def test_who_may_not_open_a_session_is_told_by_status_before_there_is_one(
 
 
 @pytest.mark.asyncio
-async def test_a_session_asks_for_nothing_of_a_model_that_its_key_may_no_longer_use(tmp_path: Path) -> None:
-    async with a_socket_street(tmp_path, speaks_realtime) as there:
-        async with there.connect() as client:
-            await hear(client, "session.created")
-            await there.street.database.write(the_key(models='["tiny-1"]'))
-            there.street.authenticator.forget("key_1")
-            await client.send(event("response.create"))
-            error = await hear(client, "error")
-        assert await there.street.calls() == []
-    assert error["error"]["reason"] == "model_not_allowed"
-
-
-@pytest.mark.asyncio
-async def test_a_key_that_another_gateway_has_revoked_opens_no_socket(tmp_path: Path) -> None:
-    """This one remembers it alive, and no reservation reads it again before there is a socket."""
-    async with a_socket_street(tmp_path, speaks_realtime) as there:
-        for path in SOCKETS:
-            await there.street.database.write(the_key(revoked_at_ms=None))
-            models = await there.street.http.get("/v1/models", headers={"authorization": f"Bearer {SECRET}"})
-            assert models.status_code == 200
-            await there.street.database.write(the_key(revoked_at_ms=1))
-            assert (await refused(there, f"{path}?model=voice-1"))[0] == 401
-        assert there.lines == []
-
-
-@pytest.mark.asyncio
 async def test_a_key_without_the_permission_opens_no_session(tmp_path: Path) -> None:
     async with a_socket_street(tmp_path, speaks_realtime, the_key(permissions='{"responses":"write"}')) as there:
         status, error = await refused(there, "/v1/realtime?model=voice-1")
