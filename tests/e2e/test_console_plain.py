@@ -64,7 +64,7 @@ def create(page: Page) -> str:
     page.get_by_role("link", name="Create key").click()
     send(page, "Create key")
     expect(page.get_by_text("Name the key after what will use it.")).to_be_visible()
-    page.get_by_label("Name").fill(NAME)
+    page.get_by_label("Name", exact=True).fill(NAME)
     page.get_by_label("Budget", exact=True).fill("50")
     send(page, "Create key")
     secret = (page.locator("#secret").text_content() or "").strip()

@@ -96,7 +96,7 @@ def create(walk: Walk) -> str:
     page.keyboard.press("c")
     sheet = page.get_by_role("dialog", name="Create API key")
     expect(sheet).to_be_visible()
-    expect(sheet.get_by_label("Name")).to_be_focused()
+    expect(sheet.get_by_label("Name", exact=True)).to_be_focused()
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
     create_button = page.get_by_role("link", name="Create key")
@@ -104,7 +104,7 @@ def create(walk: Walk) -> str:
     create_button.click()
     sheet.get_by_role("button", name="Create key").click()
     expect(sheet.get_by_text("Name the key after what will use it.")).to_be_visible()
-    sheet.get_by_label("Name").fill(NAME)
+    sheet.get_by_label("Name", exact=True).fill(NAME)
     sheet.get_by_text("Chat only").click()
     sheet.get_by_label("Budget", exact=True).fill("50.00")
     expect(
