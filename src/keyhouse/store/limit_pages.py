@@ -3,7 +3,7 @@
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select, union_all
 
 from keyhouse.core.authority import Sight
 from keyhouse.core.limit import LimitState, ScopeType
@@ -79,14 +79,12 @@ def list_page(
 
 
 def _is_of_project(project_id: str) -> ColumnElement[bool]:
-    def are(table: Table) -> ColumnElement[bool]:
-        return limits.c.scope_id.in_(select(table.c.id).where(table.c.project_id == project_id))
-
-    return or_(
-        and_(limits.c.scope_type == ScopeType.PROJECT, limits.c.scope_id == project_id),
-        and_(limits.c.scope_type == ScopeType.KEY, are(keys)),
-        and_(limits.c.scope_type == ScopeType.SERVICE_ACCOUNT, are(service_accounts)),
+    stand_on = union_all(
+        select(keys.c.id).where(keys.c.project_id == project_id),
+        select(service_accounts.c.id).where(service_accounts.c.project_id == project_id),
+        select(literal(project_id)),
     )
+    return limits.c.scope_id.in_(stand_on)
 
 
 def _found_by(connection: Connection, search: str, organization_id: str) -> ColumnElement[bool]:
