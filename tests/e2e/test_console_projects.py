@@ -121,7 +121,7 @@ def test_a_key_is_made_for_a_new_service_account(browser: Browser, house: House,
         sheet = page.get_by_role("dialog", name="Create API key")
         sheet.get_by_label("Name", exact=True).fill(name)
         sheet.get_by_label("Project", exact=True).select_option("Default project")
-        named = sheet.get_by_label("Name of the new one")
+        named = sheet.get_by_label("New service account")
         expect(named).to_be_visible(visible=not is_scripted)
         sheet.get_by_text("Service account", exact=True).first.click()
         sheet.get_by_role("combobox", name="Service account").select_option("New service account")
