@@ -21,6 +21,7 @@ from keyhouse.reporting.listings import Listings
 from keyhouse.store import schema
 from keyhouse.store.key_pages import LISTED_MAX, SORTS, STATUSES, KeySelection, list_page
 from keyhouse.store.keys import ADMIN_KINDS, list_keys
+from keyhouse.store.postgres import PostgresDatabase
 from keyhouse.store.sqlite import SqliteDatabase
 
 pytestmark = pytest.mark.asyncio
@@ -213,8 +214,13 @@ async def a_watch(house: House) -> Watch:
     if isinstance(house.database, SqliteDatabase):
         return Watch()
 
+    assert isinstance(house.database, PostgresDatabase)
+    cleaner = await house.database.connect()
+    # As the server does by itself wherever the tests have not told it not to.
+    await cleaner.execute("VACUUM (ANALYZE)")
+    await cleaner.close()
+
     def prepare(connection: Connection) -> tuple[int, ...]:
-        connection.exec_driver_sql("ANALYZE")
         connection.exec_driver_sql("SET max_parallel_workers_per_gather = 0")
         backends = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND client_port IS NOT NULL"
         return tuple(connection.exec_driver_sql(backends).scalars())
