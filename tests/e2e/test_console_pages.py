@@ -148,6 +148,7 @@ def walk_as(browser: Browser, world: World, role: str, width: int, scheme: Schem
     with Visitor(browser, world.recorder.url, width=width, scheme=scheme, storage_state=state) as visitor:
         if role == "owner":
             confirm(visitor)
+            visitor.context.storage_state(path=state)  # The session has a new cookie.
         for listed in pages:
             see_one(visitor, listed, role, world.ids)
             visitor.examine(listed.route)

@@ -58,8 +58,9 @@ def _without(statement: str) -> None:
     async def begin(self: SqliteBooks) -> int:
         question = "SELECT ?1, ?2" if "?2" in self._sql[statement] else "SELECT ?1"
         if ROW in self._sql[statement]:
-            row = self._sql[statement].partition(ROW)[2].partition("\n")[0]
-            question = "SELECT 1 FROM (VALUES" + ROW + row + "\n)"  # noqa: S608  placeholders of our own
+            before, _, after = self._sql[statement].partition(ROW)
+            row, own = after.partition("\n")[0], ", ?" * before.count("?")
+            question = f"SELECT 1{own} FROM (VALUES" + ROW + row + "\n)"  # noqa: S608  placeholders of our own
         self._sql = self._sql | {statement: question}
         return await _begin(self)
 
