@@ -5,7 +5,7 @@ does a secret in any answer but the one that makes it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -34,7 +34,8 @@ SEATS: Final[tuple[tuple[str, int, Scheme], ...]] = (
 )
 """So that every page is seen at both widths and in both schemes."""
 
-ALL_SEATS: Final = tuple(product(ROLES, (1440, 390), ("light", "dark")))
+DESK: Final = 1440
+ALL_SEATS: Final = tuple(product(ROLES, (DESK, 390), ("light", "dark")))
 MAY_CREATE = ("owner", "manager", "member")
 SHOWN_TO_ALL: Final = ("/api-keys", "/api-keys/{key_id}", "/usage", "/limits/new", "/audit-log", "/help", "/hygiene")
 """Pages that look different to those who are not owners, or are refused to them; on the long walk they see all."""
@@ -130,7 +131,9 @@ def test_each_role_sees_its_pages_and_is_told_of_the_others(
     browser: Browser, world: World, role: str, width: int, scheme: Scheme
 ) -> None:
     pages = PAGES if role == "owner" else tuple(listed for listed in PAGES if listed.route in SHOWN_TO_ALL)
-    walk_as(browser, world, role, width, scheme, pages)
+    # axe-core takes most of the time: of the owner's two seats one has every other page, and the other seat the rest.
+    examined = pages[width == DESK :: 2] if role == "owner" else pages
+    walk_as(browser, world, role, width, scheme, pages, examined)
 
 
 @pytest.mark.soak
@@ -138,11 +141,19 @@ def test_each_role_sees_its_pages_and_is_told_of_the_others(
 def test_each_role_sees_its_pages_at_every_width_and_in_every_scheme(
     browser: Browser, world: World, role: str, width: int, scheme: Scheme
 ) -> None:
-    walk_as(browser, world, role, width, scheme, PAGES)
+    walk_as(browser, world, role, width, scheme, PAGES, PAGES)
 
 
-def walk_as(browser: Browser, world: World, role: str, width: int, scheme: Scheme, pages: tuple[Listed, ...]) -> None:
-    """See these pages as this role, with axe-core, then do what it may."""
+def walk_as(
+    browser: Browser,
+    world: World,
+    role: str,
+    width: int,
+    scheme: Scheme,
+    pages: Sequence[Listed],
+    examined: Sequence[Listed],
+) -> None:
+    """See these pages as this role, some of them with axe-core, then do what it may."""
     began = len(world.recorder.answers)
     state = world.states[role]
     with Visitor(browser, world.recorder.url, width=width, scheme=scheme, storage_state=state) as visitor:
@@ -151,7 +162,8 @@ def walk_as(browser: Browser, world: World, role: str, width: int, scheme: Schem
             visitor.context.storage_state(path=state)  # The session has a new cookie.
         for listed in pages:
             see_one(visitor, listed, role, world.ids)
-            visitor.examine(listed.route)
+            if listed in examined:
+                visitor.examine(listed.route)
         if role in MAY_CREATE:
             made = create_and_disable(visitor, f"by {role} at {width}, {scheme}")
         else:

@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -291,8 +291,7 @@ def shows(cell: str, value: int) -> bool:
     if not cell.startswith("$"):
         return cell == f"{value:,}" or (cell == "under $0.000001" and 0 < value < 1000)
     plain = Decimal(cell[1:].replace(",", ""))
-    exponent = plain.as_tuple().exponent
-    return plain == round(Decimal(value) / 10**9, -int(exponent) if isinstance(exponent, int) else 0)
+    return plain == (Decimal(value) / 10**9).quantize(plain, rounding=ROUND_HALF_UP)
 
 
 def measures(cell: str, value: float | None) -> bool:
