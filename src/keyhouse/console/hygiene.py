@@ -83,13 +83,9 @@ async def show_hygiene(request: Visit) -> Response[Any]:
     first = (page - 1) * PAGE + 1
     last = first + len(found.rows) - 1
     total = found.found.counts[asked]
-    return await pages.signed_in(
+    return await _page(
         request,
-        "hygiene/hygiene.html",
-        here="/hygiene",
-        overlay=None,
-        toast=None,
-        **_tabs(found.found),
+        found.found,
         asked=asked,
         finding=FINDINGS[asked],
         total=total,
@@ -102,12 +98,19 @@ async def show_hygiene(request: Visit) -> Response[Any]:
     )
 
 
-def _tabs(found: Found) -> dict[str, Any]:
-    return {
-        "findings": [(address(habit), habit, FINDINGS[habit], found.counts[habit]) for habit in Habit],
-        "networks": (address(NEW_NETWORK), NEW_NETWORK, NETWORKS),
-        "living": found.total,
-    }
+async def _page(request: Visit, counted: Found, **words: Any) -> Response[Any]:
+    """The page with its tabs, whatever it shows below them."""
+    return await pages_of(request).signed_in(
+        request,
+        "hygiene/hygiene.html",
+        here="/hygiene",
+        overlay=None,
+        toast=None,
+        findings=[(address(habit), habit, FINDINGS[habit], counted.counts[habit]) for habit in Habit],
+        networks=(address(NEW_NETWORK), NEW_NETWORK, NETWORKS),
+        living=counted.total,
+        **words,
+    )
 
 
 async def _networks_page(request: Visit, page: int) -> Response[Any]:
@@ -116,13 +119,9 @@ async def _networks_page(request: Visit, page: int) -> Response[Any]:
     times, sight = pages.times(session), keys_seen(request)
     counted = await pages.desk.hygiene.counts(session.organization_id, sight)
     found = await pages.desk.network_questions.page(session.organization_id, page, sight)
-    return await pages.signed_in(
+    return await _page(
         request,
-        "hygiene/hygiene.html",
-        here="/hygiene",
-        overlay=None,
-        toast=None,
-        **_tabs(counted),
+        counted,
         asked=NEW_NETWORK,
         finding=NETWORKS,
         total=len(found.found),
