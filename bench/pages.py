@@ -31,6 +31,7 @@ DRAWN_MS_MAX: Final = 1_000
 """And in a browser, until its chart is drawn."""
 
 TIMES: Final = 7
+DAYS: Final = 35
 CHARTS: Final = ("/usage", "/usage?period=30d", "/performance?period=30d", "/costs?period=30d")
 PAGES: Final = (
     *("/api-keys", "/api-keys?page=20", "/api-keys?q=laptop", "/api-keys?status=rotating", "/api-keys?sort=name"),
@@ -139,7 +140,7 @@ def _seeded(folder: Path, keys: int, calls: int, say: Callable[[str], None]) -> 
     kept = folder / "account.json"
     if not kept.exists():
         say(f"filling {folder} with {calls:,} calls and {keys:,} keys")
-        amounts = ["--calls", str(calls), "--keys", str(keys)]
+        amounts = ["--calls", str(calls), "--keys", str(keys), "--days", str(DAYS)]
         seed = [*KEYHOUSE, "demo", "seed", "--data", str(folder), *amounts, "--json"]
         made = subprocess.run(seed, stdout=subprocess.PIPE, text=True, env=clean_environment(), check=False)
         if made.returncode != 0:

@@ -25,9 +25,9 @@ def seed(
     *,
     data: Annotated[Path, Parameter(help="Folder of the database and the master key.")] = Path("data"),
     database: Database = None,
-    calls: Annotated[int, Parameter(help="About how many calls.")] = 20_000,
+    calls: Annotated[int, Parameter(help="About how many calls.")] = 40_000,
     keys: Annotated[int, Parameter(help="How many keys.")] = 60,
-    days: Annotated[int, Parameter(help="Over how many days up to now.")] = 35,
+    days: Annotated[int, Parameter(help="Over how many days up to now.")] = 70,
     seed: Annotated[int, Parameter(help="What is made depends on it and on the clock alone.")] = 1,
     json: AsJson = False,
 ) -> None:

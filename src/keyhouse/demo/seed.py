@@ -54,9 +54,9 @@ class Plan(msgspec.Struct, frozen=True):
     limits, on a few of which some keys then run out.
     """
 
-    calls: int = 20_000
+    calls: int = 40_000
     keys: int = 60
-    days: int = 35
+    days: int = 70
     seed: int = 1
     with_limits: bool = True
 
