@@ -4,7 +4,19 @@ from collections.abc import Collection
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, false, or_, select, true, union, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    false,
+    or_,
+    select,
+    true,
+    union,
+    update,
+)
 
 from keyhouse.core.authority import ORGANIZATION_ROLES, OWNER, PROJECT_ROLES, Grant, Sight, Tasks, implied, read_tasks
 from keyhouse.core.secret import Kind
@@ -21,6 +33,25 @@ _ALWAYS_THERE: Final[dict[str, Tasks]] = {
     **{IN_PROJECT + name: tasks for name, tasks in PROJECT_ROLES.items()},
 }
 
+_OF_ORGANIZATION: Final[BindParameter[str]] = bindparam("of_organization")
+_OF_USERS: Final[BindParameter[str]] = bindparam("of_users", expanding=True)
+_PRINCIPALS: Final = union(
+    select(memberships.c.user_id, memberships.c.user_id.label("principal_id")).where(
+        memberships.c.organization_id == _OF_ORGANIZATION, memberships.c.user_id.in_(_OF_USERS)
+    ),
+    select(group_members.c.user_id, group_members.c.group_id).where(group_members.c.user_id.in_(_OF_USERS)),
+).subquery()
+_ASSIGNED: Final = (
+    select(_PRINCIPALS.c.user_id, role_assignments.c.role_id, role_assignments.c.project_id, roles.c.permissions)
+    .join(role_assignments, role_assignments.c.principal_id == _PRINCIPALS.c.principal_id)
+    .outerjoin(roles, roles.c.id == role_assignments.c.role_id)
+    .where(role_assignments.c.organization_id == _OF_ORGANIZATION)
+)
+_JOINED: Final = select(project_members.c.user_id, project_members.c.project_id, project_members.c.role).where(
+    project_members.c.organization_id == _OF_ORGANIZATION, project_members.c.user_id.in_(_OF_USERS)
+)
+"""Asked for every page and request: making these anew takes longer than their answers."""
+
 
 def list_grants(connection: Connection, organization_id: str, user_id: str) -> tuple[Grant, ...]:
     """All that this user's roles give beside the role in the organization.
@@ -34,25 +65,11 @@ def list_grants_of(
     connection: Connection, organization_id: str, user_ids: Collection[str]
 ) -> dict[str, tuple[Grant, ...]]:
     """The same for many users, by their ids, in as many statements as for one."""
-    theirs = union(
-        select(memberships.c.user_id, memberships.c.user_id.label("principal_id")).where(
-            memberships.c.organization_id == organization_id, memberships.c.user_id.in_(user_ids)
-        ),
-        select(group_members.c.user_id, group_members.c.group_id).where(group_members.c.user_id.in_(user_ids)),
-    ).subquery()
-    assigned = (
-        select(theirs.c.user_id, role_assignments.c.role_id, role_assignments.c.project_id, roles.c.permissions)
-        .join(role_assignments, role_assignments.c.principal_id == theirs.c.principal_id)
-        .outerjoin(roles, roles.c.id == role_assignments.c.role_id)
-        .where(role_assignments.c.organization_id == organization_id)
-    )
-    joined = select(project_members.c.user_id, project_members.c.project_id, project_members.c.role).where(
-        project_members.c.organization_id == organization_id, project_members.c.user_id.in_(user_ids)
-    )
+    asked = {"of_organization": organization_id, "of_users": list(user_ids)}
     found: dict[str, list[Grant]] = {user_id: [] for user_id in user_ids}
-    for user_id, *given in connection.execute(assigned):
+    for user_id, *given in connection.execute(_ASSIGNED, asked):
         found[user_id].append(_grant(*given))
-    for user_id, project_id, role in connection.execute(joined):
+    for user_id, project_id, role in connection.execute(_JOINED, asked):
         found[user_id].append(Grant(PROJECT_ROLES.get(role, frozenset()), project_id))
     return {user_id: tuple(grants) for user_id, grants in found.items()}
 
