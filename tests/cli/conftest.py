@@ -1,8 +1,6 @@
 """A town and the command, as a process of its own, in front of it."""
 
-import atexit
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -10,21 +8,13 @@ import pytest
 from sqlalchemy import insert
 
 from admin.town import NOW, Town, a_town
-from cli.forked import Starter
+from cli.forked import starter
 from e2e.processes import clean_environment
 from keyhouse.store import schema
 
 Run = Callable[..., "CompletedProcess[str]"]
 
 SCRIPTS = Path(__file__).parent / "scripts"
-
-
-@cache
-def starter() -> Starter:
-    """Where commands come from."""
-    made = Starter()
-    atexit.register(made.end)
-    return made
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ code; the program in it begins where the installed command does. Starting takes 
 The command as users start it is tried in `test_main.py`, and by everything in `e2e`.
 """
 
+import atexit
+import gc
 import json
 import os
 import pkgutil
@@ -12,14 +14,25 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import IO, Any, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 import keyhouse.cli
 from e2e.processes import clean_environment, finding_tests
 from keyhouse.cli.main import run
+
+LOADED_LATE: Final = (
+    "cyclopts.config",
+    "cyclopts.help",
+    "docstring_parser",
+    "httpcore",
+    "keyhouse.app",
+    "rich.markdown",
+)
+"""What a command loads when it comes to need it: most of the time of a page of help or of one request."""
 
 
 class Starter:
@@ -49,6 +62,14 @@ class Starter:
         _pipe(self._process.stdout).close()
 
 
+@cache
+def starter() -> Starter:
+    """Where the commands of this process come from."""
+    made = Starter()
+    atexit.register(made.end)
+    return made
+
+
 def _pipe(found: IO[str] | None) -> IO[str]:
     assert found is not None
     return found
@@ -58,7 +79,9 @@ def serve_orders() -> None:
     """Fork for each line of orders, and answer with how it ended and what it said."""
     for module in pkgutil.iter_modules(keyhouse.cli.__path__, "keyhouse.cli."):
         import_module(module.name)
-    import_module("keyhouse.app")
+    for late in LOADED_LATE:
+        import_module(late)
+    gc.freeze()
     orders = os.fdopen(os.dup(0), encoding="utf-8")
     for line in orders:
         print(json.dumps(_ended(json.loads(line))), flush=True)  # noqa: T201  whoever ordered it reads this

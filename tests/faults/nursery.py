@@ -1,10 +1,11 @@
-"""Starts planted gateways in a fraction of the time: a process that has imported the program and forks itself.
+"""Starts gateways in a fraction of the time: a process that has imported the program and forks itself.
 
 Importing takes most of a start, and these tests start gateways by the hundred. What is forked is a process of its own
-from then on, in a session of its own, with its own environment, folder and log; the program in it begins at `main`.
-The command as users run it is started where nothing is planted.
+from then on, in a session of its own, with its own environment, folder and log; the program in it begins at `main`,
+planted or as it is. The command as users run it is started by `e2e`.
 """
 
+import gc
 import json
 import os
 import select
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from e2e.processes import Child, clean_environment, finding_tests
+from e2e.processes import KEYHOUSE, Child, clean_environment, finding_tests
 from faults.planted import PREFIX, plant
 from keyhouse.cli.main import run
 
@@ -63,7 +64,7 @@ class ForkedChild(Child):
 
 
 class Nursery:
-    """Forks what is planted, and starts everything else as it would have been."""
+    """Forks Keyhouse, planted or as it is, and starts everything else as it would have been."""
 
     def __init__(self, folder: Path) -> None:
         environment = finding_tests(clean_environment())
@@ -80,10 +81,15 @@ class Nursery:
 
     def spawn(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Child:
         """Start it; as `Child` does, but faster."""
-        if tuple(arguments[: len(PREFIX)]) != PREFIX or not hasattr(os, "pidfd_open"):
+        if not hasattr(os, "pidfd_open"):
             return Child(arguments, log, environment)
         said_before = log.stat().st_size if log.exists() else 0
-        names, *rest = arguments[len(PREFIX) :]
+        if tuple(arguments[: len(PREFIX)]) == PREFIX:
+            names, *rest = arguments[len(PREFIX) :]
+        elif tuple(arguments[: len(KEYHOUSE)]) == KEYHOUSE:
+            names, rest = "", list(arguments[len(KEYHOUSE) :])
+        else:
+            return Child(arguments, log, environment)
         order = {"names": names, "arguments": rest, "log": str(log), "environment": dict(environment or os.environ)}
         _file(self._process.stdin).write(json.dumps(order) + "\n")
         _file(self._process.stdin).flush()
@@ -105,6 +111,7 @@ def serve_orders() -> None:
     """Fork for each line of orders, and answer with the number of the process."""
     from keyhouse import app  # noqa: F401  the slow part, which is here for its import alone
 
+    gc.freeze()
     logs: dict[int, str] = {}
 
     def bury(_number: int, _frame: object) -> None:
@@ -145,7 +152,7 @@ def _become(order: dict[str, Any]) -> NoReturn:
     sys.argv = ["keyhouse", *order["arguments"]]
     status = 1
     try:
-        for name in order["names"].split(","):
+        for name in filter(None, order["names"].split(",")):
             plant(name)
         run()
     except SystemExit as ending:
