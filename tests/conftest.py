@@ -3,13 +3,17 @@
 The long form of a proof runs only when it is asked for: `make soak`.
 """
 
+import gc
 from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
 from given_engine import BOTH, Engine, an_engine
+from given_statements import keep_compiled
 from postgres import Cluster, a_cluster
+
+gc.disable()
 
 LONG: Final = ("e2e", "faults")
 
@@ -18,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name what runs only when it is asked for."""
     config.addinivalue_line("markers", "soak: the long form of a proof")
     config.addinivalue_line("markers", "pictures: takes the pictures of the documentation")
+    keep_compiled()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -32,6 +37,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if asked_for:
         config.hook.pytest_deselected(items=asked_for)
         items[:] = [item for item in items if item not in asked_for]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """What was loaded stays until the end: the collector of garbage, which stood still so far, never looks at it."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

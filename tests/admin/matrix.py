@@ -72,11 +72,11 @@ class Inside:
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self._app = app
-        self._runner = asyncio.Runner()
+        self._loop = asyncio.new_event_loop()
 
     def close(self) -> None:
         """Let go of the loop."""
-        self._runner.close()
+        self._loop.close()
 
     def ask(
         self, method: str, address: str, credential: str | None, body: object = None, host: bytes = b"localhost"
@@ -87,7 +87,7 @@ class Inside:
 
     def ask_with(self, method: str, address: str, headers: list[tuple[bytes, bytes]], body: object = None) -> Answer:
         """Ask with these headers."""
-        return self._runner.run(self._ask(method, address, headers, body))
+        return self._loop.run_until_complete(self._ask(method, address, headers, body))
 
     async def _ask(self, method: str, address: str, headers: list[tuple[bytes, bytes]], body: object) -> Answer:
         path, _, query = address.partition("?")

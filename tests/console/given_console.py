@@ -82,7 +82,7 @@ PASSWORD = "tracks lemon fjord"
 EMAIL = "mira@meridian.example"
 
 
-@dataclass
+@dataclass(repr=False)  # asyncio writes a task's result out whenever a loop is run, and this holds all there is
 class Console:
     """What a test works with. `browser` keeps cookies and says where its forms come from."""
 

@@ -1,14 +1,16 @@
 """Anthropic's own SDK, unchanged, on a real llama.cpp: what comes through is what comes directly, and is charged."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import pytest
 
 from e2e.admin import Admin
 from e2e.configuration import CACHED_NANO_USD, INPUT_NANO_USD, OUTPUT_NANO_USD, UPSTREAM_KEY
 from e2e.processes import House
+
+if TYPE_CHECKING:
+    import anthropic
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello, what is the weather today?"}]
 TOOL = {
@@ -35,12 +37,14 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 
 
-def client_of(url: str, key: str) -> anthropic.Anthropic:
+def client_of(url: str, key: str) -> "anthropic.Anthropic":
+    import anthropic  # who only collects tests needs no second of loading it
+
     return anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=30)
 
 
 @pytest.fixture
-def direct(llama_url: str) -> Iterator[anthropic.Anthropic]:
+def direct(llama_url: str) -> "Iterator[anthropic.Anthropic]":
     """A client of llama.cpp itself."""
     with client_of(llama_url, UPSTREAM_KEY) as client:
         yield client
@@ -64,7 +68,7 @@ def charge(usage: Any) -> int:
 
 @pytest.mark.parametrize("kind", ASKED)
 def test_a_message_comes_through_whole_and_is_charged_to_the_nano_dollar(
-    kind: str, house: House, admin: Admin, direct: anthropic.Anthropic
+    kind: str, house: House, admin: Admin, direct: "anthropic.Anthropic"
 ) -> None:
     key = admin.create_key()
     asked: dict[str, Any] = {"model": "tiny-1", "extra_body": {"temperature": 0}, **ASKED[kind]}
@@ -86,7 +90,7 @@ def test_a_message_comes_through_whole_and_is_charged_to_the_nano_dollar(
 
 @pytest.mark.parametrize("kind", ASKED)
 def test_a_streamed_message_is_the_one_that_comes_directly_event_by_event(
-    kind: str, house: House, admin: Admin, direct: anthropic.Anthropic
+    kind: str, house: House, admin: Admin, direct: "anthropic.Anthropic"
 ) -> None:
     key = admin.create_key()
     asked: dict[str, Any] = {"model": "tiny-1", "extra_body": {"temperature": 0}, **ASKED[kind]}
@@ -103,7 +107,7 @@ def test_a_streamed_message_is_the_one_that_comes_directly_event_by_event(
     assert first["charged_nano_usd"] == second["charged_nano_usd"] == charge(whole.usage)
 
 
-def test_tokens_are_counted_for_nothing(house: House, admin: Admin, direct: anthropic.Anthropic) -> None:
+def test_tokens_are_counted_for_nothing(house: House, admin: Admin, direct: "anthropic.Anthropic") -> None:
     key = admin.create_key()
     expected = direct.messages.count_tokens(model="tiny-1", messages=HELLO)
     with client_of(house.url, key["value"]) as client:
@@ -113,6 +117,8 @@ def test_tokens_are_counted_for_nothing(house: House, admin: Admin, direct: anth
 
 
 def test_refusals_are_the_sdks_own_exceptions(house: House, admin: Admin) -> None:
+    import anthropic
+
     key = admin.create_key(limits=[{"unit": "usd", "window": "month", "amount": "0"}])
     with client_of(house.url, key["value"]) as client, pytest.raises(anthropic.RateLimitError) as full:
         client.messages.create(model="tiny-1", max_tokens=8, messages=HELLO)
