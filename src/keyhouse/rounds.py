@@ -15,6 +15,7 @@ from keyhouse.core.clock import Clock
 from keyhouse.core.money import NANO_PER_CENT, format_usd
 from keyhouse.ledger.folding import FOLD_SECONDS, Folding
 from keyhouse.ledger.housekeeping import SWEEP_SECONDS, Housekeeping, Kept
+from keyhouse.ledger.ranking import Rankings
 from keyhouse.ledger.rounds import repeat
 from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
 from keyhouse.store.engine import Database, Unavailable
@@ -39,7 +40,7 @@ def begin_rounds(
         (admin_keys.write_uses, USES_SECONDS, "last uses were not written"),
         (reread, 0.0, "upstreams and models could not be read"),
         (housekeeping.round, SWEEP_SECONDS, "housekeeping has failed"),
-        (Folding(database, clock).round, FOLD_SECONDS, "days were not added up"),
+        (partial(_add_up, Folding(database, clock), Rankings(database, clock)), FOLD_SECONDS, "nothing was added up"),
         (notices.round, NOTICE_SECONDS, "keys were not looked through"),
         (spending.round, SPENDING_SECONDS, "spend alerts could not be looked at"),
         (watch.round, AUDIT_SECONDS, "the books could not be audited"),
@@ -56,6 +57,12 @@ def begin_rounds(
             await admin_keys.write_uses()
 
     return watch, housekeeping, finish
+
+
+async def _add_up(folding: Folding, rankings: Rankings) -> None:
+    """Hours and days that are over; and then, from these, who used most."""
+    await folding.round()
+    await rankings.round()
 
 
 def report_failure(message: str, error: BaseException) -> None:

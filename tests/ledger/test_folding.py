@@ -1,11 +1,14 @@
-"""A page reads the same numbers whether a day was folded or not, and no day is folded that can still change."""
+"""A page reads the same numbers whether hours and days were folded or not, and none is folded that can still change."""
 
+from collections import defaultdict
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Delete, Table, Update, delete, insert, select, update
 
 from given import NOON, a_need, an_opening
 from given_engine import Engine
@@ -20,7 +23,7 @@ from keyhouse.ledger.orphans import close_orphans
 from keyhouse.reporting.usage import buckets
 from keyhouse.store import rollups, schema, timings
 from keyhouse.store.rollup_tables import HOUR_SUMS
-from keyhouse.store.rollups import Selection
+from keyhouse.store.rollups import Selection, Sums
 
 pytestmark = pytest.mark.asyncio
 
@@ -51,13 +54,13 @@ def a_folding(desk: Desk) -> Folding:
 
 
 def some_hours(connection: Connection) -> None:
-    """Nine days of rows, each with figures of its own, up to now."""
+    """Four days of rows, each with figures of its own, up to now."""
     draw = Random(5)
     rows: dict[tuple[object, ...], dict[str, Any]] = {}
-    for _ in range(500):
+    for _ in range(400):
         number = draw.randrange(1, 5)
         groups = {
-            "starts_at_ms": NOON - draw.randrange(9 * 24) * HOUR_MS,
+            "starts_at_ms": NOON - draw.randrange(4 * 24) * HOUR_MS,
             "organization_id": "org-2" if number == 4 else "org-1",
             "project_id": f"proj_{draw.randrange(1, 3)}",
             "owner_id": f"user-{number % 2}",
@@ -71,68 +74,92 @@ def some_hours(connection: Connection) -> None:
 
 
 async def answers(desk: Desk, zone: str) -> list[object]:
-    days = buckets(NOON - 12 * DAY, NOON + 1, "day", zone)
-    hours = buckets(NOON - DAY, NOON + 1, "hour", zone)
+    days = buckets(NOON - 5 * DAY, NOON + 1, "day", zone)
+    hours = buckets(NOON - 30 * HOUR_MS, NOON - 20 * HOUR_MS, "hour", zone)
+    month = [(days[0][0] + 7 * HOUR_MS, days[-1][1])]
 
     def ask(connection: Connection) -> list[object]:
         found: list[object] = []
         for selection in SELECTIONS:
-            found.append(rollups.list_spans(connection, selection, days))
-            found.append(timings.list_timings(connection, selection, days))
-            found.append(timings.list_timings(connection, selection, hours))
+            for spans in (days, hours, month):
+                found.append(rollups.list_spans(connection, selection, spans))
+                found.append(timings.list_timings(connection, selection, spans))
+            # Slots are as wide as they were, or hours: what they add up to is the same.
+            slots: dict[tuple[str, ...], Sums] = defaultdict(Sums)
+            for slot in rollups.list_slots(connection, selection, days[0][0], days[-1][1]):
+                slots[slot.group] += slot.sums
+            found.append(slots)
         return found
 
     return await desk.database.read(ask)
 
 
-async def folded(desk: Desk) -> list[int]:
-    rows = select(schema.folded_days.c.starts_at_ms).order_by(schema.folded_days.c.starts_at_ms)
+def changed(statement: Delete | Update, connection: Connection) -> int:
+    return connection.execute(statement).rowcount
+
+
+async def fold_all(desk: Desk) -> int:
+    """A round; how many days were folded, now or before. What came of the hours is theirs."""
+    await a_folding(desk).round()
+    return len(await folded(desk, schema.folded_days))
+
+
+async def folded(desk: Desk, marks: Table) -> list[int]:
+    rows = select(marks.c.starts_at_ms).order_by(marks.c.starts_at_ms)
     return await desk.database.read(lambda c: list(c.execute(rows).scalars()))
 
 
 async def test_the_answers_are_the_same_before_and_after_in_whatever_zone(engine: Engine, tmp_path: Path) -> None:
     async with a_desk(engine, tmp_path, some_hours) as desk:
-        before = {zone: await answers(desk, zone) for zone in (ZONE, "UTC", "America/New_York")}
+        before = {zone: await answers(desk, zone) for zone in (ZONE, "UTC", "Asia/Kolkata")}
         assert any(before[ZONE])
-        assert await a_folding(desk).round() >= 8
-        assert await a_folding(desk).round() == 0
-        assert {zone: await answers(desk, zone) for zone in before} == before
-        there = update(schema.organizations).values(time_zone="America/New_York")
-        await desk.database.write(lambda c: c.execute(there).rowcount)
-        assert await a_folding(desk).round() >= 8
-        assert {zone: await answers(desk, zone) for zone in before} == before
+        for zone in (ZONE, "America/New_York", "Asia/Kolkata"):
+            there = update(schema.organizations).values(time_zone=zone)
+            await desk.database.write(partial(changed, there))
+            folding = a_folding(desk)
+            assert await folding.round() >= (3 if zone != ZONE else 3 * 25)
+            assert await folding.round() == 0
+            assert {zone: await answers(desk, zone) for zone in before} == before
+        starts = await folded(desk, schema.folded_hours)
+        assert min(after - one for one, after in pairwise(starts)) == HOUR_MS
 
 
-async def test_what_is_asked_of_folded_days_is_not_read_from_the_hours(engine: Engine, tmp_path: Path) -> None:
+async def test_what_is_asked_of_what_is_folded_is_not_read_from_the_slots(engine: Engine, tmp_path: Path) -> None:
     async with a_desk(engine, tmp_path, some_hours) as desk:
         before = await answers(desk, ZONE)
         await a_folding(desk).round()
         yesterday = schema.usage_hour.c.starts_at_ms < NOON - 13 * HOUR_MS
         await desk.database.write(lambda c: c.execute(schema.usage_hour.delete().where(yesterday)).rowcount)
         after = await answers(desk, ZONE)
-        same = [place // 3 for place in range(0, len(after), 3) if after[place] == before[place]]
-        # Models of one key, and keys of one model, are only in the hours; the other organization is not there.
-        assert same == [0, 1, 2, 3, 4, 5, 9]
+
+        def same(kind: int) -> list[int]:
+            return [place // 7 for place in range(kind, len(after), 7) if after[place] == before[place]]
+
+        # Models of one key, and keys of one model, are only in the slots; the other organization is not there. Keys
+        # are not in whole hours.
+        assert same(0) == same(1) == [0, 1, 2, 3, 4, 5, 9]
+        assert same(2) == same(3) == same(4) == same(5) == same(6) == [0, 1, 2, 3, 9]
 
 
-async def test_a_day_is_folded_only_when_it_is_over_and_nothing_that_began_in_it_runs(
-    engine: Engine, tmp_path: Path
-) -> None:
+async def test_what_is_over_is_folded_when_nothing_that_began_in_it_runs(engine: Engine, tmp_path: Path) -> None:
     async with a_desk(engine, tmp_path, budget(10**9)) as desk:
         held = call_id(desk.clock.now_ms(), bytes(10))
         await desk.books.run([Reserve(an_opening(held), a_need(1_000))])
         await desk.call(call_id(desk.clock.now_ms(), b"1" * 10))
         desk.clock.turn(hours=11)
         await desk.commit.settled()
-        assert await a_folding(desk).round() == 0
+        assert await fold_all(desk) == 0
+        hours = await folded(desk, schema.folded_hours)
+        assert hours == [NOON + hour * HOUR_MS for hour in range(1, 10)]
         desk.clock.turn(hours=2)
-        assert await a_folding(desk).round() == 0
+        assert await fold_all(desk) == 0
         await desk.books.run([Closing(held, State.SETTLED, Basis.UPSTREAM, Counts(5), 5)])
-        assert await a_folding(desk).round() == 1
+        assert await fold_all(desk) == 1
+        assert NOON in await folded(desk, schema.folded_hours)
         assert await a_folding(desk).round() == 0
 
 
-async def test_a_day_that_a_late_settle_changed_is_folded_again(engine: Engine, tmp_path: Path) -> None:
+async def test_what_a_late_settle_changed_is_folded_again(engine: Engine, tmp_path: Path) -> None:
     async with a_desk(engine, tmp_path, budget(10**9)) as desk:
         late = call_id(desk.clock.now_ms(), bytes(10))
         await desk.books.run([Reserve(an_opening(late), a_need(1_000))])
@@ -141,20 +168,40 @@ async def test_a_day_that_a_late_settle_changed_is_folded_again(engine: Engine, 
         desk.clock.turn(days=1)
         await heir.begin()
         await close_orphans(heir)
-        assert await a_folding(desk).round() == 1
-        assert await spent(desk) == [1_000]
+        folding = a_folding(desk)
+        assert await folding.round() > 1
+        assert await spent(desk) == [1_000, 1_000]
         desk.clock.turn(hours=1)
         await heir.run([Closing(late, State.SETTLED, Basis.UPSTREAM, Counts(10), 10)])
-        assert await spent(desk) == [10]
+        assert await spent(desk) == [10, 10]
         for _ in range(2):
-            assert await a_folding(desk).round() == 1
-            assert await spent(desk) == [10]
+            # Its day, its hour, and the hour that is over by now.
+            assert await folding.round() == 3
+            assert await spent(desk) == [10, 10]
             desk.clock.turn(hours=1)
-        assert await a_folding(desk).round() == 0
+        assert await folding.round() == 1
         await heir.end()
 
 
+async def test_after_all_was_looked_at_a_round_looks_at_what_is_new(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, some_hours) as desk:
+        folding = a_folding(desk)
+        await folding.round()
+        desk.clock.turn(days=6)
+        assert await folding.round() == 6 * 25
+        for table in (schema.folded_hours, schema.usage_whole_hour):
+            old = delete(table).where(table.c.starts_at_ms < NOON)
+            assert await desk.database.write(partial(changed, old)) > 70
+        assert 0 < await folding.round() < 48
+        assert await a_folding(desk).round() > 24
+
+
 async def spent(desk: Desk) -> list[int]:
-    days = buckets(NOON, NOON + 1, "day", ZONE)
-    found = await desk.database.read(lambda c: rollups.list_spans(c, Selection("org-1"), days))
-    return [row.sums.cost_nano_usd for row in found]
+    """What the day of noon cost, and its hour."""
+
+    def ask(connection: Connection) -> list[int]:
+        day, hour = (buckets(NOON, NOON + 1, bucket, ZONE) for bucket in ("day", "hour"))
+        rows = [row for spans in (day, hour) for row in rollups.list_spans(connection, Selection("org-1"), spans)]
+        return [row.sums.cost_nano_usd for row in rows]
+
+    return await desk.database.read(ask)

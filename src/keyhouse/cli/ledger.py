@@ -77,6 +77,7 @@ def _print(report: Report, *, as_json: bool) -> None:
     print(f"calls        {totals.calls:>12,}  ({totals.held:,} running)")
     print(f"periods      {totals.periods:>12,}")
     print(f"rollups      {totals.rollups:>12,}")
+    print(f"folded       {totals.folded:>12,}  (hours and days)")
     print(f"adjustments  {totals.adjustments:>12,}")
     for line in report.disagreements:
         print(f"WRONG        {line}")

@@ -6,6 +6,7 @@ from keyhouse.core.limit import Unit, format_amount
 from keyhouse.core.money import format_usd
 from keyhouse.store.engine import Connection
 from keyhouse.store.evidence import Evidence, PeriodEvidence, RollupEvidence, Totals, gather
+from keyhouse.store.folded import FoldedEvidence
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -21,7 +22,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def audit(connection: Connection) -> Report:
-    """Check I1, I2, the rollups and every call's row, on one snapshot."""
+    """Check I1, I2, the rollups, what was folded of them, and every call's row, on one snapshot."""
     return report(gather(connection))
 
 
@@ -29,6 +30,7 @@ def report(evidence: Evidence) -> Report:
     """The evidence in sentences."""
     lines = [line for period in evidence.periods for line in _of_period(period)]
     lines += [_of_rollup(rollup) for rollup in evidence.rollups]
+    lines += [_of_folded(folded) for folded in evidence.folded]
     lines += [
         f"call {call_id} ({state}) is not closed properly or counts on a missing period"
         for call_id, state in evidence.strays
@@ -67,6 +69,11 @@ def _of_rollup(found: RollupEvidence) -> str:
     return (
         f"usage of {found.key_id} on {found.model} from {found.starts_at_ms}: says {says}, its calls add up to {adds}"
     )
+
+
+def _of_folded(found: FoldedEvidence) -> str:
+    more = ", ".join(f"{value:+} {name}" for name, value in found.more.items())
+    return f"{found.table} of {', '.join(found.group)} from {found.starts_at_ms}: beside its hours it has {more}"
 
 
 def _sums(requests: int | None, given: int | None, output: int | None, cost: int | None) -> str:

@@ -1,7 +1,8 @@
-"""Folds days that are over, so that pages of weeks and months stay fast however many keys there are.
+"""Folds hours and days that are over, so that pages stay fast however many keys there are.
 
-Each day is one short transaction of its own, and the ledger's writer is given time between two of them. A database
-that was filled before there were folded days is caught up with, the newest days first.
+Each is one short transaction of its own, and the ledger's writer is given time between two of them. A database that
+was filled before anything was folded is caught up with, the newest first: all of it in the first round after a start,
+or for a new time zone, and then what is new.
 """
 
 import asyncio
@@ -12,18 +13,22 @@ from zoneinfo import ZoneInfo
 
 from keyhouse.core.clock import Clock
 from keyhouse.core.limit import Window, span_at
+from keyhouse.core.rollup import HOUR_MS
 from keyhouse.ledger.rounds import Pause
 from keyhouse.store import folding
 from keyhouse.store.engine import Connection, Database
-from keyhouse.store.folding import Day
+from keyhouse.store.folding import DAYS, HOURS, Fold
+from keyhouse.store.spans import Bounds
 
 FOLD_SECONDS: Final = 60.0
-"""How often days are looked at."""
+"""How often it is looked for what is over."""
 
 OVER_MS: Final = 10 * 60_000
-"""How long after its end a day is over on every gateway's clock."""
+"""How long after its end an hour or a day is over on every gateway's clock."""
 
-PAUSE_SECONDS: Final = 0.2
+PAUSE_SECONDS: Final = {HOURS.marks.name: 0.05, DAYS.marks.name: 0.2}
+LOOK_BACK_MS: Final = 7 * 24 * HOUR_MS
+"""How far back a round looks for what is not folded, once everything was."""
 
 
 class Folding:
@@ -33,43 +38,56 @@ class Folding:
         self._database = database
         self._clock = clock
         self._pause = pause
+        self._caught_up: set[tuple[str, str]] = set()
 
     async def round(self) -> int:
-        """Fold all that can be folded now; how many days were. Raises what the database raises."""
+        """Fold all that can be folded now; how many hours and days were. Raises what the database raises."""
         folded = 0
         now_ms = self._clock.now_ms()
         for organization_id, zone in await self._database.read(folding.list_organizations):
-            for day in await self._database.read(_missing(organization_id, ZoneInfo(zone), now_ms - OVER_MS)):
-                folded += await self._database.write(
-                    partial(_fold, organization_id=organization_id, day=day, now_ms=now_ms)
-                )
-                await self._pause(PAUSE_SECONDS)
+            since_ms = now_ms - LOOK_BACK_MS if (organization_id, zone) in self._caught_up else 0
+            for fold in (HOURS, DAYS):
+                missing = _missing(organization_id, fold, ZoneInfo(zone), since_ms, now_ms - OVER_MS)
+                for bounds in await self._database.read(missing):
+                    step = partial(_fold, organization_id=organization_id, fold=fold, bounds=bounds, now_ms=now_ms)
+                    folded += await self._database.write(step)
+                    await self._pause(PAUSE_SECONDS[fold.marks.name])
+            self._caught_up.add((organization_id, zone))
         return folded
 
 
-def _fold(connection: Connection, *, organization_id: str, day: Day, now_ms: int) -> bool:
-    return folding.insert_day(connection, organization_id, day, now_ms)
+def _fold(connection: Connection, *, organization_id: str, fold: Fold, bounds: Bounds, now_ms: int) -> bool:
+    return folding.insert_folded(connection, organization_id, fold, bounds, now_ms)
 
 
-def _missing(organization_id: str, zone: ZoneInfo, until_ms: int) -> Callable[[Connection], list[Day]]:
-    """How to find the days up to then that are not folded, or changed since they were, newest first."""
+def _missing(
+    organization_id: str, fold: Fold, zone: ZoneInfo, since_ms: int, until_ms: int
+) -> Callable[[Connection], list[Bounds]]:
+    """How to find what between these times is not folded, or changed since it was, newest first."""
 
-    def find(connection: Connection) -> list[Day]:
+    def find(connection: Connection) -> list[Bounds]:
         first_ms = folding.find_first_slot(connection, organization_id)
         if first_ms is None:
             return []
-        days = _days(first_ms, until_ms, zone)
-        folded = set(folding.list_folded(connection, organization_id, days))
-        return [day for day in reversed(days) if day not in folded]
+        wanted = _over(fold, max(first_ms, since_ms), until_ms, zone)
+        if not wanted:
+            return []
+        folded = set(folding.list_folded(connection, organization_id, fold, wanted[0][0], wanted[-1][1]))
+        return [bounds for bounds in reversed(wanted) if bounds not in folded]
 
     return find
 
 
-def _days(first_ms: int, until_ms: int, zone: ZoneInfo) -> list[Day]:
-    """The whole days of a zone from the one that holds `first_ms` on, that have ended by `until_ms`."""
-    days: list[Day] = []
+def _over(fold: Fold, first_ms: int, until_ms: int, zone: ZoneInfo) -> list[Bounds]:
+    """The whole hours or days of a zone from the one that holds `first_ms` on, that have ended by `until_ms`."""
+    found: list[Bounds] = []
     span = span_at(Window.DAY, first_ms, zone)
-    while span.ends_at_ms is not None and span.ends_at_ms <= until_ms:
-        days.append((span.starts_at_ms, span.ends_at_ms))
+    while span.ends_at_ms is not None and span.starts_at_ms <= until_ms:
+        found += [(span.starts_at_ms, span.ends_at_ms)] if fold is DAYS else _hours(span.starts_at_ms, span.ends_at_ms)
         span = span_at(Window.DAY, span.ends_at_ms, zone)
-    return days
+    return [bounds for bounds in found if bounds[1] > first_ms and bounds[1] <= until_ms]
+
+
+def _hours(start_ms: int, end_ms: int) -> list[Bounds]:
+    """The hours of a day, counted from its beginning."""
+    return [(at_ms, min(at_ms + HOUR_MS, end_ms)) for at_ms in range(start_ms, end_ms, HOUR_MS)]

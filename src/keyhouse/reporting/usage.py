@@ -4,8 +4,6 @@ A bucket is never reported in part: a question's start is rounded down to the bu
 up. Days are the zone's, so one has 23 or 25 hours where its clocks change.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -17,7 +15,8 @@ from keyhouse.core.limit import instant_ms
 from keyhouse.core.rollup import HOUR_MS, MINUTE_MS
 from keyhouse.store import rollups
 from keyhouse.store.engine import Database
-from keyhouse.store.rollups import GroupSums, Selection, Sums
+from keyhouse.store.leaders import list_leaders
+from keyhouse.store.rollups import Selection
 
 Bucket = Literal["minute", "hour", "day"]
 
@@ -118,11 +117,8 @@ class UsageQuestions:
         if not bounds:
             return []
         first_ms, end_ms = bounds[0][0], bounds[-1][1]
-        if query.bucket == "day":
+        if query.bucket != "minute":
             found = await self._database.read(lambda c: rollups.list_spans(c, selection, bounds))
-        elif query.bucket == "hour":
-            slots = await self._database.read(lambda c: rollups.list_slots(c, selection, first_ms, end_ms))
-            found = _merged(slots, [start_ms for start_ms, _ in bounds])
         else:
             found = await self._database.read(lambda c: rollups.list_minutes(c, selection, first_ms, end_ms))
         return [UsageRow(row.starts_at_ms, row.group, *row.sums.values) for row in found]
@@ -149,7 +145,7 @@ async def leaders_of(database: Database, query: UsageQuery, measure: str) -> Lea
     """Who has the most of a measure, by the rollups."""
     selection = selection_of(query)
     spans = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
-    found, count = await database.read(lambda c: rollups.list_leaders(c, selection, spans, measure, LEADERS_MAX))
+    found, count = await database.read(lambda c: list_leaders(c, selection, spans, measure, LEADERS_MAX))
     return Leaders(found, count - len(found))
 
 
@@ -240,13 +236,3 @@ def selection_of(query: UsageQuery) -> Selection:
         endpoints=query.endpoints,
         upstreams=query.upstreams,
     )
-
-
-def _merged(slots: Iterable[GroupSums], starts: list[int]) -> list[GroupSums]:
-    """Slots added up into the buckets that begin at `starts`."""
-    sums: dict[tuple[int, tuple[str, ...]], Sums] = {}
-    for slot in slots:
-        start_ms = starts[bisect_right(starts, slot.starts_at_ms) - 1]
-        place = (start_ms, slot.group)
-        sums[place] = sums[place] + slot.sums if place in sums else slot.sums
-    return [GroupSums(start_ms, group, sums[start_ms, group]) for start_ms, group in sorted(sums)]

@@ -5,17 +5,19 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection
 
+from keyhouse.store.folded import FoldedEvidence, count_folded, list_wrong
 from keyhouse.store.statements import load_statements
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """How much there was to check."""
+    """How much there was to check. `folded` are the hours and days that were added up once and for all."""
 
     calls: int
     held: int
     periods: int
     rollups: int
     adjustments: int
+    folded: int = 0
 
 
 class PeriodEvidence(msgspec.Struct, frozen=True):
@@ -56,6 +58,7 @@ class Evidence(msgspec.Struct, frozen=True):
     periods: tuple[PeriodEvidence, ...]
     rollups: tuple[RollupEvidence, ...]
     strays: tuple[tuple[str, str], ...]
+    folded: tuple[FoldedEvidence, ...] = ()
 
 
 _ENGINES: Final = {"sqlite": "sqlite", "postgresql": "postgres"}
@@ -69,8 +72,9 @@ def gather(connection: Connection) -> Evidence:
         return list(connection.exec_driver_sql(sql[name]).all())
 
     return Evidence(
-        Totals(*rows("totals")[0]),
+        msgspec.structs.replace(Totals(*rows("totals")[0]), folded=count_folded(connection)),
         tuple(PeriodEvidence(*row) for row in rows("periods")),
         tuple(RollupEvidence(*row) for row in rows("rollups")),
         tuple((str(row[0]), str(row[1])) for row in rows("strays")),
+        tuple(list_wrong(connection)),
     )

@@ -1,44 +1,73 @@
-"""Whole days added up once and for all, so that a page of a month reads thirty days and not every key's hours.
+"""Hours and days added up once and for all, so that a page of a month reads thirty days and not every key's hours.
 
-A day is the organization's, in its time zone, and is folded when it can change no more: it is over, and no call that
-began in it still runs. A late settle changes it all the same; then its hours are read until it is folded again. Whoever
-asks reads a folded day only if its bounds are those of the day that is asked for: a change of the time zone makes other
-days.
+They are the organization's, in its time zone, and are folded when they can change no more: such an hour is over, and
+no call that began in it still runs. A late settle changes it all the same; then its slots are read until it is folded
+again. Whoever asks reads what is folded only within the bounds it was folded for: a change of the time zone makes other
+days. Of what is folded no two overlap.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, Table, cast, delete, exists, func, insert, literal, select
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Table,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+)
 
-from keyhouse.core.call import State
-from keyhouse.core.identifiers import call_id
-from keyhouse.store.rollup_tables import DAY_GROUPS, DAY_KEY_GROUPS, HOUR_SUMS
+from keyhouse.store.rollup_tables import DAY_KEY_GROUPS, DAY_OWNER_GROUPS, HOUR_SUMS, WHOLE_GROUPS
 from keyhouse.store.schema import (
     adjustments,
     calls,
     folded_days,
+    folded_hours,
     organizations,
     usage_day,
     usage_day_by_key,
+    usage_day_by_owner,
     usage_hour,
+    usage_whole_hour,
 )
+from keyhouse.store.spans import Bounds
 from keyhouse.store.turns import Turn, try_turn
-
-Day = tuple[int, int]
-"""The first millisecond of a day, and the first after it."""
 
 LATE_MS: Final = 60_000
 """How long a transaction may take that gives back what a late settle did not use."""
 
-_NO_RANDOM: Final = bytes(10)
-_TABLES: Final = ((usage_day, DAY_GROUPS), (usage_day_by_key, DAY_KEY_GROUPS))
+_LONGEST_MS: Final = 2 * 86_400_000
+"""No day is as long as this."""
 
 
-def folded_table(groups: Iterable[str]) -> Table | None:
-    """The table of folded days that knows these groups, None if only the hours do."""
-    wanted = set(groups)
-    return next((table for table, known in _TABLES if wanted <= set(known)), None)
+class Fold(msgspec.Struct, frozen=True):
+    """One way to fold: where it stands what is folded, and the tables with the groups that each of them knows."""
+
+    marks: Table
+    tables: tuple[tuple[Table, tuple[str, ...]], ...]
+
+    def table(self, groups: Iterable[str]) -> Table | None:
+        """The table that knows these groups, None if only the slots do."""
+        wanted = set(groups)
+        return next((table for table, known in self.tables if wanted <= set(known)), None)
+
+
+DAYS: Final = Fold(
+    folded_days,
+    (
+        (usage_day, WHOLE_GROUPS),
+        (usage_day_by_owner, DAY_OWNER_GROUPS),
+        (usage_day_by_key, DAY_KEY_GROUPS),
+    ),
+)
+HOURS: Final = Fold(folded_hours, ((usage_whole_hour, WHOLE_GROUPS),))
 
 
 def list_organizations(connection: Connection) -> list[tuple[str, str]]:
@@ -53,26 +82,25 @@ def find_first_slot(connection: Connection, organization_id: str) -> int | None:
     return connection.execute(statement.order_by(usage_hour.c.starts_at_ms).limit(1)).scalar_one_or_none()
 
 
-def list_folded(connection: Connection, organization_id: str, days: Sequence[Day]) -> list[Day]:
-    """Those of these days that are folded and have not changed since, in their order."""
-    if not days:
-        return []
+def list_folded(connection: Connection, organization_id: str, fold: Fold, start_ms: int, end_ms: int) -> list[Bounds]:
+    """What is folded between these instants and has not changed since, in its order."""
+    marks = fold.marks.c
     rows = connection.execute(
-        select(folded_days.c.starts_at_ms, folded_days.c.ends_at_ms, folded_days.c.folded_at_ms).where(
-            folded_days.c.organization_id == organization_id,
-            folded_days.c.starts_at_ms >= days[0][0],
-            folded_days.c.starts_at_ms < days[-1][1],
+        select(marks.starts_at_ms, marks.ends_at_ms, marks.folded_at_ms).where(
+            marks.organization_id == organization_id,
+            marks.starts_at_ms >= start_ms,
+            marks.starts_at_ms < end_ms,
+            marks.ends_at_ms <= end_ms,
         )
     )
     folded_ms = {(row[0], row[1]): row[2] for row in rows}
-    known = folded_ms.keys() - _late(connection, organization_id, folded_ms)
-    return [day for day in days if day in known]
+    return sorted(folded_ms.keys() - list_late(connection, organization_id, folded_ms))
 
 
-def _late(connection: Connection, organization_id: str, folded_ms: Mapping[Day, int]) -> set[Day]:
-    """Those of these days that a late settle has changed since they were folded, or may have meanwhile. There are few
-    late settles: each is of a call whose gateway was lost. They are looked up first, so that calls are read by their
-    ids and never all of them.
+def list_late(connection: Connection, organization_id: str, folded_ms: Mapping[Bounds, int]) -> set[Bounds]:
+    """Those of these, each with when it was folded, that a late settle has changed since, or may have meanwhile. There
+    are few late settles: each is of a call whose gateway was lost. They are looked up first, so that calls are read by
+    their ids and never all of them.
     """
     if not folded_ms:
         return set()
@@ -84,25 +112,27 @@ def _late(connection: Connection, organization_id: str, folded_ms: Mapping[Day, 
     of_these = calls.c.id.in_(at_ms), calls.c.organization_id == organization_id
     slots = connection.execute(select(calls.c.id, calls.c.rollup_at_ms).where(*of_these)).all()
     return {
-        day
-        for day, folded_at_ms in folded_ms.items()
+        bounds
+        for bounds, folded_at_ms in folded_ms.items()
         for call, slot_ms in slots
-        if day[0] <= slot_ms < day[1] and at_ms[call] >= folded_at_ms - LATE_MS
+        if bounds[0] <= slot_ms < bounds[1] and at_ms[call] >= folded_at_ms - LATE_MS
     }
 
 
-def insert_day(connection: Connection, organization_id: str, day: Day, now_ms: int) -> bool:
-    """Fold a day that is over, again if it was; whether it could be: not while a call that began in it runs."""
-    starts_ms, ends_ms = day
+def insert_folded(connection: Connection, organization_id: str, fold: Fold, bounds: Bounds, now_ms: int) -> bool:
+    """Fold an hour or a day that is over, again if it was; whether it could be: while a call that began in it runs, it
+    cannot.
+    """
+    starts_ms, ends_ms = bounds
     if not try_turn(connection, Turn.HOUSEKEEPING):
         return False
-    runs = exists().where(calls.c.state == State.HELD, calls.c.id < call_id(ends_ms, _NO_RANDOM))
-    if connection.execute(select(runs)).scalar_one():
+    # The state as it stands in the condition of its index, which leads to the few that run.
+    is_held = calls.c.state == literal_column("'held'")
+    slot = calls.c.rollup_at_ms
+    if connection.execute(select(exists().where(is_held, slot >= starts_ms, slot < ends_ms))).scalar_one():
         return False
-    for table, groups in _TABLES:
-        connection.execute(
-            delete(table).where(table.c.organization_id == organization_id, table.c.starts_at_ms == starts_ms)
-        )
+    _delete_overlapped(connection, organization_id, fold, bounds)
+    for table, groups in fold.tables:
         columns = [usage_hour.c[name] for name in groups]
         # PostgreSQL's sum of bigint is numeric.
         sums = [cast(func.sum(usage_hour.c[name]), BigInteger) for name in HOUR_SUMS]
@@ -118,11 +148,25 @@ def insert_day(connection: Connection, organization_id: str, day: Day, now_ms: i
                 .group_by(*columns),
             )
         )
-    connection.execute(
-        delete(folded_days).where(
-            folded_days.c.organization_id == organization_id, folded_days.c.starts_at_ms == starts_ms
-        )
-    )
     row = {"organization_id": organization_id, "starts_at_ms": starts_ms, "ends_at_ms": ends_ms, "folded_at_ms": now_ms}
-    connection.execute(insert(folded_days).values(row))
+    connection.execute(insert(fold.marks).values(row))
     return True
+
+
+def _delete_overlapped(connection: Connection, organization_id: str, fold: Fold, bounds: Bounds) -> None:
+    """Delete what is folded of this time, as of its former self, or as of the hours or days of another time zone."""
+    marks = fold.marks.c
+    overlapped = [
+        marks.organization_id == organization_id,
+        marks.starts_at_ms > bounds[0] - _LONGEST_MS,
+        marks.starts_at_ms < bounds[1],
+        marks.ends_at_ms > bounds[0],
+    ]
+    starts = connection.execute(select(marks.starts_at_ms).where(*overlapped)).scalars().all()
+    if not starts:
+        return
+    for table, _ in fold.tables:
+        connection.execute(
+            delete(table).where(table.c.organization_id == organization_id, table.c.starts_at_ms.in_(starts))
+        )
+    connection.execute(delete(fold.marks).where(*overlapped))

@@ -30,6 +30,9 @@ from keyhouse.store.schema import keys, limits, memberships, service_accounts, u
 DAY_MS: Final = 86_400_000
 UNUSED_DAYS: Final = 30
 LONG_UNUSED_DAYS: Final = 90
+NAMED_MAX: Final = 1_000
+"""So many owners who are gone are asked for by themselves."""
+
 AHEAD: Final = 500
 """How many keys more than a page needs are looked at in their order, before all are."""
 
@@ -53,12 +56,14 @@ class Found(msgspec.Struct, frozen=True):
 
 def count_habits(connection: Connection, organization_id: str, now_ms: int, sight: Sight | None) -> Found:
     """How many living keys in sight have each habit."""
-    habits = _habits(organization_id, now_ms)
-    at_once: list[Habit] = [habit for habit in Habit if habit is not Habit.NO_LIMIT]
+    habits = _habits(connection, organization_id, now_ms)
+    at_once: list[Habit] = [habit for habit in Habit if habit not in (Habit.NO_LIMIT, Habit.OWNER_GONE)]
     counted = [func.count(case((habits[habit], 1))).label(habit) for habit in at_once]
     living = [*_of_projects(organization_id), _is_alive(now_ms), *([] if sight is None else [is_seen(sight)])]
     row = connection.execute(select(func.count().label("total"), *counted).where(*living)).mappings().one()
     counts: dict[Habit, int] = {habit: row[habit] for habit in at_once}
+    of_gone = select(func.count()).select_from(keys).where(*living, habits[Habit.OWNER_GONE])
+    counts[Habit.OWNER_GONE] = connection.execute(of_gone).scalar_one()
     if sight is None:
         counts[Habit.NO_LIMIT] = row["total"] - _count_limited(connection, organization_id, now_ms, row["total"])
     else:
@@ -80,7 +85,7 @@ def list_by_habit(
     """The living keys in sight with a habit, those that were longest unused first."""
     order = (func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms), keys.c.id)
     living = [*_of_projects(organization_id), _is_alive(now_ms), *([] if sight is None else [is_seen(sight)])]
-    condition = _habits(organization_id, now_ms)[habit]
+    condition = _habits(connection, organization_id, now_ms)[habit]
     if habit is Habit.NO_LIMIT:
         # Many have none: there are enough among the first, and only the limits of these are looked up.
         first = select(keys).where(*living).order_by(*order).limit(AHEAD + 2 * (offset + limit)).subquery()
@@ -132,8 +137,21 @@ def _has_limit() -> ColumnElement[bool]:
     )
 
 
-def _habits(organization_id: str, now_ms: int) -> dict[Habit, ColumnElement[bool]]:
+def _habits(connection: Connection, organization_id: str, now_ms: int) -> dict[Habit, ColumnElement[bool]]:
     used = func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms)
+    return {
+        Habit.OWNER_GONE: _is_orphaned(connection, organization_id),
+        Habit.NO_LIMIT: ~_has_limit(),
+        Habit.NO_EXPIRY: keys.c.expires_at_ms.is_(None),
+        Habit.LONG_UNUSED: used < now_ms - LONG_UNUSED_DAYS * DAY_MS,
+        Habit.UNUSED: used < now_ms - UNUSED_DAYS * DAY_MS,
+    }
+
+
+def _is_orphaned(connection: Connection, organization_id: str) -> ColumnElement[bool]:
+    """Whether a key's owner is not here. There are far fewer owners than keys, and of these few are gone: their keys
+    are found by them, if they are not too many to be named.
+    """
     people = (
         select(users.c.id)
         .join(memberships, memberships.c.user_id == users.c.id)
@@ -142,10 +160,8 @@ def _habits(organization_id: str, now_ms: int) -> dict[Habit, ColumnElement[bool
     machines = select(service_accounts.c.id).where(
         service_accounts.c.organization_id == organization_id, service_accounts.c.deleted_at_ms.is_(None)
     )
-    return {
-        Habit.OWNER_GONE: keys.c.owner_id.not_in(union_all(people, machines)),
-        Habit.NO_LIMIT: ~_has_limit(),
-        Habit.NO_EXPIRY: keys.c.expires_at_ms.is_(None),
-        Habit.LONG_UNUSED: used < now_ms - LONG_UNUSED_DAYS * DAY_MS,
-        Habit.UNUSED: used < now_ms - UNUSED_DAYS * DAY_MS,
-    }
+    here = union_all(people, machines)
+    owners = select(keys.c.owner_id).distinct().subquery()
+    gone = select(owners.c.owner_id).where(owners.c.owner_id.not_in(here)).limit(NAMED_MAX + 1)
+    found = connection.execute(gone).scalars().all()
+    return keys.c.owner_id.not_in(here) if len(found) > NAMED_MAX else keys.c.owner_id.in_(found)

@@ -1,5 +1,6 @@
 """One page of limits: searched, filtered, ordered and counted by the database."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -64,18 +65,37 @@ def list_page(
         chosen.append(is_limit_seen(selection.sight))
     if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
         chosen.append(_found_by(connection, search, organization_id))
-    total = connection.execute(select(func.count()).select_from(limits).where(*chosen)).scalar_one()
-    rank = case(*((limits.c.scope_type == str(scope), place) for scope, place in _ORDER.items()), else_=9)
-    ids = connection.execute(
-        select(limits.c.id)
-        .where(*chosen)
-        .order_by(rank, limits.c.created_at_ms.desc(), limits.c.id)
-        .offset(max(0, selection.offset))
-        .limit(max(0, selection.limit))
-    ).scalars()
+    ids, total = (_found_once if is_narrow else _found_in_order)(connection, chosen, selection)
     places = {found: place for place, found in enumerate(ids)}
     states = list_states_of(connection, organization_id, time_zone, now_ms, tuple(places))
     return tuple(sorted(states, key=lambda state: places[state.limit.id])), total
+
+
+def _found_in_order(
+    connection: Connection, chosen: list[ColumnElement[bool]], selection: LimitSelection
+) -> tuple[Sequence[str], int]:
+    """The ids of one page in order, and how many there are in all."""
+    total = connection.execute(select(func.count()).select_from(limits).where(*chosen)).scalar_one()
+    page = select(limits.c.id).where(*chosen).order_by(_rank(), limits.c.created_at_ms.desc(), limits.c.id)
+    ids = connection.execute(page.offset(max(0, selection.offset)).limit(max(0, selection.limit))).scalars().all()
+    return ids, total
+
+
+def _found_once(
+    connection: Connection, chosen: list[ColumnElement[bool]], selection: LimitSelection
+) -> tuple[Sequence[str], int]:
+    """The same where the table is read for it: once, to be counted and to be put in order."""
+    found = select(limits.c.id, _rank().label("rank"), limits.c.created_at_ms).where(*chosen).cte("found")
+    total = select(func.count()).select_from(found).scalar_subquery()
+    page = select(found.c.id, total).order_by(found.c.rank, found.c.created_at_ms.desc(), found.c.id)
+    rows = connection.execute(page.offset(max(0, selection.offset)).limit(max(0, selection.limit))).all()
+    if rows:
+        return [row[0] for row in rows], rows[0][1]
+    return (), connection.execute(select(func.count()).select_from(limits).where(*chosen)).scalar_one()
+
+
+def _rank() -> ColumnElement[int]:
+    return case(*((limits.c.scope_type == str(scope), place) for scope, place in _ORDER.items()), else_=9)
 
 
 def _is_of_project(project_id: str) -> ColumnElement[bool]:

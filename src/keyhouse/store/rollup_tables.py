@@ -1,4 +1,6 @@
-"""The tables of the usage rollups: what is added up of calls by the hour and by the minute, and of hours by the day."""
+"""The tables of the usage rollups: what is added up of calls by the hour and by the minute, and of hours once they are
+over: by the hour whoever called, and by the day.
+"""
 
 from typing import Final
 
@@ -39,8 +41,11 @@ caller's), and how long answers took from their first byte to their last, added 
 SLOT_GROUPS: Final = ("organization_id", "project_id", "owner_id", "key_id", "model", "upstream", "endpoint")
 """Whose usage a slot's row is, and of what."""
 
-DAY_GROUPS: Final = ("organization_id", "project_id", "model", "upstream", "endpoint")
-"""The same of a whole day's row, whoever called."""
+WHOLE_GROUPS: Final = ("organization_id", "project_id", "model", "upstream", "endpoint")
+"""The same of a whole hour's or day's row, whoever called."""
+
+DAY_OWNER_GROUPS: Final = ("organization_id", "project_id", "owner_id")
+"""The same of a whole day's row of one owner, whatever their keys called."""
 
 DAY_KEY_GROUPS: Final = ("organization_id", "project_id", "owner_id", "key_id")
 """The same of a whole day's row of one key, whatever it called."""
@@ -56,10 +61,24 @@ def rollup_tables(metadata: MetaData) -> tuple[Table, Table]:
     )
 
 
-def day_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
-    """Whole days of an organization's time zone added up, by what was called and by key; and which days those are."""
+def hour_tables(metadata: MetaData) -> tuple[Table, Table]:
+    """Whole hours of an organization's time zone added up, whoever called; and which hours those are."""
+    return _rollup("usage_whole_hour", metadata, WHOLE_GROUPS, HOUR_SUMS), _marks("folded_hours", metadata)
+
+
+def day_tables(metadata: MetaData) -> tuple[Table, Table, Table, Table]:
+    """Whole days of an organization's time zone added up, by what was called, by owner and by key; and which days those
+    are.
+    """
     return (
-        _rollup("usage_day", metadata, DAY_GROUPS, HOUR_SUMS),
+        _rollup("usage_day", metadata, WHOLE_GROUPS, HOUR_SUMS),
+        _rollup(
+            "usage_day_by_owner",
+            metadata,
+            DAY_OWNER_GROUPS,
+            HOUR_SUMS,
+            Index("usage_day_by_owner_of_owner", "owner_id"),
+        ),
         _rollup(
             "usage_day_by_key",
             metadata,
@@ -68,15 +87,19 @@ def day_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
             Index("usage_day_of_key", "key_id"),
             Index("usage_day_of_owner", "owner_id"),
         ),
-        Table(
-            "folded_days",
-            metadata,
-            Column("organization_id", Text, primary_key=True),
-            Column("starts_at_ms", BigInteger, primary_key=True),
-            Column("ends_at_ms", BigInteger, nullable=False),
-            Column("folded_at_ms", BigInteger, nullable=False),
-            sqlite_with_rowid=False,
-        ),
+        _marks("folded_days", metadata),
+    )
+
+
+def _marks(name: str, metadata: MetaData) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("organization_id", Text, primary_key=True),
+        Column("starts_at_ms", BigInteger, primary_key=True),
+        Column("ends_at_ms", BigInteger, nullable=False),
+        Column("folded_at_ms", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
     )
 
 
@@ -89,4 +112,21 @@ def _rollup(name: str, metadata: MetaData, groups: tuple[str, ...], sums: tuple[
         *(Column(column, BigInteger, nullable=False, server_default="0") for column in sums),
         *indexes,
         sqlite_with_rowid=False,
+    )
+
+
+def ranking_table(metadata: MetaData) -> Table:
+    """Who used most in what pages ask for, as `store/rankings.py` reads and writes it."""
+    return Table(
+        "usage_rankings",
+        metadata,
+        Column("organization_id", Text, primary_key=True),
+        Column("name", Text, primary_key=True),
+        Column("project_id", Text, primary_key=True),
+        Column("measure", Text, primary_key=True),
+        Column("starts_at_ms", BigInteger, primary_key=True),
+        Column("ends_at_ms", BigInteger, nullable=False),
+        Column("made_at_ms", BigInteger, nullable=False),
+        Column("leaders", Text, nullable=False),
+        Column("seen", Text, nullable=False),
     )

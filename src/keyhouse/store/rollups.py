@@ -3,11 +3,13 @@
 A rollup row belongs to one slot of time: a minute in `usage_minute`; in `usage_hour` an hour, or a quarter
 of one where the organization's clock is not whole hours from UTC, so that the hours and days of UTC and of
 the organization are exact sums of slots. Every question is a range of slots, which is how both tables
-are ordered on disk, or days that were folded (`store/folding.py`), and is refused where its answer would be longer than
-`ROWS_MAX`.
+are ordered on disk, read from hours and days that were folded (`store/folding.py`) as far as there are any, and is
+refused where its answer would be longer than `ROWS_MAX`.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from operator import add
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +17,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Select,
+    FromClause,
     Table,
     and_,
     bindparam,
@@ -23,14 +25,15 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    union_all,
 )
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import call_id
-from keyhouse.store.folding import folded_table, list_folded
-from keyhouse.store.ordering import by_bytes
+from keyhouse.core.rollup import HOUR_MS, QUARTER_MS
+from keyhouse.store.folding import DAYS, HOURS, list_folded
+from keyhouse.store.ordering import by_bytes, unindexed
 from keyhouse.store.schema import calls, usage_hour, usage_minute
+from keyhouse.store.spans import Bounds, joined
 
 ROWS_MAX: Final = 50_000
 """The longest answer. A page of usage has a few hundred rows; an export asks for less time at once."""
@@ -106,104 +109,146 @@ def list_spans(
 def span_rows(
     connection: Connection,
     selection: Selection,
-    spans: Iterable[tuple[int, int]],
+    spans: Iterable[Bounds],
     names: Sequence[str],
     rows_max: int,
 ) -> list[tuple[int, tuple[Any, ...]]]:
-    """The start of each span with its groups and the sums of these columns, in order: of a day that was folded from
-    there, else from its hours. Raises Refusal(PARAMETER_INVALID) if they are more than `rows_max`.
+    """The start of each span with its groups and the sums of these columns, in order: of an hour or a day that was
+    folded from there, else put together from the hours within it that were, and from slots.
+    Raises Refusal(PARAMETER_INVALID) if they are more than `rows_max`.
     """
     wanted = list(spans)
-    table = folded_table({*selection.group_by, *_filters(selection)})
-    days = [] if table is None else list_folded(connection, selection.organization_id, wanted)
-    folded: dict[int, list[tuple[Any, ...]]] = {}
+    found: dict[Bounds, list[tuple[Any, ...]]] = {}
     count = 0
-    if table is not None and days:
-        groups = [table.c[name] for name in selection.group_by]
-        statement = (
-            select(table.c.starts_at_ms, *groups, *_sums(table, names))
-            .where(table.c.starts_at_ms.in_([start_ms for start_ms, _ in days]), *_belonging(table, selection))
-            .group_by(table.c.starts_at_ms, *groups)
-            .having(func.count() > 0)
-            .order_by(table.c.starts_at_ms, *map(by_bytes, groups))
-            .limit(rows_max + 1)
-        )
-        for row in connection.execute(statement):
-            folded.setdefault(row[0], []).append(tuple(row[1:]))
-            count += 1
-    is_folded = set(days)
-    groups = [usage_hour.c[name] for name in selection.group_by]
+    for fold in (DAYS, HOURS):
+        left = [span for span in wanted if span not in found]
+        table = fold.table(needed(selection))
+        if table is None or not left:
+            continue
+        folded = set(list_folded(connection, selection.organization_id, fold, left[0][0], left[-1][1]))
+        whole = [span for span in left if span in folded]
+        found |= _whole(connection, table, selection, whole, names, rows_max - count)
+        count = sum(map(len, found.values()))
+    left = [span for span in wanted if span not in found]
+    if left and all(end_ms - start_ms <= HOUR_MS for start_ms, end_ms in left):
+        found |= _hourly(connection, selection, left, names, rows_max - count)
+        left = []
+    for span, pieces in _pieced(connection, selection, left):
+        found[span] = _put_together(connection, selection, pieces, names, rows_max - count)
+        count += len(found[span])
+    return [(span[0], row) for span in wanted for row in found[span]]
+
+
+def _whole(
+    connection: Connection, table: Table, selection: Selection, spans: list[Bounds], names: Sequence[str], rows_max: int
+) -> dict[Bounds, list[tuple[Any, ...]]]:
+    """The rows of spans that were folded as they are."""
+    if not spans:
+        return {}
+    groups = [table.c[name] for name in selection.group_by]
     statement = (
-        select(*groups, *_sums(usage_hour, names))
-        .where(*chosen(usage_hour, selection))
-        .group_by(*groups)
+        select(table.c.starts_at_ms, *groups, *_sums(table, names))
+        .where(*begins_with(table, spans), *belonging(table, selection))
+        .group_by(table.c.starts_at_ms, *groups)
         .having(func.count() > 0)
-        .order_by(*map(by_bytes, groups))
-        .limit(bindparam("rows_max"))
+        .order_by(table.c.starts_at_ms, *map(by_bytes, groups))
+        .limit(max(0, rows_max) + 1)
     )
-    found: list[tuple[int, tuple[Any, ...]]] = []
-    for span in wanted:
-        if span in is_folded:
-            found += [(span[0], row) for row in folded.get(span[0], ())]
-        else:
-            bounds = {"starts_ms": span[0], "ends_ms": span[1], "rows_max": max(0, rows_max - count) + 1}
-            rows = [(span[0], tuple(row)) for row in connection.execute(statement, bounds)]
-            count += len(rows)
-            found += rows
-        if count > rows_max:
-            raise _too_long(rows_max)
+    rows = connection.execute(statement).all()
+    require_short(rows, rows_max)
+    by_start: dict[int, list[tuple[Any, ...]]] = {start_ms: [] for start_ms, _ in spans}
+    for row in rows:
+        by_start[row[0]].append(tuple(row[1:]))
+    return {span: by_start[span[0]] for span in spans}
+
+
+def _hourly(
+    connection: Connection, selection: Selection, spans: Sequence[Bounds], names: Sequence[str], rows_max: int
+) -> dict[Bounds, list[tuple[Any, ...]]]:
+    """The rows of spans no longer than an hour, in one question: of each slot, and there are few to each span."""
+    groups = [usage_hour.c[name] for name in selection.group_by]
+    width, starts = len(groups), [start_ms for start_ms, _ in spans]
+    when = or_(*(and_(usage_hour.c.starts_at_ms >= one, usage_hour.c.starts_at_ms < end) for one, end in joined(spans)))
+    statement = (
+        select(usage_hour.c.starts_at_ms, *groups, *_sums(usage_hour, names))
+        .where(when, *belonging(usage_hour, selection))
+        .group_by(usage_hour.c.starts_at_ms, *groups)
+        .limit(max(0, rows_max) * HOUR_MS // QUARTER_MS + 1)
+    )
+    sums: dict[tuple[int, tuple[Any, ...]], tuple[Any, ...]] = {}
+    for row in connection.execute(statement):
+        place, more = (bisect_right(starts, row[0]) - 1, tuple(row[1 : 1 + width])), tuple(row[1 + width :])
+        had = sums.get(place)
+        sums[place] = more if had is None else tuple(map(add, had, more))
+    require_short(list(sums), rows_max)
+    found: dict[Bounds, list[tuple[Any, ...]]] = {span: [] for span in spans}
+    for at, group in sorted(sums):
+        found[spans[at]].append((*group, *sums[at, group]))
     return found
 
 
-def list_leaders(
-    connection: Connection, selection: Selection, spans: Iterable[tuple[int, int]], measure: str, count: int
-) -> tuple[tuple[str, ...], int]:
-    """The values of the one group that have the most of a measure in all of these spans, at most `count`, most first;
-    and how many values there are.
-    """
-    (name,) = selection.group_by
-    wanted = list(spans)
-    table = folded_table({name, *_filters(selection)})
-    days = [] if table is None else list_folded(connection, selection.organization_id, wanted)
-    parts = []
-    if table is not None and days:
-        of_days = table.c.starts_at_ms.in_([start_ms for start_ms, _ in days])
-        parts.append(_values(table, name, measure).where(of_days, *_belonging(table, selection)))
-    at = usage_hour.c.starts_at_ms
-    if rest := [and_(at >= start_ms, at < end_ms) for start_ms, end_ms in _joined(set(wanted) - set(days))]:
-        parts.append(_values(usage_hour, name, measure).where(or_(*rest), *_belonging(usage_hour, selection)))
-    if not parts:
-        return (), 0
-    values = union_all(*parts).subquery()
-    sums = select(values.c.value, func.sum(values.c.much).label("much")).group_by(values.c.value).subquery()
-    leaders = select(sums.c.value, func.count().over()).order_by(sums.c.much.desc(), by_bytes(sums.c.value))
-    rows = connection.execute(leaders.limit(count)).all()
-    return tuple(row[0] for row in rows), rows[0][1] if rows else 0
+def _pieced(
+    connection: Connection, selection: Selection, spans: Sequence[Bounds]
+) -> Iterator[tuple[Bounds, list[tuple[Table, Bounds]]]]:
+    """These spans in pieces, each with the table to read it from: hours that were folded, and slots between them."""
+    known = HOURS.table(needed(selection))
+    table = usage_hour if known is None else known
+    hours: list[Bounds] = []
+    if known is not None and spans:
+        hours = list_folded(connection, selection.organization_id, HOURS, spans[0][0], spans[-1][1])
+    for span in spans:
+        first, end = bisect_left(hours, (span[0], 0)), bisect_left(hours, (span[1], 0))
+        pieces, at_ms = [], span[0]
+        for start_ms, end_ms in joined(hour for hour in hours[first:end] if hour[1] <= span[1]):
+            pieces += [(usage_hour, (at_ms, start_ms)), (table, (start_ms, end_ms))]
+            at_ms = end_ms
+        pieces.append((usage_hour, (at_ms, span[1])))
+        yield span, [piece for piece in pieces if piece[1][0] < piece[1][1]]
 
 
-def _values(table: Table, name: str, measure: str) -> Select[Any]:
-    return select(table.c[name].label("value"), table.c[measure].label("much"))
-
-
-def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same stretch of time in as few spans as there can be."""
-    joined: list[tuple[int, int]] = []
-    for start_ms, end_ms in sorted(spans):
-        if joined and joined[-1][1] == start_ms:
-            joined[-1] = (joined[-1][0], end_ms)
-        else:
-            joined.append((start_ms, end_ms))
-    return joined
+def _put_together(
+    connection: Connection,
+    selection: Selection,
+    pieces: Iterable[tuple[Table, Bounds]],
+    names: Sequence[str],
+    rows_max: int,
+) -> list[tuple[Any, ...]]:
+    """The rows of one span, added up over its pieces."""
+    width = len(selection.group_by)
+    sums: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for table, (start_ms, end_ms) in pieces:
+        groups = [table.c[name] for name in selection.group_by]
+        statement = (
+            select(*groups, *_sums(table, names))
+            .where(*chosen(table, selection))
+            .group_by(*groups)
+            .having(func.count() > 0)
+            .limit(bindparam("rows_max"))
+        )
+        bounds = {"starts_ms": start_ms, "ends_ms": end_ms, "rows_max": max(0, rows_max) + 1}
+        for row in connection.execute(statement, bounds):
+            group, more = tuple(row[:width]), tuple(row[width:])
+            had = sums.get(group)
+            sums[group] = more if had is None else tuple(map(add, had, more))
+        require_short(list(sums), rows_max)
+    # Python sorts texts as their bytes are.
+    return [(*group, *sums[group]) for group in sorted(sums)]
 
 
 def list_slots(
     connection: Connection, selection: Selection, start_ms: int, end_ms: int, rows_max: int = ROWS_MAX
 ) -> list[GroupSums]:
-    """Sums for each slot of `usage_hour` that begins within these bounds, ordered by time and group.
+    """Sums for each slot of `usage_hour`, or hour that was folded, that begins within these bounds, ordered by time and
+    group.
 
     Raises Refusal(PARAMETER_INVALID) if the answer is longer than `rows_max`.
     """
-    return _by_slot(connection, usage_hour, selection, start_ms, end_ms, rows_max)
+    found: list[GroupSums] = []
+    for _, pieces in _pieced(connection, selection, [(start_ms, end_ms)]):
+        for table, bounds in pieces:
+            found += _by_slot(connection, table, selection, *bounds, rows_max)
+            require_short(found, rows_max)
+    return found
 
 
 def list_minutes(
@@ -259,16 +304,34 @@ def chosen(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
     return [
         table.c.starts_at_ms >= bindparam("starts_ms"),
         table.c.starts_at_ms < bindparam("ends_ms"),
-        *_belonging(table, selection),
+        *belonging(table, selection),
     ]
 
 
-def _belonging(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
+def begins_with(table: Table, spans: Sequence[Bounds]) -> list[ColumnElement[bool]]:
+    """The conditions that a row of a folded table begins with one of these spans, which are in their order.
+
+    Of few keys or owners SQLite would read every row of these days, where it shall look for theirs between the first
+    and the last.
+    """
+    at = table.c.starts_at_ms
+    starts = [start_ms for start_ms, _ in spans]
+    return [at >= starts[0], at <= starts[-1], unindexed(at).in_(starts)]
+
+
+def belonging(table: FromClause, selection: Selection) -> list[ColumnElement[bool]]:
+    """The conditions of whose usage is asked for."""
     of_organization = table.c.organization_id == selection.organization_id
-    return [of_organization, *(table.c[name].in_(values) for name, values in _filters(selection).items())]
+    return [of_organization, *(table.c[name].in_(values) for name, values in filters(selection).items())]
 
 
-def _filters(selection: Selection) -> dict[str, tuple[str, ...]]:
+def needed(selection: Selection) -> set[str]:
+    """What a table must know to answer."""
+    return {*selection.group_by, *filters(selection)}
+
+
+def filters(selection: Selection) -> dict[str, tuple[str, ...]]:
+    """What is asked for, by column: only what is filtered by."""
     wanted = {
         "project_id": selection.project_ids,
         "owner_id": selection.owner_ids,

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from keyhouse.store.metadata import METADATA
 from keyhouse.store.ordering import by_bytes
-from keyhouse.store.rollup_tables import day_tables, rollup_tables
+from keyhouse.store.rollup_tables import day_tables, hour_tables, ranking_table, rollup_tables
 from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, models, spend_alerts, upstreams
 from keyhouse.store.schema_keys import key_notices, key_secrets, policies, repeats
 from keyhouse.store.schema_people import (
@@ -295,4 +295,6 @@ objects = Table(
 """What an upstream keeps for a project, by the id that the upstream gave it. Whose it is never changes."""
 
 usage_hour, usage_minute = rollup_tables(METADATA)
-usage_day, usage_day_by_key, folded_days = day_tables(METADATA)
+usage_whole_hour, folded_hours = hour_tables(METADATA)
+usage_day, usage_day_by_owner, usage_day_by_key, folded_days = day_tables(METADATA)
+rankings = ranking_table(METADATA)
