@@ -359,6 +359,9 @@ async def test_who_used_most_is_shown_and_all_others_are_one_group_that_loses_no
     left = sum(users[one] for one in in_order[LEADERS_MAX:])
     assert [(row.requests, row.cost_nano_usd) for row in rows if row.group[0] == OTHERS] == [(left, 7 * left)] * 2
     assert sum(row.requests for row in rows) == 2 * sum(users.values())
+    whole = await questions.whole(query, "requests")
+    assert [(row.group[0], row.requests) for row in whole] == [(one, 2 * users[one]) for one in in_order]
+    assert sum(row.cost_nano_usd for row in whole) == 14 * sum(users.values())
     by_few = await questions.leaders(msgspec.structs.replace(query, group_by=("model",)), "requests")
     assert by_few is None
     assert await questions.rows_of(query, None) == await questions.rows(query)

@@ -1,25 +1,28 @@
 """The costs page, its CSV, and the statement of a month: one source of numbers for all of them."""
 
+from collections.abc import AsyncIterator
 from datetime import date, datetime, time
 from typing import Any
 
 from litestar import Response, get
 
 from keyhouse.console import wording
-from keyhouse.console.costs_view import Report, month_view, report, statement_of, statement_sum
+from keyhouse.console.costs_view import Report, month_view, name_of, report, statement_of, statement_sum
 from keyhouse.console.doorway import Visit, session_of
 from keyhouse.console.narrowing import narrowed, usage_seen
 from keyhouse.console.pages import pages_of
-from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
+from keyhouse.console.periods import PERIODS, Period, Picked, bucket_title, period_at, read
 from keyhouse.console.project_switch import chosen
-from keyhouse.console.sheets import as_csv
+from keyhouse.console.sheets import Rows, as_csv, in_pieces
+from keyhouse.console.usage import NAMED_AT_ONCE, names_of
 from keyhouse.console.usage_view import GROUPS, Gathered
 from keyhouse.console.wording import Times
 from keyhouse.control.authority import Task
 from keyhouse.core.limit import instant_ms
 from keyhouse.core.money import format_usd
 from keyhouse.reporting.costs import month_at
-from keyhouse.reporting.usage import OTHERS, UsageQuery, buckets
+from keyhouse.reporting.usage import OTHERS, Bucket, UsageQuery, buckets
+from keyhouse.store.rollups import EXPORT_ROWS_MAX
 
 
 class Asked(Picked, frozen=True):
@@ -70,8 +73,19 @@ async def download_costs(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
-    found = await _report(request, asked, period, times, is_whole=True)
-    return as_csv(f"keyhouse-costs-{asked.period}.csv", [period.bucket, asked.by, "cost_usd"], found.exact)
+    questions, names = pages.desk.usage_questions, dict[str, str]()
+
+    async def lines() -> AsyncIterator[Rows]:
+        # Bucket by bucket: together they may be more than a hundred thousand keys' months.
+        for start_ms, end_ms in buckets(period.start_ms, period.end_ms, period.bucket, session.time_zone):
+            found = await questions.rows(_query(request, asked, period.bucket, start_ms, end_ms), EXPORT_ROWS_MAX)
+            title = bucket_title(period.bucket, start_ms, times)
+            for rows in in_pieces(found, NAMED_AT_ONCE):
+                new = [row for row in rows if row.group[0] not in names]
+                names.update(await names_of(pages.desk, session.organization_id, asked.by, new))
+                yield [(title, name_of(row, names), format_usd(row.cost_nano_usd)) for row in rows]
+
+    return as_csv(f"keyhouse-costs-{asked.period}.csv", [period.bucket, asked.by, "cost_usd"], lines())
 
 
 @get("/costs/statement")
@@ -143,32 +157,34 @@ def _seen(request: Visit, project_id: str) -> tuple[str, ...]:
     return asked if sight is None else sight.narrow(asked)
 
 
-async def _report(request: Visit, asked: Asked, period: Period, times: Times, *, is_whole: bool = False) -> Report:
+def _query(request: Visit, asked: Asked, bucket: Bucket, start_ms: int, end_ms: int) -> UsageQuery:
+    session = session_of(request)
+    return UsageQuery(
+        organization_id=session.organization_id,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        bucket=bucket,
+        zone=session.time_zone,
+        group_by=(asked.by,),
+        project_ids=_seen(request, asked.project),
+    )
+
+
+async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
     pages, session = pages_of(request), session_of(request)
     zone = session.time_zone
-
-    def query(start_ms: int, end_ms: int) -> UsageQuery:
-        return UsageQuery(
-            organization_id=session.organization_id,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            bucket=period.bucket,
-            zone=zone,
-            group_by=(asked.by,),
-            project_ids=_seen(request, asked.project),
-        )
-
     questions = pages.desk.usage_questions
-    present = query(period.start_ms, period.end_ms)
-    leaders = None if is_whole else await questions.leaders(present, "cost_nano_usd")
+    present = _query(request, asked, period.bucket, period.start_ms, period.end_ms)
+    before = _query(request, asked, period.bucket, period.before_start_ms, period.before_end_ms)
+    leaders = await questions.leaders(present, "cost_nano_usd")
     gathered = Gathered(
         rows=await questions.rows_of(present, leaders),
-        rows_before=await questions.rows_of(query(period.before_start_ms, period.before_end_ms), leaders),
+        rows_before=await questions.rows_of(before, leaders),
         buckets=buckets(period.start_ms, period.end_ms, period.bucket, zone),
         buckets_before=buckets(period.before_start_ms, period.before_end_ms, period.bucket, zone),
         others=0 if leaders is None else leaders.others,
     )
-    ids = {row.group[0] for row in (*gathered.rows, *gathered.rows_before) if row.group[0]}
-    names = {} if asked.by == "model" else await pages.desk.names(session.organization_id, ids)
+    rows = (*gathered.rows, *gathered.rows_before)
+    names = await names_of(pages.desk, session.organization_id, asked.by, rows)
     names |= {OTHERS: wording.plural(gathered.others, "other")}
     return report(gathered, period, asked.by, names, times)

@@ -32,7 +32,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a period cost, and the same to the last digit by bucket and group for CSV."""
+    """What a period cost."""
 
     cost_nano_usd: int
     cost: str
@@ -42,7 +42,6 @@ class Report(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...]
     plot: Plot
     days: tuple[tuple[str, ...], ...]
-    exact: tuple[tuple[str, str, str], ...]
     unpriced: int
     has_cost: bool
 
@@ -114,16 +113,13 @@ def report(gathered: Gathered, period: Period, by: str, names: Mapping[str, str]
         ),
         plot=_plot(gathered, period, series, by, times),
         days=days,
-        exact=tuple(
-            (bucket_title(period.bucket, row.bucket_start_ms, times), _name(row, names), format_usd(row.cost_nano_usd))
-            for row in gathered.rows
-        ),
         unpriced=sum(row.unpriced_requests for row in gathered.rows),
         has_cost=bool(gathered.rows),
     )
 
 
-def _name(row: UsageRow, names: Mapping[str, str]) -> str:
+def name_of(row: UsageRow, names: Mapping[str, str]) -> str:
+    """What a row's group is called."""
     return names.get(row.group[0] or "", row.group[0] or "")
 
 

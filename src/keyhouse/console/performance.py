@@ -1,5 +1,6 @@
 """The performance page and its CSV: how fast answers come, and how many do not."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from litestar import Response, get
@@ -8,12 +9,15 @@ from keyhouse.console import wording
 from keyhouse.console.doorway import Visit, session_of
 from keyhouse.console.narrowing import narrowed, usage_seen
 from keyhouse.console.pages import pages_of
-from keyhouse.console.performance_view import GROUPS, HEADS, Gathered, Report, report
+from keyhouse.console.performance_view import GROUPS, HEADS, Gathered, Report, cells, report, whole_line
 from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
-from keyhouse.console.sheets import as_csv
+from keyhouse.console.sheets import Rows, as_csv, in_pieces
+from keyhouse.console.usage import NAMED_AT_ONCE, names_of
 from keyhouse.console.wording import Times
 from keyhouse.control.authority import Task
-from keyhouse.reporting.usage import OTHERS, UsageQuery, buckets
+from keyhouse.reporting.performance import speed_of
+from keyhouse.reporting.usage import OTHERS, Bucket, UsageQuery, buckets
+from keyhouse.store.timings import NOTHING
 
 
 class Asked(Picked, frozen=True):
@@ -60,38 +64,50 @@ async def show_performance(request: Visit) -> Response[Any]:
 
 @get("/performance.csv")
 async def download_performance(request: Visit) -> Response[Any]:
-    """The table that the page shows, exactly, as CSV."""
+    """The table that the page shows, exactly, with every group by itself, as CSV."""
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
-    found = await _report(request, asked, period_at(asked, times), times, is_whole=True)
-    return as_csv(f"keyhouse-performance-{asked.period}.csv", [asked.by, *HEADS], [*found.lines, found.whole])
+    period = period_at(asked, times)
+
+    async def lines() -> AsyncIterator[Rows]:
+        query = _query(request, asked, period.bucket, period.start_ms, period.end_ms, asked.by)
+        whole = NOTHING
+        for rows in in_pieces(await pages.desk.performance_questions.whole(query), NAMED_AT_ONCE):
+            names = await names_of(pages.desk, session.organization_id, asked.by, rows)
+            whole = sum((row.timings for row in rows), whole)
+            yield [(names.get(row.group[0], row.group[0]), *cells(speed_of(row.timings))) for row in rows]
+        yield [whole_line(asked.by, speed_of(whole))]
+
+    return as_csv(f"keyhouse-performance-{asked.period}.csv", [asked.by, *HEADS], lines())
 
 
-async def _report(request: Visit, asked: Asked, period: Period, times: Times, *, is_whole: bool = False) -> Report:
-    pages, session = pages_of(request), session_of(request)
+def _query(request: Visit, asked: Asked, bucket: Bucket, start_ms: int, end_ms: int, *group_by: str) -> UsageQuery:
+    session = session_of(request)
     project_ids: tuple[str, ...] = (asked.project,) if asked.project else ()
     if sight := usage_seen(request):
         project_ids = sight.narrow(project_ids)
+    return UsageQuery(
+        organization_id=session.organization_id,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        bucket=bucket,
+        zone=session.time_zone,
+        group_by=group_by,
+        api_key_ids=(asked.key,) if asked.key else (),
+        models=(asked.model,) if asked.model else (),
+        project_ids=project_ids,
+    )
 
-    def query(start_ms: int, end_ms: int, *group_by: str) -> UsageQuery:
-        return UsageQuery(
-            organization_id=session.organization_id,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            bucket=period.bucket,
-            zone=session.time_zone,
-            group_by=group_by,
-            api_key_ids=(asked.key,) if asked.key else (),
-            models=(asked.model,) if asked.model else (),
-            project_ids=project_ids,
-        )
 
+async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
+    pages, session = pages_of(request), session_of(request)
     questions = pages.desk.performance_questions
-    present = query(period.start_ms, period.end_ms, asked.by)
-    leaders = None if is_whole else await questions.leaders(present)
+    present = _query(request, asked, period.bucket, period.start_ms, period.end_ms, asked.by)
+    before = _query(request, asked, period.bucket, period.before_start_ms, period.before_end_ms)
+    leaders = await questions.leaders(present)
     gathered = Gathered(
         rows=await questions.rows_of(present, leaders),
-        rows_before=await questions.rows(query(period.before_start_ms, period.before_end_ms)),
+        rows_before=await questions.rows(before),
         buckets=buckets(period.start_ms, period.end_ms, period.bucket, session.time_zone),
     )
     ids = {row.group[0] for row in gathered.rows} if asked.by == "api_key_id" else set()

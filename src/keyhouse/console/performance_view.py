@@ -78,18 +78,23 @@ def report(gathered: Gathered, period: Period, by: str, names: Mapping[str, str]
     whole = speed_of(sum((row.timings for row in gathered.rows), NOTHING))
     before = speed_of(sum((row.timings for row in gathered.rows_before), NOTHING))
     ranked = sorted(by_group, key=lambda group: (group == OTHERS, -by_group[group].requests, names.get(group, group)))
-    many = next(several for name, _, several in GROUPS if name == by)
     return Report(
         totals=_totals(whole, before),
         charts=_charts(speeds, period, starts, times),
         lines=tuple((names.get(group, group), *cells(speed_of(by_group[group]))) for group in ranked),
-        whole=(f"All {many}", *cells(whole)),
+        whole=whole_line(by, whole),
         buckets=tuple(
             (bucket_label(period.bucket, start_ms, times), *cells(speed))
             for start_ms, speed in zip(starts, speeds, strict=True)
         ),
         has_calls=bool(gathered.rows),
     )
+
+
+def whole_line(by: str, speed: Speed) -> tuple[str, ...]:
+    """The last line of the table: all groups together."""
+    many = next(several for name, _, several in GROUPS if name == by)
+    return f"All {many}", *cells(speed)
 
 
 def cells(speed: Speed) -> tuple[str, ...]:

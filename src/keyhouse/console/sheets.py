@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -16,12 +16,15 @@ T = TypeVar("T")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-def as_csv(file_name: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Response[Any]:
-    """A table as a download, sent while it is written. No name in it is a formula for a spreadsheet (OWASP, CSV
-    injection).
+Rows = Iterable[Sequence[object]]
+
+
+def as_csv(file_name: str, heads: Sequence[str], rows: Rows | AsyncIterator[Rows]) -> Response[Any]:
+    """A table as a download, sent while it is written: its heads at once, and then rows as they come, some at a time.
+    No name in it is a formula for a spreadsheet (OWASP, CSV injection).
     """
     return Stream(
-        _pieces(heads, rows),
+        _as_they_come(heads, rows) if isinstance(rows, AsyncIterator) else _pieces(heads, rows),
         status_code=HTTPStatus.OK,
         media_type="text/csv",
         headers={"content-disposition": f'attachment; filename="{file_name}"'},
@@ -30,8 +33,15 @@ def as_csv(file_name: str, heads: Sequence[str], rows: Iterable[Sequence[object]
 
 def _pieces(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     yield _lines([heads])
-    for piece in _in_pieces(rows, _ROWS_A_PIECE):
+    for piece in in_pieces(rows, _ROWS_A_PIECE):
         yield _lines([_harmless(cell) for cell in row] for row in piece)
+
+
+async def _as_they_come(heads: Sequence[str], pieces: AsyncIterator[Rows]) -> AsyncIterator[str]:
+    yield _lines([heads])
+    async for rows in pieces:
+        for piece in in_pieces(rows, _ROWS_A_PIECE):
+            yield _lines([_harmless(cell) for cell in row] for row in piece)
 
 
 def _lines(rows: Iterable[Sequence[object]]) -> str:
@@ -40,7 +50,7 @@ def _lines(rows: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def _in_pieces(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+def in_pieces(rows: Iterable[T], size: int) -> Iterator[list[T]]:
     """The same in lists of so many."""
     found = iter(rows)
     while piece := list(islice(found, size)):

@@ -19,8 +19,9 @@ from keyhouse.reporting.usage import (
     selection_of,
 )
 from keyhouse.store import timings
-from keyhouse.store.engine import Database
+from keyhouse.store.engine import Connection, Database
 from keyhouse.store.rollup_tables import HISTOGRAM_BOUNDS_MS
+from keyhouse.store.rollups import EXPORT_ROWS_MAX
 from keyhouse.store.timings import NOTHING, GroupTimings, Timings
 
 
@@ -38,6 +39,20 @@ class PerformanceQuestions:
         selection = selection_of(query)
         bounds = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
         return await self._database.read(lambda c: timings.list_timings(c, selection, bounds))
+
+    async def whole(self, query: UsageQuery) -> list[GroupTimings]:
+        """One row for each group, however many there are, of all buckets together: those with the most requests first,
+        and of those with as many in the order of their ids. For a file.
+        """
+        selection = selection_of(query)
+        bounds = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
+
+        def ask(connection: Connection) -> list[GroupTimings]:
+            span = bounds[0][0], bounds[-1][1]
+            found = timings.list_timings(connection, selection, [span], EXPORT_ROWS_MAX)
+            return sorted(found, key=lambda row: -row.timings.requests)
+
+        return await self._database.read(ask) if bounds else []
 
     async def leaders(self, query: UsageQuery) -> Leaders | None:
         """Who has the most requests; None where a group is of what there are few of."""

@@ -14,9 +14,9 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import instant_ms
 from keyhouse.core.rollup import HOUR_MS, MINUTE_MS
 from keyhouse.store import rollups
-from keyhouse.store.engine import Database
+from keyhouse.store.engine import Connection, Database
 from keyhouse.store.leaders import list_leaders
-from keyhouse.store.rollups import Selection
+from keyhouse.store.rollups import EXPORT_ROWS_MAX, Selection
 
 Bucket = Literal["minute", "hour", "day"]
 
@@ -107,10 +107,10 @@ class UsageQuestions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def rows(self, query: UsageQuery) -> list[UsageRow]:
+    async def rows(self, query: UsageQuery, rows_max: int = rollups.ROWS_MAX) -> list[UsageRow]:
         """One row for each bucket and group that has data, ordered by time and group.
 
-        Raises Refusal(PARAMETER_INVALID) for too many buckets, too long an answer, or an unknown group.
+        Raises Refusal(PARAMETER_INVALID) for too many buckets, an answer of more than `rows_max`, or an unknown group.
         """
         selection = selection_of(query)
         bounds = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
@@ -118,10 +118,26 @@ class UsageQuestions:
             return []
         first_ms, end_ms = bounds[0][0], bounds[-1][1]
         if query.bucket != "minute":
-            found = await self._database.read(lambda c: rollups.list_spans(c, selection, bounds))
+            found = await self._database.read(lambda c: rollups.list_spans(c, selection, bounds, rows_max))
         else:
-            found = await self._database.read(lambda c: rollups.list_minutes(c, selection, first_ms, end_ms))
+            found = await self._database.read(lambda c: rollups.list_minutes(c, selection, first_ms, end_ms, rows_max))
         return [UsageRow(row.starts_at_ms, row.group, *row.sums.values) for row in found]
+
+    async def whole(self, query: UsageQuery, measure: str) -> list[UsageRow]:
+        """One row for each group, however many there are, of all buckets together: those with the most of a measure
+        first, and of those with as much in the order of their ids. For a file.
+        """
+        selection = selection_of(query)
+        bounds = buckets(query.start_ms, query.end_ms, query.bucket, query.zone)
+
+        def ask(connection: Connection) -> list[UsageRow]:
+            span = bounds[0][0], bounds[-1][1]
+            found = rollups.list_spans(connection, selection, [span], EXPORT_ROWS_MAX)
+            # Sorted here, beside the event loop: they may be very many.
+            found.sort(key=lambda row: -int(getattr(row.sums, measure)))
+            return [UsageRow(row.starts_at_ms, row.group, *row.sums.values) for row in found]
+
+        return await self._database.read(ask) if bounds else []
 
     async def leaders(self, query: UsageQuery, measure: str) -> Leaders | None:
         """Who has the most of a measure, a field of `UsageRow`; None where a group is of what there are few of."""

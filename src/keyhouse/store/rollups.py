@@ -33,10 +33,13 @@ from keyhouse.core.rollup import HOUR_MS, QUARTER_MS
 from keyhouse.store.folding import DAYS, HOURS, list_folded
 from keyhouse.store.ordering import by_bytes, unindexed
 from keyhouse.store.schema import calls, usage_hour, usage_minute
-from keyhouse.store.spans import Bounds, joined
+from keyhouse.store.spans import Bounds, gaps, joined
 
 ROWS_MAX: Final = 50_000
-"""The longest answer. A page of usage has a few hundred rows; an export asks for less time at once."""
+"""The longest answer. A page of usage has a few hundred rows."""
+
+EXPORT_ROWS_MAX: Final = 2_000_000
+"""The longest answer for a file."""
 
 DIMENSIONS: Final = ("project_id", "owner_id", "key_id", "model", "upstream", "endpoint")
 """What usage can be grouped by."""
@@ -190,20 +193,29 @@ def _hourly(
 def _pieced(
     connection: Connection, selection: Selection, spans: Sequence[Bounds]
 ) -> Iterator[tuple[Bounds, list[tuple[Table, Bounds]]]]:
-    """These spans in pieces, each with the table to read it from: hours that were folded, and slots between them."""
-    known = HOURS.table(needed(selection))
-    table = usage_hour if known is None else known
-    hours: list[Bounds] = []
-    if known is not None and spans:
-        hours = list_folded(connection, selection.organization_id, HOURS, spans[0][0], spans[-1][1])
+    """These spans in pieces, each with the table to read it from: days that were folded, hours between them that were,
+    and the slots between these.
+    """
+    folds: list[tuple[Table, list[Bounds]]] = []
+    for fold in (DAYS, HOURS):
+        table = fold.table(needed(selection))
+        if table is not None and spans:
+            found = list_folded(connection, selection.organization_id, fold, spans[0][0], spans[-1][1])
+            folds.append((table, found))
     for span in spans:
-        first, end = bisect_left(hours, (span[0], 0)), bisect_left(hours, (span[1], 0))
-        pieces, at_ms = [], span[0]
-        for start_ms, end_ms in joined(hour for hour in hours[first:end] if hour[1] <= span[1]):
-            pieces += [(usage_hour, (at_ms, start_ms)), (table, (start_ms, end_ms))]
-            at_ms = end_ms
-        pieces.append((usage_hour, (at_ms, span[1])))
-        yield span, [piece for piece in pieces if piece[1][0] < piece[1][1]]
+        pieces: list[tuple[Table, Bounds]] = []
+        left = [span]
+        for table, folded in folds:
+            runs = [run for bounds in left for run in joined(_within(folded, bounds))]
+            pieces += [(table, run) for run in runs]
+            left = [gap for bounds in left for gap in gaps(_within(runs, bounds), bounds)]
+        yield span, [*pieces, *((usage_hour, bounds) for bounds in left)]
+
+
+def _within(folded: Sequence[Bounds], bounds: Bounds) -> list[Bounds]:
+    """Those that lie within these bounds."""
+    first, end = bisect_left(folded, (bounds[0], 0)), bisect_left(folded, (bounds[1], 0))
+    return [one for one in folded[first:end] if one[1] <= bounds[1]]
 
 
 def _put_together(
@@ -244,11 +256,16 @@ def list_slots(
     Raises Refusal(PARAMETER_INVALID) if the answer is longer than `rows_max`.
     """
     found: list[GroupSums] = []
-    for _, pieces in _pieced(connection, selection, [(start_ms, end_ms)]):
-        for table, bounds in pieces:
+    table = HOURS.table(needed(selection))
+    hours: list[Bounds] = []
+    if table is not None:
+        hours = joined(list_folded(connection, selection.organization_id, HOURS, start_ms, end_ms))
+        for bounds in hours:
             found += _by_slot(connection, table, selection, *bounds, rows_max)
-            require_short(found, rows_max)
-    return found
+    for bounds in gaps(hours, (start_ms, end_ms)):
+        found += _by_slot(connection, usage_hour, selection, *bounds, rows_max)
+        require_short(found, rows_max)
+    return sorted(found, key=lambda slot: (slot.starts_at_ms, slot.group))
 
 
 def list_minutes(
