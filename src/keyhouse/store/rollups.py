@@ -133,6 +133,11 @@ def span_rows(
         found |= _whole(connection, table, selection, whole, names, rows_max - count)
         count = sum(map(len, found.values()))
     left = [span for span in wanted if span not in found]
+    if len(left) > 1:
+        # Before an organization's first call no day is folded: these are not asked for one by one.
+        first_ms = _first_slot(connection, selection, (left[0][0], left[-1][1]))
+        found |= {span: [] for span in left if first_ms is None or span[1] <= first_ms}
+        left = [span for span in left if span not in found]
     if left and all(end_ms - start_ms <= HOUR_MS for start_ms, end_ms in left):
         found |= _hourly(connection, selection, left, names, rows_max - count)
         left = []
@@ -163,6 +168,13 @@ def _whole(
     for row in rows:
         by_start[row[0]].append(tuple(row[1:]))
     return {span: by_start[span[0]] for span in spans}
+
+
+def _first_slot(connection: Connection, selection: Selection, bounds: Bounds) -> int | None:
+    """When the organization's first slot within these bounds begins."""
+    at = usage_hour.c.starts_at_ms
+    within = at >= bounds[0], at < bounds[1], usage_hour.c.organization_id == selection.organization_id
+    return connection.execute(select(at).where(*within).order_by(at).limit(1)).scalar_one_or_none()
 
 
 def _hourly(
