@@ -1,6 +1,8 @@
 """Percentiles and rates from histograms."""
 
 import random
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -67,8 +69,8 @@ async def test_a_question_has_a_row_for_each_hour_and_group(house: House) -> Non
 @pytest.mark.asyncio
 async def test_a_file_has_every_group_once_those_with_the_most_requests_first(house: House) -> None:
     for at_ms, key, requests in ((NOON, "key_1", 2), (NOON - HOUR, "key_1", 3), (NOON, "key_2", 9), (NOON, "key_3", 5)):
-        sums = {"key_id": key, "duration_3": requests, "requests": requests}
-        await house.database.write(lambda c, at_ms=at_ms, sums=sums: a_slot(c, at_ms, **sums))
+        sums: dict[str, Any] = {"key_id": key, "duration_3": requests, "requests": requests}
+        await house.database.write(partial(a_slot, starts_at_ms=at_ms, **sums))
     query = UsageQuery("org-1", NOON - HOUR, NOON + HOUR, "hour", group_by=("api_key_id",))
     found = await PerformanceQuestions(house.database).whole(query)
     assert [(row.group, row.timings.requests, row.timings.durations[3]) for row in found] == [
