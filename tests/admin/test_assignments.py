@@ -46,7 +46,7 @@ def test_a_groups_role_is_given_listed_and_taken_and_its_members_have_it(town: T
         given = organization.groups.roles.create(group.id, role_id=made.id)
         assert (given.group.id, given.group.name, given.role.id) == (group.id, "crew", made.id)
         assert theirs.admin.organization.users.list().data
-        organization.groups.roles.create(group.id, role_id="role-organization-member")
+        organization.groups.roles.create(group.id, role_id="role-api-organization-member")
         assert [role.name for role in organization.groups.roles.list(group.id, limit=1)] == ["member", "clerk"]
         one = organization.groups.roles.retrieve(made.id, group_id=group.id)
         assert (one.created_by, (one.created_by_user_obj or {})["id"]) == ("user-1", "user-1")

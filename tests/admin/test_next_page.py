@@ -24,7 +24,7 @@ def group(town: Town) -> str:
     made: str = town.ask("POST", "/groups", body={"name": "crew"}).json()["id"]
     for path, body in (
         (f"/groups/{made}/users", {"user_id": "user-1"}),
-        (f"/groups/{made}/roles", {"role_id": "role-organization-reader"}),
+        (f"/groups/{made}/roles", {"role_id": "role-api-organization-reader"}),
         ("/projects/proj_1/groups", {"group_id": made, "role": "member"}),
     ):
         assert town.ask("POST", path, body=body).status_code == 200

@@ -18,7 +18,7 @@ def test_roles_are_made_paged_changed_and_deleted(town: Town) -> None:
         assert [role.name for role in roles.list(limit=1, order="desc")] == names[::-1]
         changed = roles.update(made.id, role_name="registrar", permissions=[Task.USERS_READ, Task.GROUPS])
         assert changed == roles.retrieve(made.id)
-        assert (changed.description, changed.permissions) == ("Knows everybody", [Task.GROUPS, Task.USERS_READ])
+        assert (changed.description, changed.permissions) == ("Knows everybody", [Task.USERS_READ, Task.GROUPS])
         assert roles.delete(made.id).deleted
         with pytest.raises(NotFoundError):
             roles.retrieve(made.id)

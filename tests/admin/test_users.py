@@ -22,7 +22,7 @@ def test_users_are_paged_changed_and_taken_out(town: Town) -> None:
 def test_a_role_is_given_by_its_id_too(town: Town) -> None:
     with town.sdk() as client:
         users, roles = client.admin.organization.users, client.admin.organization.roles
-        assert users.update("user-reader", role_id="role-organization-member").role == "member"
+        assert users.update("user-reader", role_id="role-api-organization-member").role == "member"
         clerk = roles.create(role_name="clerk", permissions=[])
         assert users.update("user-reader", role_id=clerk.id).role == "member"
         assert [role.name for role in users.roles.list("user-reader")] == ["member", "clerk"]

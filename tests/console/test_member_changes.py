@@ -80,8 +80,8 @@ async def test_who_may_not_changes_nobody(at_home: Console) -> None:
         ("/projects", {"project": project, "role": "owner"}),
         (f"/projects/{project}", {"role": "owner"}),
         (f"/projects/{project}/remove", {}),
-        ("/roles", {"role_id": "role-organization-owner"}),
-        ("/roles/role-organization-owner/remove", {}),
+        ("/roles", {"role_id": "role-api-organization-owner"}),
+        ("/roles/role-api-organization-owner/remove", {}),
         ("/remove", {}),
     ):
         answer = await at_home.send(path + address, form_at=path, **fields)

@@ -28,7 +28,10 @@ def test_who_never_signed_in_is_told_apart() -> None:
 
 
 def test_roles_and_projects_are_named() -> None:
-    held = (RoleHeld("role_1", "Clerk", is_direct=True), RoleHeld("role-organization-reader", None, is_direct=False))
+    held = (
+        RoleHeld("role_1", "Clerk", is_direct=True),
+        RoleHeld("role-api-organization-reader", None, is_direct=False),
+    )
     line = person_line(a_person(roles=held, projects=(Joined("proj_1", "Main", "viewer"),)), "user-2", TIMES)
     assert (line.role, line.roles, line.projects) == ("Member", ("Clerk", "Reader"), (("Main", "viewer"),))
 

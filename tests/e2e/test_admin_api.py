@@ -127,7 +127,7 @@ class Staff:
         self.groups.users.delete(self.bob.id, group_id=self.crew.id)
         assert browser.get("/audit-log").status_code == 403
         sources = self.projects.users.roles.retrieve(
-            "role-project-member", project_id=self.project_id, user_id=self.eve.id
+            "role-api-project-member", project_id=self.project_id, user_id=self.eve.id
         ).assignment_sources
         assert [(each.principal_type, each.principal_id) for each in sources] == [("group", self.crew.id)]
 

@@ -80,5 +80,5 @@ async def test_each_role_says_who_holds_it_by_whatever_way(house: House) -> None
     pages, clerk = await fill(house)
     found = {one.role.id: one.holders for one in await pages.roles("org-1")}
     assert found[clerk] == ("carol@example.com", "bob")
-    assert found["role-organization-owner"] == ("Ada",)
-    assert found["role-organization-member"] == ("carol@example.com", "bob")
+    assert found["role-api-organization-owner"] == ("Ada",)
+    assert found["role-api-organization-member"] == ("carol@example.com", "bob")

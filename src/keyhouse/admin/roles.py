@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath
+from msgspec import UNSET, UnsetType
 
 from keyhouse.admin import shapes
 from keyhouse.admin.bodies import read
@@ -32,11 +33,11 @@ class NewRole(msgspec.Struct):
 
 
 class RoleChange(msgspec.Struct):
-    """What to change of a role; what is left out or null stays."""
+    """What to change of a role. What is left out stays, and so do a name and permissions of null."""
 
     role_name: str | None = None
     permissions: list[str] | None = None
-    description: str | None = None
+    description: str | UnsetType | None = UNSET
 
 
 @get(_ROLES)

@@ -95,8 +95,9 @@ def update(
 
         keyhouse roles update clerk --permission api.organization.invites.read
     """
-    body: Json = {"role_name": name, "permissions": list(permission) or None, "description": description}
-    if not any(value is not None for value in body.values()):
+    wanted = {"role_name": name, "permissions": list(permission) or None, "description": description}
+    body: Json = {field: value for field, value in wanted.items() if value is not None}
+    if not body:
         raise Failure("nothing to change: give --name, --permission or --description.", Exit.USAGE)
     client = Client()
     _show(client.post(_path(client, role, _project(client, project)), body), as_json=json)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from keyhouse.control.authority import ORGANIZATION, Place, Task, act, require_covered
 from keyhouse.control.fields import read_name
@@ -67,11 +68,11 @@ class Roles:
         role_id: str,
         name: str | None = None,
         permissions: Sequence[str] | None = None,
-        description: str | None = None,
+        description: str | UnsetType | None = UNSET,
         *,
         project_id: str | None = None,
     ) -> Role:
-        """Change a role for all who hold it; what is None stays.
+        """Change a role for all who hold it; a name or permissions of None stay, and a description that is not given.
 
         Raises Refusal(PARAMETER_INVALID, CONFLICT if the name is taken or the role is always there).
         """
@@ -80,7 +81,7 @@ class Roles:
             wanted["name"] = read_name(name, "role_name")
         if permissions is not None:
             wanted["permissions"] = _read_permissions(permissions, project_id)
-        if description is not None:
+        if description is not UNSET:
             wanted["description"] = _read_description(description)
 
         def write(change: Change) -> tuple[Role, tuple[str, ...]]:
@@ -166,7 +167,8 @@ def _read_permissions(permissions: Sequence[str], project_id: str | None) -> tup
             hint="docs/permissions.md lists them.",
             param="permissions",
         ) from None
-    return tuple(sorted(tasks))
+    # In the order that was asked for: a client that compares must find what it sent.
+    return tuple(dict.fromkeys(permissions))
 
 
 def _require_in_a_project(tasks: Tasks) -> None:

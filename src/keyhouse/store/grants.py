@@ -24,8 +24,8 @@ from keyhouse.store import assignments
 from keyhouse.store.people import Member, select_present
 from keyhouse.store.schema import group_members, groups, keys, memberships, project_members, role_assignments, roles
 
-IN_ORGANIZATION: Final = "role-organization-"
-IN_PROJECT: Final = "role-project-"
+IN_ORGANIZATION: Final = "role-api-organization-"
+IN_PROJECT: Final = "role-api-project-"
 """What the ids of the roles that are always there begin with; the role's name follows."""
 
 _ALWAYS_THERE: Final[dict[str, Tasks]] = {
