@@ -20,6 +20,27 @@ CHANNEL: Final = {"type": "email", "recipients": ["b@example.com", "a@example.co
 MONTHLY: Final = {"currency": "USD", "interval": "month"}
 
 
+LISTS: Final = {
+    "/groups": "100",
+    "/groups/{group}/roles": "100",
+    "/groups/{group}/users": "100",
+    "/invites": "100",
+    "/projects": "100",
+    "/roles": "100",
+    "/spend_alerts": "100",
+    "/users": "100",
+    "/users/user-member/roles": "100",
+    f"{PROJECT}/groups": "100",
+    f"{PROJECT}/rate_limits": "1000",
+    f"{PROJECT}/spend_alerts": "100",
+    f"{PROJECT}/users": "100",
+    f"{IN_PROJECT}/groups/{{group}}/roles": "100",
+    f"{IN_PROJECT}/roles": "100",
+    f"{IN_PROJECT}/users/user-member/roles": "100",
+}
+"""What its data sources read whole, and how much of it they want at once."""
+
+
 class Resource(msgspec.Struct, frozen=True):
     """One of the provider's resources: where it is made, with what, and where it is read, changed and deleted.
 
@@ -187,12 +208,16 @@ class Provider:
         role = self._answer("POST", "/roles", {"role_name": "lent", "permissions": ["api.groups.read"]})["id"]
         self._known = {"group": group, "role": role}
         if resource.needs is not None:
-            self._answer("POST", *resource.needs)
+            self.give(*resource.needs)
+
+    def give(self, path: str, body: Fields) -> Fields:
+        """Make something there; the answer."""
+        return self._answer("POST", path, self._filled(body))
 
     def create(self) -> None:
         """Apply, where there is nothing yet."""
         resource = self._resource
-        made = self._answer("POST", resource.made_at, self._filled(resource.made_with))
+        made = self.give(resource.made_at, resource.made_with)
         found: Any = made
         for part in resource.known_by.split("."):
             found = found[part]
@@ -202,7 +227,7 @@ class Provider:
     def update(self) -> None:
         """Apply, where what is configured has changed."""
         resource = self._resource
-        changed = self._answer("POST", resource.changed_at or resource.read_at, self._filled(resource.changed_with))
+        changed = self.give(resource.changed_at or resource.read_at, resource.changed_with)
         self._require_as_configured(changed, resource.changed_with)
 
     def refresh(self, configured: Fields) -> bool:
@@ -210,7 +235,7 @@ class Provider:
         resource = self._resource
         path = resource.read_at.format(**self._known)
         if resource.among:
-            found = next((one for one in self._listed(path) if one[resource.among] == self._known["id"]), None)
+            found = next((one for one in self.listed(path) if one[resource.among] == self._known["id"]), None)
             if found is None or found.get("status") == "archived":
                 return False
         else:
@@ -227,12 +252,12 @@ class Provider:
         method, path = self._resource.deleted_by
         self._answer(method, path or self._resource.changed_at or self._resource.read_at, None)
 
-    def _listed(self, path: str) -> list[Fields]:
-        """A list whole, page by page of one: after the last one's `next`, or id."""
+    def listed(self, path: str, limit: str = "1") -> list[Fields]:
+        """A list whole, page by page: after the last one's `next`, or id."""
         found: list[Fields] = []
         after: dict[str, str] = {}
         while True:
-            page = self._answer("GET", path, None, params={"limit": "1", **after})
+            page = self._answer("GET", path, None, params={"limit": limit, **after})
             assert isinstance(page["has_more"], bool)
             found += page["data"]
             if not page["has_more"]:
@@ -269,6 +294,23 @@ def test_a_resource_is_applied_without_a_rest_and_taken_away(town: Town, name: s
         assert provider.refresh(resource.changed_with)
     provider.destroy()
     assert not provider.refresh({})
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_is_the_same_at_once_and_page_by_page(town: Town, path: str) -> None:
+    for body in ({"email": "late@example.com", "role": "owner"}, {"email": "later@example.com", "role": "reader"}):
+        assert town.ask("POST", "/invites", body=body).status_code == 200
+    town.ask("POST", f"{PROJECT}/users", body={"user_id": "user-member", "role": "member"})
+    provider = Provider(town, RESOURCES["openai_group"])
+    for at, body in (
+        ("/groups/{group}/users", {"user_id": "user-member"}),
+        ("/groups/{group}/roles", {"role_id": "{role}"}),
+        (f"{IN_PROJECT}/groups/{{group}}/roles", {"role_id": "role-api-project-viewer"}),
+    ):
+        provider.give(at, body)
+    whole = provider.listed(path, LISTS[path])
+    assert whole == provider.listed(path)
+    assert whole or "alerts" in path
 
 
 def test_a_rate_limit_is_changed_found_in_its_list_and_stays(town: Town) -> None:

@@ -19,7 +19,7 @@ from keyhouse.admin.bodies import read
 from keyhouse.admin.door import Visit, actor_of
 from keyhouse.admin.office import Office, TheOffice
 from keyhouse.admin.policy import ROOT
-from keyhouse.admin.queries import PAGE_MAX, query_of
+from keyhouse.admin.queries import query_of
 from keyhouse.admin.shapes import Json
 from keyhouse.control.rate_limits import RATES
 from keyhouse.core.errors import Code, Refusal
@@ -27,6 +27,10 @@ from keyhouse.core.limit import LimitState, ScopeType
 
 NO_LIMIT: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly."""
+
+PAGE_DEFAULT: Final = 100
+PAGE_MAX: Final = 1_000
+"""More than other lists: OpenAI's Terraform provider asks for all of it at once."""
 
 _ALWAYS: Final = frozenset({"max_requests_per_1_minute", "max_tokens_per_1_minute"})
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._:-]{1,200}", re.ASCII)
@@ -56,7 +60,7 @@ async def list_rate_limits(request: Visit, office: TheOffice, project_id: FromPa
         lambda record: str(record["id"]),
         query.text("after"),
         query.text("before"),
-        PAGE_MAX if limit is None else limit,
+        PAGE_DEFAULT if limit is None else limit,
     )
     return shapes.page(rows, has_more=has_more)
 
