@@ -1,6 +1,8 @@
 """`keyhouse db`: what the schema is, and bringing it up to date, on both engines."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +68,25 @@ def test_a_newer_schema_is_told_and_left_alone(tmp_path: Path, cluster: Cluster,
     ended = command(["db", verb, "--database", postgres_url], tmp_path)
     assert ended.returncode == 1
     assert "newer Keyhouse" in ended.stderr
+
+
+@pytest.mark.parametrize("given", ["0019", "9999"])
+def test_the_books_of_another_schema_are_not_read_but_what_to_do_is_said(tmp_path: Path, given: str) -> None:
+    a_database(tmp_path).close_now()
+    with closing(sqlite3.connect(tmp_path / "keyhouse.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (given,))
+        connection.execute("DROP TABLE usage_hour")
+        connection.commit()
+    for verb in (["ledger", "verify"], ["ledger", "explain", "call_035388PKZfldAlvlZiwc2S"]):
+        ended = command([*verb, "--data", "."], tmp_path)
+        assert (ended.returncode, ended.stdout) == (1, ""), ended.stderr
+        assert f"schema {given}" in ended.stderr
+        assert ("keyhouse db upgrade" if given == "0019" else "Install that version") in ended.stderr
+        assert "Nothing was changed" in ended.stderr.replace("nothing", "Nothing")
+
+
+def test_the_books_of_an_empty_database_are_not_read(tmp_path: Path, empty_postgres_url: str) -> None:
+    ended = command(["ledger", "verify", "--database", empty_postgres_url], tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "no schema yet" in ended.stderr
+    assert "keyhouse db upgrade" in ended.stderr

@@ -1,6 +1,7 @@
 """The list of keys and a key's page."""
 
 import re
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, insert, select
@@ -9,6 +10,7 @@ from console.given_console import Console, project_on
 from console.given_people import become, join
 from keyhouse.reporting.keys import LISTED_MAX
 from keyhouse.store import schema
+from keyhouse.store.key_pages import COUNTED_MAX
 
 pytestmark = pytest.mark.asyncio
 
@@ -81,10 +83,12 @@ async def test_fifty_keys_stand_on_a_page(at_home: Console) -> None:
 async def test_pages_lead_to_the_first_thousand_and_say_so(at_home: Console) -> None:
     key_id, _ = await at_home.create("one of many")
 
-    def write(connection: Connection) -> None:
+    def write(connection: Connection, numbers: range = range(LISTED_MAX + 50)) -> None:
         (key,) = connection.execute(select(schema.keys).where(schema.keys.c.id == key_id)).mappings()
-        (secret,) = connection.execute(select(schema.key_secrets)).mappings()
-        ids = [f"key_{number}" for number in range(LISTED_MAX + 50)]
+        (secret,) = connection.execute(
+            select(schema.key_secrets).where(schema.key_secrets.c.key_id == key_id)
+        ).mappings()
+        ids = [f"key_{number}" for number in numbers]
         connection.execute(insert(schema.keys), [{**key, "id": one} for one in ids])
         secrets = [{**secret, "key_id": one, "digest": one.encode()} for one in ids]
         connection.execute(insert(schema.key_secrets), secrets)
@@ -96,9 +100,13 @@ async def test_pages_lead_to_the_first_thousand_and_say_so(at_home: Console) -> 
     assert "page=21" not in page
     assert "951–1,000 of" in await at_home.page("/api-keys?page=9999&sort=created")  # noqa: RUF001
     page = await at_home.page("/api-keys?q=many")
-    assert "More than 1,000 keys found for “many”" in page
-    assert "1–50 of more than 1,000 keys" in page  # noqa: RUF001
+    assert f"{LISTED_MAX + 51:,} keys found for “many”" in page
     assert "Pages end here" not in page
+    await at_home.database.write(partial(write, numbers=range(LISTED_MAX + 50, COUNTED_MAX + 50)))
+    page = await at_home.page("/api-keys?q=many")
+    assert "More than 2,500 keys found for “many”" in page
+    assert "1–50 of more than 2,500 keys" in page  # noqa: RUF001
+    assert "951–1,000 of more than 2,500 keys" in await at_home.page("/api-keys?page=20")  # noqa: RUF001
 
 
 async def test_a_key_page_shows_its_limits_and_its_secrets(at_home: Console) -> None:

@@ -155,6 +155,21 @@ async def test_a_key_revoked_a_moment_ago_is_refused_by_the_reserving_transactio
         assert list(await desk.states()) == ["call_1"]
 
 
+@pytest.mark.asyncio
+async def test_when_a_key_was_last_used_is_written_once_a_minute_and_never_goes_back(
+    engine: Engine, tmp_path: Path
+) -> None:
+    used = select(schema.keys.c.last_used_at_ms).where(schema.keys.c.id == "key_1")
+
+    async with a_desk(engine, tmp_path) as desk:
+        began = desk.clock.now_ms()
+        for number, (turned_ms, expected) in enumerate(((0, 0), (59_999, 0), (1, 60_000), (-30_000, 60_000))):
+            desk.clock.turn(ms=turned_ms)
+            await desk.call(f"call_{number}")
+            found = await desk.database.read(lambda connection: connection.execute(used).scalar())
+            assert found == began + expected, number
+
+
 class FailingBooks:
     """Books whose commit fails, before or after it has taken effect; or for a given number of batches."""
 

@@ -5,6 +5,7 @@ from sqlalchemy import insert, update
 
 from given import NOON
 from given_control import House, refused
+from given_engine import statements_of
 from keyhouse.core.errors import Code
 from keyhouse.reporting import listings
 from keyhouse.reporting.listings import Access, Listings
@@ -45,6 +46,18 @@ async def test_a_filter_loses_no_key_and_repeats_none_across_chunks(house: House
     for limit in (7, 100):
         assert sorted(await walk(questions, limit, "inactive")) == sorted(gone)
         assert sorted(await walk(questions, limit, "any")) == sorted([*made, "key_1"])
+
+
+@pytest.mark.asyncio
+async def test_owners_are_looked_up_together_however_many_they_are(house: House) -> None:
+    for number in range(5):
+        await house.accounts.create(house.owner, "proj_1", f"bot {number}")
+    sent = statements_of(house.database)
+    page = await Listings(house.database, house.clock).of_project("org-1", "proj_1", after=None, limit=9)
+    names = [one.name for row in page.rows if (one := row.owner or row.account) is not None]
+    assert sorted(names) == ["Ada", *(f"bot {number}" for number in range(5))]
+    assert len([one for one in sent if "FROM service_accounts" in one]) == 1
+    assert len([one for one in sent if "FROM users" in one]) == 1
 
 
 @pytest.mark.asyncio

@@ -20,7 +20,7 @@ from keyhouse.store.audit_chains import Verification
 from keyhouse.store.engine import CannotOpen, Connection
 from keyhouse.store.installation import find_master_key_check
 from keyhouse.store.master_key import read_keyring
-from keyhouse.store.opening import look
+from keyhouse.store.opening import ask_newest
 
 audit_app: Final = App(name="audit", help="The audit log: who changed what, and is it whole.")
 
@@ -110,7 +110,7 @@ def verify(
         keyring = read_keyring(master_key_path(data, master_key))
     except CannotOpen as error:
         raise Failure(str(error)) from None
-    found = wait_for(look(url, lambda connection: _verified(connection, keyring, noted)))
+    found = wait_for(ask_newest(url, lambda connection: _verified(connection, keyring, noted)))
     if json:
         body = {"passes": found.passes, "entries": found.entries, "heads": found.heads, "findings": found.findings}
         show_json({"object": "audit_log.verification"} | body)

@@ -13,7 +13,7 @@ from keyhouse.cli.talk import AsJson, Exit, Failure, show_json
 from keyhouse.core.errors import Refusal
 from keyhouse.ledger.auditor import Report, audit
 from keyhouse.reporting.calls import explained_anywhere
-from keyhouse.store.opening import look
+from keyhouse.store.opening import ask_newest
 
 ledger_app: Final = App(name="ledger", help="Check the books.")
 
@@ -35,7 +35,7 @@ def verify(
 
         keyhouse ledger verify --database postgresql://keyhouse@db.example.com/keyhouse
     """
-    report = wait_for(look(database_url(data, database), audit))
+    report = wait_for(ask_newest(database_url(data, database), audit))
     _print(report, as_json=json)
     return 0 if report.passes else 1
 
@@ -59,7 +59,9 @@ def explain(
     """
     call_id = require_id(call)
     try:
-        found = wait_for(look(database_url(data, database), lambda connection: explained_anywhere(connection, call_id)))
+        found = wait_for(
+            ask_newest(database_url(data, database), lambda connection: explained_anywhere(connection, call_id))
+        )
     except Refusal as refusal:
         raise Failure(refusal.text, Exit.NOT_FOUND) from None
     if json:

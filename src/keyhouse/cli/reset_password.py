@@ -13,7 +13,7 @@ from keyhouse.control.account import LIFETIME_MS, ResetLink, link_by_command
 from keyhouse.core.errors import Refusal
 from keyhouse.store.engine import CannotOpen
 from keyhouse.store.master_key import read_keyring
-from keyhouse.store.opening import look
+from keyhouse.store.opening import ask_newest
 
 
 def reset_password(
@@ -31,7 +31,7 @@ def reset_password(
         keyring = read_keyring(master_key_path(place, master_key))
         server = config.load(None, os.environ).server
         found: ResetLink = wait_for(
-            look(
+            ask_newest(
                 database_url(place, database),
                 lambda connection: link_by_command(connection, email.strip().lower(), keyring.reset, _now_ms()),
             )

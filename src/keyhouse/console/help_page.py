@@ -52,6 +52,7 @@ async def _page(request: Visit, shown: str, found: tuple[Answer, ...]) -> Respon
         shown=shown,
         answers=found,
         revoked=revoked.total,
+        revoked_more=revoked.is_more,
         elsewhere=[(one, name, owned.get(one, 0)) for one, name in others],
         narrowed=await narrowed(request, Task.API_KEYS_READ),
         out_of_sight=listed([one.name for one in seen if sight is not None and one.id not in sight.project_ids]),

@@ -10,13 +10,12 @@ from keyhouse.core.clock import Clock
 from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import LimitState, ScopeType
 from keyhouse.reporting.usage import DAY_MS, buckets
-from keyhouse.store import key_pages, keys, limits, people, projects, rollups, service_accounts
+from keyhouse.store import key_days, key_pages, keys, limits, people, projects, rollups, service_accounts
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.key_pages import KeySelection
-from keyhouse.store.rollups import Selection
 
 LISTED_MAX: Final = key_pages.LISTED_MAX
-"""So many keys pages lead to, and so many that a search finds are counted."""
+"""So many keys pages lead to."""
 
 KeyQuery = KeySelection
 """Which keys a page shows: searched, filtered, sorted, and which of the pages."""
@@ -124,7 +123,8 @@ def rows_of(connection: Connection, organization_id: str, found: Sequence[ApiKey
     standing: dict[str, list[LimitState]] = {key_id: [] for key_id in key_ids}
     for state in limits.list_states(connection, organization_id, zone, now_ms, scopes=scopes):
         standing[state.limit.scope_id].append(state)
-    daily = _daily_requests(connection, organization_id, key_ids, last_days(now_ms, zone))
+    days = last_days(now_ms, zone)
+    requests = key_days.list_key_requests(connection, organization_id, key_ids, days)
     return tuple(
         KeyRow(
             key=key,
@@ -132,7 +132,7 @@ def rows_of(connection: Connection, organization_id: str, found: Sequence[ApiKey
             creator_name=names.get(key.created_by, ""),
             project_name=project_names.get(key.project_id or "", ""),
             limits=tuple(standing[key.id]),
-            daily_requests=daily[key.id],
+            daily_requests=tuple(requests.get((key.id, start_ms), 0) for start_ms, _ in days),
         )
         for key in found
     )
@@ -142,14 +142,3 @@ def last_days(now_ms: int, zone: str) -> list[tuple[int, int]]:
     """The bounds of the last `DAYS` days of a zone, the last of them today."""
     # One day more than is needed: the days between may be shorter or longer than 24 hours.
     return buckets(max(0, now_ms - (DAYS + 1) * DAY_MS), now_ms + 1, "day", zone)[-DAYS:]
-
-
-def _daily_requests(
-    connection: Connection, organization_id: str, key_ids: tuple[str, ...], days: list[tuple[int, int]]
-) -> dict[str, tuple[int, ...]]:
-    places = {start_ms: place for place, (start_ms, _) in enumerate(days)}
-    counts = {key_id: [0] * len(days) for key_id in key_ids}
-    selection = Selection(organization_id, group_by=("key_id",), key_ids=key_ids)
-    for row in rollups.list_spans(connection, selection, days):
-        counts[row.group[0]][places[row.starts_at_ms]] = row.sums.requests
-    return {key_id: tuple(days_of_key) for key_id, days_of_key in counts.items()}

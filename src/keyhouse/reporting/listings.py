@@ -1,6 +1,6 @@
 """Keys as the Admin API lists them: one page behind a mark, each key with its owner and its limits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -142,11 +142,19 @@ class _Surroundings:
         self._organization_id = organization_id
         self._project = project
         self._now_ms = now_ms
-        self._members: dict[str, Member | None] = {}
-        self._accounts: dict[str, ServiceAccount | None] = {}
+        self._owners: dict[str, Member | ServiceAccount | None] = {}
+
+    def meet(self, found: Iterable[ApiKey]) -> None:
+        """Look up the owners of these keys who are not known yet."""
+        kinds = {key.owner_id: key.kind for key in found if key.owner_id not in self._owners}
+        machines = {owner_id for owner_id, kind in kinds.items() if kind is Kind.SERVICE_ACCOUNT}
+        self._owners |= dict.fromkeys(kinds)
+        self._owners |= people.list_these_members(self._connection, self._organization_id, kinds.keys() - machines)
+        self._owners |= service_accounts.list_these(self._connection, self._organization_id, machines)
 
     def around(self, found: Sequence[ApiKey]) -> tuple[OwnedKey, ...]:
         """The keys with their owners and limits."""
+        self.meet(found)
         zone = people.get_organization(self._connection, self._organization_id).time_zone
         standing: dict[str, list[LimitState]] = {key.id: [] for key in found}
         scopes = [(ScopeType.KEY, key.id) for key in found]
@@ -161,7 +169,9 @@ class _Surroundings:
         )
 
     def is_owner_active(self, key: ApiKey) -> bool:
-        """Whether the key's owner is still there and may call models in its project, and that is not archived."""
+        """Whether the key's owner, who was met, is still there and may call models in its project, and that is not
+        archived.
+        """
         if key.access_lost_at_ms is not None:
             return False
         if self._project is not None and self._project.archived_at_ms is not None:
@@ -173,20 +183,12 @@ class _Surroundings:
         return owner is not None and owner.gone_at_ms is None
 
     def _owner(self, key: ApiKey) -> Member | None:
-        if key.kind is Kind.SERVICE_ACCOUNT:
-            return None
-        if key.owner_id not in self._members:
-            found = people.find_member(self._connection, self._organization_id, key.owner_id)
-            self._members[key.owner_id] = found
-        return self._members[key.owner_id]
+        owner = self._owners[key.owner_id]
+        return owner if isinstance(owner, Member) else None
 
     def _account(self, key: ApiKey) -> ServiceAccount | None:
-        if key.kind is not Kind.SERVICE_ACCOUNT:
-            return None
-        if key.owner_id not in self._accounts:
-            found = service_accounts.find_service_account(self._connection, self._organization_id, key.owner_id)
-            self._accounts[key.owner_id] = found
-        return self._accounts[key.owner_id]
+        owner = self._owners[key.owner_id]
+        return owner if isinstance(owner, ServiceAccount) else None
 
 
 def _page(
@@ -205,9 +207,10 @@ def _page(
         if refusal.code is Code.PARAMETER_INVALID and refusal.param == "after":
             return _EMPTY
         raise
-    while chunk and len(chosen) <= limit:
+    while chunk:
+        surroundings.meet(chunk)
         chosen += [key for key in chunk if access == "any" or surroundings.is_owner_active(key) == (access == "active")]
-        chunk = read(chunk[-1].id) if len(chunk) == CHUNK else ()
+        chunk = read(chunk[-1].id) if len(chunk) == CHUNK and len(chosen) <= limit else ()
     return Listing(surroundings.around(chosen[:limit]), has_more=len(chosen) > limit)
 
 

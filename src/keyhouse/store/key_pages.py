@@ -1,14 +1,12 @@
 """One page of keys: searched, filtered, sorted and counted by the database; and a key by its owner and its name."""
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
-    Select,
     Subquery,
     and_,
     func,
@@ -17,6 +15,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.util import ClauseAdapter
 
 from keyhouse.core.authority import Sight
@@ -36,11 +35,11 @@ LAST_LENGTH: Final = 4
 """How many of a secret's last characters are shown."""
 
 OWNERS_MAX: Final = 500
-AHEAD: Final = 500
-"""How many keys more than a page needs are looked at in their order, before all are."""
+COUNTED_MAX: Final = 2_500
+"""So many keys are counted, and so many that are found are put in order by themselves: no index leads to them."""
 
-SAMPLE: Final = 200
-"""How many keys tell how common it is what is searched for."""
+AHEAD: Final = (100, 2_500)
+"""Of more, how many more than a page needs are looked at in their order, at first and then, before all are."""
 
 LISTED_MAX: Final = 1_000
 """So many keys are listed, page by page, of one order: who needs others searches, filters or turns the order."""
@@ -81,33 +80,27 @@ class Page(msgspec.Struct, frozen=True):
 
 
 def list_page(connection: Connection, organization_id: str, selection: KeySelection, now_ms: int) -> Page:
-    """The project keys of one page. Pages lead to the first `LISTED_MAX` keys; of a search no more are counted.
+    """The project keys of one page. Pages lead to the first `LISTED_MAX` keys of an order; `COUNTED_MAX` are counted.
 
     Raises Refusal(PARAMETER_INVALID) for an unknown status or sort.
     """
-    search = selection.search.strip()[:SEARCH_LENGTH_MAX]
-    chosen = _chosen(organization_id, selection, now_ms)
-    offset = min(max(0, selection.offset), LISTED_MAX)
-    limit = max(0, min(selection.limit, LISTED_MAX - offset))
-    order = _order(selection.sort)
-    cut = _Cut(offset, limit)
-    # When a key was last used is in no index, because it is written with every call.
-    is_by_use = selection.sort.removeprefix("-") == "last_used"
-    first = None if is_by_use else _first(organization_id, order, AHEAD + 2 * cut.end)
-    if not search:
-        total = _count(connection, organization_id, selection, now_ms)
-        rows = _rows(connection, first, chosen, order, cut, total)
-        return Page(with_secrets(connection, rows), total)
-    chosen_before, chosen = chosen, [*chosen, _found_by(connection, search)]
-    found = connection.execute(select(keys.c.id).where(*chosen).limit(LISTED_MAX + 1)).scalars().all()
-    if len(found) <= LISTED_MAX:
-        rows = _rows(connection, None, [keys.c.id.in_(found)], order, cut, len(found))
-        return Page(with_secrets(connection, rows), len(found))
-    if is_by_use and _is_common(connection, organization_id, chosen[-1]):
-        # Of what many keys have there is enough among the first, and only these are searched.
-        first = select(keys).where(*chosen_before).order_by(*order).limit(100 + 5 * cut.end).subquery()
-    rows = _rows(connection, first, chosen, order, cut, LISTED_MAX)
-    return Page(with_secrets(connection, rows), LISTED_MAX, is_more=True)
+    chosen, sort = _chosen(organization_id, selection, now_ms), selection.sort
+    places = _places(sort)
+    if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
+        chosen.append(_found_by(connection, search))
+    # Few are found on one way through all keys, and put in order here. Many are soon known to be many.
+    found = connection.execute(select(*places).where(*chosen).limit(COUNTED_MAX + 1)).all()
+    total, is_more = min(len(found), COUNTED_MAX), len(found) > COUNTED_MAX
+    begin = max(0, selection.offset)
+    end = min(begin + max(0, selection.limit), total, LISTED_MAX)
+    if begin >= end:
+        return Page((), total, is_more)
+    if is_more:
+        page = _ids_of_many(connection, organization_id, sort, chosen, begin, end)
+    else:
+        page = [place[-1] for place in _in_order(found, sort)[begin:end]]
+    by_id = {row["id"]: row for row in connection.execute(select(keys).where(keys.c.id.in_(page))).mappings()}
+    return Page(with_secrets(connection, [by_id[key_id] for key_id in page]), total, is_more)
 
 
 def list_by_last_four(
@@ -174,66 +167,46 @@ def _chosen(organization_id: str, selection: KeySelection, now_ms: int) -> list[
     return chosen
 
 
-def _count(connection: Connection, organization_id: str, selection: KeySelection, now_ms: int) -> int:
-    """How many keys there are without a search."""
-    chosen = _chosen(organization_id, selection, now_ms)
-    is_narrowed = (selection.sight, selection.owner_id, selection.kind) != (None, None, None) or selection.permissions
-    if not is_narrowed and selection.status != "rotating":
-        # All that is asked is in an index, which is smaller than the table.
-        of_project = keys.c.project_id == selection.project_id
-        of_all = keys.c.kind.in_(PROJECT_KINDS)
-        chosen = [keys.c.organization_id == organization_id, of_all if selection.project_id is None else of_project]
-        chosen.append(_has_status(selection.status, now_ms))
-    return connection.execute(select(func.count()).select_from(keys).where(*chosen)).scalar_one()
-
-
-class _Cut(NamedTuple):
-    """Which rows of an order make a page."""
-
-    offset: int
-    limit: int
-
-    @property
-    def end(self) -> int:
-        """How many rows there are to its end."""
-        return self.offset + self.limit
-
-    def of(self, statement: Select[Any]) -> Select[Any]:
-        """These rows of an ordered statement."""
-        return statement.offset(self.offset).limit(self.limit)
-
-
-def _first(organization_id: str, order: Sequence[ColumnElement[Any]], count: int) -> Subquery:
-    """The first of all keys in an order, which is that of an index."""
-    return select(keys).where(keys.c.organization_id == organization_id).order_by(*order).limit(count).subquery()
-
-
-def _is_common(connection: Connection, organization_id: str, is_found: ColumnElement[bool]) -> bool:
-    """Whether at least one key of four is found, by the newest of all."""
-    newest = _first(organization_id, _order("created"), SAMPLE)
-    found = select(func.count()).select_from(newest).where(ClauseAdapter(newest).traverse(is_found))
-    return 4 * connection.execute(found).scalar_one() >= SAMPLE
-
-
-def _rows(
+def _ids_of_many(
     connection: Connection,
-    first: Subquery | None,
+    organization_id: str,
+    sort: str,
     chosen: Sequence[ColumnElement[bool]],
-    order: Sequence[ColumnElement[Any]],
-    cut: _Cut,
-    total: int,
-) -> Sequence[RowMapping]:
-    """The rows of a page of so many in all: from among the first keys if all of them are there, else from among all."""
-    expected = min(cut.limit, total - cut.offset)
-    if expected <= 0:
-        return ()
-    if first is not None:
-        of_first = ClauseAdapter(first).traverse
-        page = select(first).where(*map(of_first, chosen)).order_by(*map(of_first, order))
-        rows = connection.execute(cut.of(page)).mappings().all()
-        if len(rows) == expected:
-            return rows
-    return connection.execute(cut.of(select(keys).where(*chosen).order_by(*order))).mappings().all()
+    begin: int,
+    end: int,
+) -> Sequence[str]:
+    """The keys of these places of an order: from among the first if all of them are there, else from among all."""
+    first, *others = _order(sort)
+    order = (first.nulls_last() if _is_by_use(sort) else first, *others)
+    for ahead in AHEAD:
+        foremost = _foremost(connection, organization_id, sort, ahead + 2 * end, [*chosen, *order])
+        of_foremost = ClauseAdapter(foremost).traverse
+        page = select(foremost.c.id).where(*map(of_foremost, chosen)).order_by(*map(of_foremost, order))
+        found = connection.execute(page.offset(begin).limit(end - begin)).scalars().all()
+        if len(found) == end - begin:
+            return found
+    page = select(keys.c.id).where(*chosen).order_by(*order)
+    return connection.execute(page.offset(begin).limit(end - begin)).scalars().all()
+
+
+def _foremost(
+    connection: Connection, organization_id: str, sort: str, count: int, clauses: Iterable[ColumnElement[Any]]
+) -> Subquery:
+    """The first of all keys in an order, which is that of an index; by last use, of those used and then of the others.
+    They have what the clauses speak of, and no more: to pass on a whole row takes several times as long.
+    """
+    spoken_of = {part for clause in clauses for part in visitors.iterate(clause)}
+    of_all = select(*(column for column in keys.c if column in spoken_of))
+    of_all = of_all.where(keys.c.organization_id == organization_id).order_by(*_order(sort))
+    if not _is_by_use(sort):
+        return of_all.limit(count).subquery()
+    is_used = keys.c.last_used_at_ms.is_not(None)
+    some = select(keys.c.id).where(keys.c.organization_id == organization_id, is_used).limit(count).subquery()
+    used = connection.execute(select(func.count()).select_from(some)).scalar_one()
+    if used == count:
+        return of_all.where(is_used).limit(count).subquery()
+    parts = (of_all.where(is_used).limit(used), of_all.where(~is_used).limit(count - used))
+    return union_all(*(select(part.subquery()) for part in parts)).subquery()
 
 
 def _has_status(status: str, now_ms: int) -> ColumnElement[bool]:
@@ -301,15 +274,38 @@ def _shown_of_secret(search: str) -> str | None:
     return None
 
 
-def _order(sort: str) -> tuple[ColumnElement[Any], ...]:
-    is_turned, name = sort.startswith("-"), sort.removeprefix("-")
+def _places(sort: str) -> list[ColumnElement[Any]]:
+    """What the place of a key in an order is told by, its id last. Raises Refusal(PARAMETER_INVALID) for no order."""
+    name = sort.removeprefix("-")
     if name not in SORTS:
         raise Refusal(Code.PARAMETER_INVALID, f"{sort!r} is not one of {', '.join(SORTS)}.", param="sort")
-    created, key_id = keys.c.created_at_ms, keys.c.id
     if name == "name":
-        by_name = by_bytes(func.lower(keys.c.name))
-        return (by_name.desc(), key_id.desc()) if is_turned else (by_name, key_id)
-    if name == "created":
-        return (created, key_id) if is_turned else (created.desc(), key_id.desc())
-    used = keys.c.last_used_at_ms.asc() if is_turned else keys.c.last_used_at_ms.desc()
-    return (used.nulls_last(), created.desc(), key_id.desc())
+        return [by_bytes(func.lower(keys.c.name)), keys.c.id]
+    created: list[ColumnElement[Any]] = [keys.c.created_at_ms, keys.c.id]
+    return created if name == "created" else [keys.c.last_used_at_ms, *created]
+
+
+def _order(sort: str) -> list[ColumnElement[Any]]:
+    """An order as an index has it, in which the databases put keys never used in different places."""
+    return [one.desc() if _is_falling(sort) else one.asc() for one in _places(sort)]
+
+
+def _in_order(places: Sequence[Any], sort: str) -> list[Any]:
+    """The same order of some places, keys never used last."""
+    if not _is_by_use(sort):
+        return sorted(places, reverse=_is_falling(sort))
+    used = sorted((place for place in places if place[0] is not None), reverse=_is_falling(sort))
+    return used + sorted((place for place in places if place[0] is None), key=_created, reverse=_is_falling(sort))
+
+
+def _created(place: Any) -> Any:
+    return place[1:]
+
+
+def _is_falling(sort: str) -> bool:
+    """Names begin at A, times with the latest; unless they are turned."""
+    return (sort.removeprefix("-") == "name") is sort.startswith("-")
+
+
+def _is_by_use(sort: str) -> bool:
+    return sort.removeprefix("-") == "last_used"

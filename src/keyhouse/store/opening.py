@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from keyhouse.core.clock import Clock, Entropy
-from keyhouse.store import sqlite
+from keyhouse.store import migrations, sqlite
 from keyhouse.store.address import is_postgres
 from keyhouse.store.engine import CannotOpen, Connection, Database
 
@@ -49,6 +49,16 @@ async def look(url: str, question: Callable[[Connection], T]) -> T:
             engine.dispose()
 
     return await asyncio.to_thread(ask)
+
+
+async def ask_newest(url: str, question: Callable[[Connection], T]) -> T:
+    """The same of a database whose schema is the newest. Raises CannotOpen, for an older one with what to do first."""
+
+    def ask(connection: Connection) -> T:
+        migrations.require_newest(connection)
+        return question(connection)
+
+    return await look(url, ask)
 
 
 def _path(url: str) -> Path:

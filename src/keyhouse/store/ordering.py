@@ -43,8 +43,9 @@ class holds(FunctionElement[bool]):  # noqa: N801  the same
     inherit_cache = True
 
     def __init__(self, text: ColumnElement[Any], part: str) -> None:
-        # PostgreSQL takes three times as long for capitals of a language as for those of ASCII.
-        searched = by_bytes(text) if part.isascii() else text
+        # PostgreSQL takes three times as long for capitals of a language as for those of ASCII; and with ILIKE it makes
+        # the pattern's letters small anew for each row.
+        searched, part = (by_bytes(text), part.lower()) if part.isascii() else (text, part)
         for wild in ("/", "%", "_"):
             part = part.replace(wild, f"/{wild}")
         super().__init__(searched, literal(f"%{part}%"))
@@ -64,6 +65,8 @@ def _like(element: holds, compiler: SQLCompiler, **keywords: Any) -> str:
 @compiles(holds, "postgresql")
 def _ilike(element: holds, compiler: SQLCompiler, **keywords: Any) -> str:
     text, pattern = (compiler.process(clause, **keywords) for clause in element.clauses)
+    if any(isinstance(clause, by_bytes) for clause in element.clauses):
+        return f"lower({text}) LIKE {pattern} ESCAPE '/'"
     return f"{text} ILIKE {pattern} ESCAPE '/'"
 
 

@@ -157,6 +157,14 @@ def list_some_members(connection: Connection, organization_id: str, limit: int) 
     return tuple(_member(row) for row in rows.mappings())
 
 
+def list_these_members(connection: Connection, organization_id: str, user_ids: Collection[str]) -> dict[str, Member]:
+    """These users as members of an organization, by their ids, also those that are gone."""
+    if not user_ids:
+        return {}
+    theirs = _members().where(memberships.c.organization_id == organization_id, memberships.c.user_id.in_(user_ids))
+    return {row["user_id"]: _member(row) for row in connection.execute(theirs).mappings()}
+
+
 def list_organizations_of(connection: Connection, user_id: str) -> tuple[tuple[str, str], ...]:
     """The organizations that a user is a present member of: ids and names, by name."""
     present = (

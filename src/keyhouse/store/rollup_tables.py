@@ -84,7 +84,7 @@ def day_tables(metadata: MetaData) -> tuple[Table, Table, Table, Table]:
             metadata,
             DAY_KEY_GROUPS,
             HOUR_SUMS,
-            Index("usage_day_of_key", "key_id"),
+            Index("usage_day_of_key", "key_id", "starts_at_ms"),
             Index("usage_day_of_owner", "owner_id"),
         ),
         _marks("folded_days", metadata),

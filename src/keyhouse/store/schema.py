@@ -121,10 +121,10 @@ keys = Table(
     Column("access_lost_at_ms", BigInteger),
     Column("parent_id", Text),
     Index("api_keys_by_parent", "parent_id"),
-    # What is counted for a page. When a key was last used is in no index: that is written all the time.
     Index("api_keys_by_status", "organization_id", "kind", *_STATUS),
     Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms", "id", *_STATUS),
     Index("api_keys_by_creation", "organization_id", "created_at_ms", "id"),
+    Index("api_keys_by_use", "organization_id", "last_used_at_ms", "created_at_ms", "id"),
     Index("api_keys_by_name", "organization_id", by_bytes(func.lower(column("name", Text))), "id"),
     postgresql_with=REWRITTEN,
 )
@@ -249,7 +249,7 @@ calls = Table(
     Column("duration_ms", BigInteger),
     Column("closed_at_ms", BigInteger),
     Column("flags", Text, nullable=False, server_default=""),
-    Index("calls_by_key", "key_id"),
+    Index("calls_by_key", "key_id", "id"),
     Index("calls_held", "instance_id", sqlite_where=text("state = 'held'"), postgresql_where=text("state = 'held'")),
     sqlite_with_rowid=False,
 )

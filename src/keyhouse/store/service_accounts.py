@@ -105,6 +105,16 @@ def list_in_projects(
     return tuple(ServiceAccount(**row) for row in rows.mappings())
 
 
+def list_these(connection: Connection, organization_id: str, account_ids: Collection[str]) -> dict[str, ServiceAccount]:
+    """These service accounts of an organization by their ids, deleted ones too."""
+    if not account_ids:
+        return {}
+    theirs = select(service_accounts).where(
+        service_accounts.c.organization_id == organization_id, service_accounts.c.id.in_(account_ids)
+    )
+    return {row["id"]: ServiceAccount(**row) for row in connection.execute(theirs).mappings()}
+
+
 def list_names(connection: Connection, organization_id: str, account_ids: Collection[str]) -> dict[str, str]:
     """The names of these service accounts by id, deleted ones too; ids of other organizations are left out."""
     rows = connection.execute(

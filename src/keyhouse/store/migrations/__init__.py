@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from keyhouse.store.engine import CannotOpen
 
-HEAD: Final = "0022"
+HEAD: Final = "0023"
 """The newest migration. A start on a database that has it need not load Alembic at all."""
 
 
@@ -25,10 +25,7 @@ def upgrade(connection: Connection) -> None:
     if found == HEAD:
         return
     if found is not None and found > HEAD:
-        raise CannotOpen(
-            f"The database has schema {found}, this program knows {HEAD}: it was written by a newer Keyhouse. "
-            "Install that version; nothing was changed."
-        )
+        raise _newer(found)
     from alembic import command
     from alembic.config import Config
 
@@ -36,6 +33,26 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def require_newest(connection: Connection) -> None:
+    """Raise CannotOpen, saying what to do, unless the schema is `HEAD`, which all questions are written for."""
+    found = revision(connection)
+    if found is not None and found > HEAD:
+        raise _newer(found)
+    if found != HEAD:
+        has = "no schema yet" if found is None else f"schema {found}"
+        raise CannotOpen(
+            f"The database has {has}, and this program reads {HEAD}. Upgrade it first: `keyhouse db upgrade`, or start "
+            "the server of this version. Nothing was changed."
+        )
+
+
+def _newer(found: str) -> CannotOpen:
+    return CannotOpen(
+        f"The database has schema {found}, this program knows {HEAD}: it was written by a newer Keyhouse. "
+        "Install that version; nothing was changed."
+    )
 
 
 def revision(connection: Connection) -> str | None:

@@ -223,7 +223,7 @@ UPDATE api_keys SET last_used_at_ms = $5
 WHERE id IN (
   SELECT k.id FROM api_keys AS k
   WHERE k.id IN (SELECT jsonb_array_elements_text($2::jsonb))
-    AND (k.last_used_at_ms IS NULL OR k.last_used_at_ms < $5 - 1000)
+    AND (k.last_used_at_ms IS NULL OR k.last_used_at_ms <= $5 - 60000)
   ORDER BY k.id FOR NO KEY UPDATE SKIP LOCKED);
 
 -- insert_adjustments --

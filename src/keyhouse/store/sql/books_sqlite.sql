@@ -79,8 +79,9 @@ UPDATE limit_periods SET settled = w.value ->> 1, reserved = w.value ->> 2, over
 FROM json_each(?1) AS w WHERE limit_periods.id = w.value ->> 0;
 
 -- touch_keys --
--- ?1 [key id]  ?2 now
-UPDATE api_keys SET last_used_at_ms = ?2 WHERE id IN (SELECT value FROM json_each(?1));
+-- Once a minute, because keys are ordered by it. ?1 [key id]  ?2 now
+UPDATE api_keys SET last_used_at_ms = ?2
+WHERE id IN (SELECT value FROM json_each(?1)) AND (last_used_at_ms IS NULL OR last_used_at_ms <= ?2 - 60000);
 
 -- insert_adjustments --
 -- ?1 [[call id, nano_usd, requests, tokens, tokens_estimate, images, audio_seconds, characters, reason]]  ?2 now
