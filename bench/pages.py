@@ -46,6 +46,10 @@ PAGES: Final = (
 
 
 FOLD_SECONDS_MAX: Final = 900
+COUNT_FOLDED: Final = (
+    "SELECT (SELECT count(*) FROM folded_hours), (SELECT count(*) FROM folded_days), "
+    "(SELECT count(*) FROM usage_rankings)"
+)
 
 
 class Took(msgspec.Struct, frozen=True):
@@ -151,18 +155,19 @@ def _seeded(folder: Path, keys: int, calls: int, say: Callable[[str], None]) -> 
 
 
 def _wait_until_folded(database: Path, say: Callable[[str], None]) -> None:
-    """Wait until no more days are folded: a server that has just been filled has all of them before it."""
-    say("waiting until past days are folded")
+    """Wait until no more is added up: a server that has just been filled has all hours and days before it."""
+    say("waiting until past hours and days are folded")
     deadline = time.perf_counter() + FOLD_SECONDS_MAX
-    before = -1
+    before = None
     while time.perf_counter() < deadline:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-            (folded,) = connection.execute("SELECT count(*) FROM folded_days").fetchone()
-        if folded == before and folded:
+            folded = connection.execute(COUNT_FOLDED).fetchone()
+        if folded == before and any(folded):
             return
         before = folded
-        time.sleep(10)
-    raise CannotRun("past days were not folded in time")
+        # Who used most in a month is read for a while before it is written.
+        time.sleep(30)
+    raise CannotRun("past hours and days were not folded in time")
 
 
 def text(took: list[Took]) -> str:

@@ -4,7 +4,9 @@ A bucket is never reported in part: a question's start is rounded down to the bu
 up. Days are the zone's, so one has 23 or 25 hours where its clocks change.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
+from operator import add, sub
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -150,11 +152,13 @@ class UsageQuestions:
         if leaders is None:
             return await self.rows(query)
         shown = await self.rows(of_leaders(query, leaders)) if leaders.groups else []
-        rest = {row.bucket_start_ms: row for row in await self.rows(msgspec.structs.replace(query, group_by=()))}
+        parts: dict[int, tuple[int, ...]] = {}
         for row in shown:
-            rest[row.bucket_start_ms] = _less(rest[row.bucket_start_ms], row)
-        others = [msgspec.structs.replace(row, group=(OTHERS,)) for row in rest.values() if any(counts_of(row))]
-        return sorted([*shown, *others], key=lambda row: (row.bucket_start_ms, row.group[0] or ""))
+            part, counts = parts.get(row.bucket_start_ms), counts_of(row)
+            parts[row.bucket_start_ms] = counts if part is None else tuple(map(add, part, counts))
+        others = [_less(row, parts) for row in await self.rows(msgspec.structs.replace(query, group_by=()))]
+        rows = [*shown, *(row for row in others if any(counts_of(row)))]
+        return sorted(rows, key=lambda row: (row.bucket_start_ms, row.group[0] or ""))
 
 
 async def leaders_of(database: Database, query: UsageQuery, measure: str) -> Leaders:
@@ -176,10 +180,11 @@ def counts_of(row: UsageRow) -> tuple[int, ...]:
     return counted
 
 
-def _less(whole: UsageRow, part: UsageRow) -> UsageRow:
-    """What is left of a row. The part was read before the whole, which may have grown since."""
-    counts = (max(0, all_ - some) for all_, some in zip(counts_of(whole), counts_of(part), strict=True))
-    return UsageRow(whole.bucket_start_ms, whole.group, *counts)
+def _less(whole: UsageRow, parts: Mapping[int, tuple[int, ...]]) -> UsageRow:
+    """What is left of a bucket for the others. The parts were read before the whole, which may have grown since."""
+    counts = counts_of(whole)
+    left = map(sub, counts, parts.get(whole.bucket_start_ms, (0,) * len(counts)))
+    return UsageRow(whole.bucket_start_ms, (OTHERS,), *(max(0, count) for count in left))
 
 
 def buckets(start_ms: int, end_ms: int, bucket: Bucket, zone: str) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ who is left can have more than the last of those found (the threshold algorithm 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, exists, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, or_, select, union_all
 
 from keyhouse.store.folding import DAYS, list_folded
 from keyhouse.store.ordering import by_bytes
@@ -145,11 +145,12 @@ def _count_new(connection: Connection, selection: Selection, before: Bounds, end
     found = select(lately.c.value).distinct().subquery()
     earlier = usage_hour.alias()
     used = [earlier.c.starts_at_ms >= before[0], earlier.c.starts_at_ms < before[1], *belonging(earlier, selection)]
-    if name == "key_id":
-        is_known = exists().where(earlier.c.key_id == found.c.value, *used)
-    else:
+    of_them = earlier.c.key_id == found.c.value
+    if name == "owner_id":
         # A key's owner never changes, and no key is ever deleted: hours are found by their keys.
-        is_known = exists().where(
-            keys.c.owner_id == found.c.value, earlier.c.key_id == keys.c.id, earlier.c.owner_id == found.c.value, *used
+        of_them = and_(
+            keys.c.owner_id == found.c.value, earlier.c.key_id == keys.c.id, earlier.c.owner_id == found.c.value
         )
-    return int(connection.execute(select(func.count()).select_from(found).where(~is_known)).scalar_one())
+    # Looked up for one after the other, and no further than to the first: PostgreSQL would join all hours otherwise.
+    first = select(earlier.c.starts_at_ms).where(of_them, *used).limit(1).scalar_subquery()
+    return int(connection.execute(select(func.count()).select_from(found).where(first.is_(None))).scalar_one())

@@ -44,6 +44,9 @@ EXPORT_ROWS_MAX: Final = 2_000_000
 DIMENSIONS: Final = ("project_id", "owner_id", "key_id", "model", "upstream", "endpoint")
 """What usage can be grouped by."""
 
+DAY_MS_MAX: Final = 25 * HOUR_MS
+"""How long a day is when clocks are put back."""
+
 _FIRST_RANDOM: Final = bytes(10)
 
 
@@ -124,7 +127,7 @@ def span_rows(
     found: dict[Bounds, list[tuple[Any, ...]]] = {}
     count = 0
     for fold in (DAYS, HOURS):
-        left = [span for span in wanted if span not in found]
+        left = [span for span in wanted if (span[1] - span[0] > HOUR_MS) == (fold is DAYS)]
         table = fold.table(needed(selection))
         if table is None or not left:
             continue
@@ -209,7 +212,8 @@ def _pieced(
     and the slots between these.
     """
     folds: list[tuple[Table, list[Bounds]]] = []
-    for fold in (DAYS, HOURS):
+    is_long = any(end_ms - start_ms > DAY_MS_MAX for start_ms, end_ms in spans)
+    for fold in (DAYS, HOURS) if is_long else (HOURS,):
         table = fold.table(needed(selection))
         if table is not None and spans:
             found = list_folded(connection, selection.organization_id, fold, spans[0][0], spans[-1][1])
