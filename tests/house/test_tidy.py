@@ -117,7 +117,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "store/books.py",  # tests/ledger
         "store/books_postgres.py",
         "store/books_sqlite.py",
-        "store/hygiene.py",  # tests/reporting/test_hygiene.py
         "store/installation.py",  # tests/store/test_master_key.py
         "store/pruning.py",  # tests/ledger/test_housekeeping.py
         "store/watch.py",  # tests/ledger/test_watch.py

@@ -10,7 +10,7 @@ from keyhouse.console.doorway import Visit, keys_seen, session_of
 from keyhouse.console.key_view import key_line
 from keyhouse.console.pages import pages_of
 from keyhouse.reporting import networks
-from keyhouse.reporting.hygiene import LONG_UNUSED_DAYS, PAGE, UNUSED_DAYS, Found, Habit
+from keyhouse.reporting.hygiene import COUNTED_MAX, LONG_UNUSED_DAYS, PAGE, UNUSED_DAYS, Found, Habit
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -83,6 +83,7 @@ async def show_hygiene(request: Visit) -> Response[Any]:
     first = (page - 1) * PAGE + 1
     last = first + len(found.rows) - 1
     total = found.found.counts[asked]
+    listed = min(total, COUNTED_MAX)
     return await _page(
         request,
         found.found,
@@ -93,7 +94,7 @@ async def show_hygiene(request: Visit) -> Response[Any]:
         first=first,
         last=last,
         before=address(asked, page - 1) if page > 1 else None,
-        following=address(asked, page + 1) if last < total else None,
+        following=address(asked, page + 1) if last < listed else None,
         looked=None,
     )
 
@@ -109,6 +110,7 @@ async def _page(request: Visit, counted: Found, **words: Any) -> Response[Any]:
         findings=[(address(habit), habit, FINDINGS[habit], counted.counts[habit]) for habit in Habit],
         networks=(address(NEW_NETWORK), NEW_NETWORK, NETWORKS),
         living=counted.total,
+        counted_max=COUNTED_MAX,
         **words,
     )
 

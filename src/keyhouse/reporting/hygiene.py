@@ -10,8 +10,9 @@ from keyhouse.reporting.keys import KeyRow, rows_of
 from keyhouse.store import hygiene
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.hygiene import LONG_UNUSED_DAYS, UNUSED_DAYS, Found, Habit
+from keyhouse.store.key_pages import COUNTED_MAX
 
-__all__ = ["LONG_UNUSED_DAYS", "UNUSED_DAYS", "Found", "Habit", "Hygiene", "HygienePage"]
+__all__ = ["COUNTED_MAX", "LONG_UNUSED_DAYS", "UNUSED_DAYS", "Found", "Habit", "Hygiene", "HygienePage"]
 
 PAGE: Final = 50
 

@@ -7,11 +7,10 @@ import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Subquery,
     and_,
-    case,
     exists,
     func,
-    not_,
     or_,
     select,
     union_all,
@@ -22,7 +21,8 @@ from keyhouse.core.authority import Sight
 from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import ScopeType
 from keyhouse.store.grants import is_seen
-from keyhouse.store.keys import PROJECT_KINDS, with_secrets
+from keyhouse.store.key_pages import COUNTED_MAX
+from keyhouse.store.keys import with_secrets
 from keyhouse.store.ordering import unindexed
 from keyhouse.store.people import gone_at_ms
 from keyhouse.store.schema import keys, limits, memberships, service_accounts, users
@@ -37,6 +37,10 @@ AHEAD: Final = 500
 """How many keys more than a page needs are looked at in their order, before all are."""
 
 
+_UNUSED_SINCE: Final = func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms)
+_ORDER: Final = (_UNUSED_SINCE, keys.c.id)
+
+
 class Habit(StrEnum):
     """What a second look is for, the most pressing first."""
 
@@ -48,28 +52,24 @@ class Habit(StrEnum):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """How many keys there are of each habit, and how many living keys in all."""
+    """How many keys there are of each habit, and how many living keys in all: `COUNTED_MAX` at most, and one more where
+    there are more.
+    """
 
     counts: dict[Habit, int]
     total: int
 
 
 def count_habits(connection: Connection, organization_id: str, now_ms: int, sight: Sight | None) -> Found:
-    """How many living keys in sight have each habit."""
+    """How many living keys in sight have each habit. What many have is soon counted: it ends when they are many."""
     habits = _habits(connection, organization_id, now_ms)
-    at_once: list[Habit] = [habit for habit in Habit if habit not in (Habit.NO_LIMIT, Habit.OWNER_GONE)]
-    counted = [func.count(case((habits[habit], 1))).label(habit) for habit in at_once]
-    living = [*_of_projects(organization_id), _is_alive(now_ms), *([] if sight is None else [is_seen(sight)])]
-    row = connection.execute(select(func.count().label("total"), *counted).where(*living)).mappings().one()
-    counts: dict[Habit, int] = {habit: row[habit] for habit in at_once}
-    of_gone = select(func.count()).select_from(keys).where(*living, habits[Habit.OWNER_GONE])
-    counts[Habit.OWNER_GONE] = connection.execute(of_gone).scalar_one()
-    if sight is None:
-        counts[Habit.NO_LIMIT] = row["total"] - _count_limited(connection, organization_id, now_ms, row["total"])
-    else:
-        of_seen = select(func.count()).select_from(keys).where(*living, habits[Habit.NO_LIMIT])
-        counts[Habit.NO_LIMIT] = connection.execute(of_seen).scalar_one()
-    return Found({habit: counts[habit] for habit in Habit}, row["total"])
+    living = _living(organization_id, now_ms, sight)
+
+    def count(*conditions: ColumnElement[bool]) -> int:
+        some = select(keys.c.id).where(*living, *conditions).limit(COUNTED_MAX + 1).subquery()
+        return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+    return Found({habit: count(habits[habit]) for habit in Habit}, count())
 
 
 def list_by_habit(
@@ -83,43 +83,37 @@ def list_by_habit(
     limit: int,
 ) -> tuple[ApiKey, ...]:
     """The living keys in sight with a habit, those that were longest unused first."""
-    order = (func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms), keys.c.id)
-    living = [*_of_projects(organization_id), _is_alive(now_ms), *([] if sight is None else [is_seen(sight)])]
-    condition = _habits(connection, organization_id, now_ms)[habit]
-    if habit is Habit.NO_LIMIT:
-        # Many have none: there are enough among the first, and only the limits of these are looked up.
-        first = select(keys).where(*living).order_by(*order).limit(AHEAD + 2 * (offset + limit)).subquery()
-        of_first = ClauseAdapter(first).traverse
-        page = select(first).where(of_first(condition)).order_by(*map(of_first, order)).offset(offset).limit(limit)
-        rows = connection.execute(page).mappings().all()
-        if len(rows) == limit:
-            return with_secrets(connection, rows)
-    page = select(keys).where(*living, condition).order_by(*order).offset(offset).limit(limit)
-    return with_secrets(connection, connection.execute(page).mappings().all())
+    conditions = [*_living(organization_id, now_ms, sight), _habits(connection, organization_id, now_ms)[habit]]
+    longest, known = _longest_unused(connection, organization_id, AHEAD + 2 * (offset + limit))
+    of_longest = ClauseAdapter(longest).traverse
+    page = select(longest.c.id).where(*map(of_longest, [*conditions, *known])).order_by(*map(of_longest, _ORDER))
+    found = connection.execute(page.offset(offset).limit(limit)).scalars().all()
+    if len(found) < limit:
+        page = select(keys.c.id).where(*conditions).order_by(*_ORDER)
+        found = connection.execute(page.offset(offset).limit(limit)).scalars().all()
+    rows = {row["id"]: row for row in connection.execute(select(keys).where(keys.c.id.in_(found))).mappings()}
+    return with_secrets(connection, [rows[key_id] for key_id in found])
 
 
-def _count_limited(connection: Connection, organization_id: str, now_ms: int, living: int) -> int:
-    """How many of so many living keys have a limit: told by the others, where these are fewer to look at."""
-    has_limit, alive = _has_limit(), _is_alive(now_ms)
+def _longest_unused(
+    connection: Connection, organization_id: str, count: int
+) -> tuple[Subquery, list[ColumnElement[bool]]]:
+    """The first of the keys that were used, and of those that never were, as an index has both; and since when a key
+    must have been unused to stand before all that are not among these.
+    """
+    parts, known = [], []
+    for is_used in (keys.c.last_used_at_ms.is_not(None), keys.c.last_used_at_ms.is_(None)):
+        in_order = keys.c.last_used_at_ms, keys.c.created_at_ms, keys.c.id
+        of_these = [keys.c.organization_id == organization_id, is_used]
+        parts.append(select(select(keys).where(*of_these).order_by(*in_order).limit(count).subquery()))
+        next_one = select(_UNUSED_SINCE).where(*of_these).order_by(*in_order).offset(count).limit(1)
+        if (since := connection.execute(next_one).scalar_one_or_none()) is not None:
+            known.append(since > _UNUSED_SINCE)
+    return union_all(*parts).subquery(), known
 
-    def count(*conditions: ColumnElement[bool]) -> int:
-        return int(connection.execute(select(func.count()).select_from(keys).where(*conditions)).scalar_one())
 
-    every = count(keys.c.organization_id == organization_id, keys.c.kind.in_(PROJECT_KINDS))
-    if every > 2 * living:
-        return count(*_of_projects(organization_id), alive, has_limit)
-    limited = (
-        select(limits.c.scope_id)
-        .where(
-            limits.c.organization_id == organization_id,
-            limits.c.scope_type == ScopeType.KEY,
-            unindexed(limits.c.deleted_at_ms).is_(None),
-        )
-        .group_by(limits.c.scope_id)
-        .subquery()
-    )
-    of_every = int(connection.execute(select(func.count()).select_from(limited)).scalar_one())
-    return of_every - count(*_of_projects(organization_id), not_(alive), has_limit)
+def _living(organization_id: str, now_ms: int, sight: Sight | None) -> list[ColumnElement[bool]]:
+    return [*_of_projects(organization_id), _is_alive(now_ms), *([] if sight is None else [is_seen(sight)])]
 
 
 def _of_projects(organization_id: str) -> list[ColumnElement[bool]]:
@@ -138,13 +132,12 @@ def _has_limit() -> ColumnElement[bool]:
 
 
 def _habits(connection: Connection, organization_id: str, now_ms: int) -> dict[Habit, ColumnElement[bool]]:
-    used = func.coalesce(keys.c.last_used_at_ms, keys.c.created_at_ms)
     return {
         Habit.OWNER_GONE: _is_orphaned(connection, organization_id),
         Habit.NO_LIMIT: ~_has_limit(),
         Habit.NO_EXPIRY: keys.c.expires_at_ms.is_(None),
-        Habit.LONG_UNUSED: used < now_ms - LONG_UNUSED_DAYS * DAY_MS,
-        Habit.UNUSED: used < now_ms - UNUSED_DAYS * DAY_MS,
+        Habit.LONG_UNUSED: now_ms - LONG_UNUSED_DAYS * DAY_MS > _UNUSED_SINCE,
+        Habit.UNUSED: now_ms - UNUSED_DAYS * DAY_MS > _UNUSED_SINCE,
     }
 
 
