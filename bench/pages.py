@@ -37,6 +37,7 @@ PAGES: Final = (
     *("/api-keys", "/api-keys?page=20", "/api-keys?q=laptop", "/api-keys?status=rotating", "/api-keys?sort=name"),
     *("/usage", "/usage?period=24h", "/usage?period=30d", "/usage?by=project_id&period=30d"),
     *("/usage?by=user_id", "/usage?by=api_key_id", "/usage?by=api_key_id&period=30d"),
+    *("/usage?by=user_id&period=24h", "/usage?by=api_key_id&period=24h"),
     *("/performance", "/performance?period=30d", "/performance?period=24h", "/performance?by=api_key_id"),
     *("/costs", "/costs?period=30d", "/costs?by=user_id", "/costs?by=api_key_id", "/costs/statement"),
     *("/calls", "/calls?outcome=errors", "/calls?period=30d"),
