@@ -84,7 +84,9 @@ def day_tables(metadata: MetaData) -> tuple[Table, Table, Table, Table]:
             metadata,
             DAY_KEY_GROUPS,
             HOUR_SUMS,
-            Index("usage_day_of_key", "key_id", "starts_at_ms"),
+            # SQLite's index of a table without row ids holds its primary key by itself.
+            Index("usage_day_of_key", "key_id").ddl_if(dialect="sqlite"),
+            Index("usage_day_of_key", "key_id", "starts_at_ms").ddl_if(dialect="postgresql"),
             Index("usage_day_of_owner", "owner_id"),
         ),
         _marks("folded_days", metadata),

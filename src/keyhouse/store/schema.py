@@ -249,7 +249,9 @@ calls = Table(
     Column("duration_ms", BigInteger),
     Column("closed_at_ms", BigInteger),
     Column("flags", Text, nullable=False, server_default=""),
-    Index("calls_by_key", "key_id", "id"),
+    # SQLite's index of a table without row ids holds its primary key by itself.
+    Index("calls_by_key", "key_id").ddl_if(dialect="sqlite"),
+    Index("calls_by_key", "key_id", "id").ddl_if(dialect="postgresql"),
     Index("calls_held", "instance_id", sqlite_where=text("state = 'held'"), postgresql_where=text("state = 'held'")),
     sqlite_with_rowid=False,
 )
