@@ -44,9 +44,11 @@ class House(msgspec.Struct):
         return KeyDraft(**({"name": "app", "project_id": "proj_1"} | fields))
 
     async def rows(self, name: str) -> list[dict[str, Any]]:
-        """All rows of a table."""
+        """All rows of a table, those of the audit log in its order."""
         table = schema.METADATA.tables[name]
-        return await self.database.read(lambda c: [dict(row) for row in c.execute(select(table)).mappings()])
+        order = [table.c.sequence] if table is schema.audit_events else []
+        question = select(table).order_by(*order)
+        return await self.database.read(lambda c: [dict(row) for row in c.execute(question).mappings()])
 
     async def everything(self) -> dict[str, list[dict[str, Any]]]:
         """All rows of all tables."""

@@ -25,6 +25,7 @@ from keyhouse.core.money import Price, Rate
 from keyhouse.core.secret import Kind, digest, mint
 from keyhouse.gateway import asgi, demo
 from keyhouse.gateway.authenticate import Authenticator
+from keyhouse.gateway.body_room import BodyRoom
 from keyhouse.gateway.cool_down import CoolDowns
 from keyhouse.gateway.house import House, SocketLimits
 from keyhouse.gateway.objects import Objects
@@ -259,6 +260,7 @@ async def a_street(
     beside: Sequence[Script] = (),
     signatures: Signatures | None = None,
     sockets: SocketLimits = SocketLimits(tick_seconds=0.05),  # noqa: B008  it is frozen
+    bodies: BodyRoom | None = None,
     **upstream: Any,
 ) -> AsyncIterator[Street]:
     """Everything up; at the end the auditor must agree with the books, and our own credential be nowhere.
@@ -289,13 +291,9 @@ async def a_street(
         Objects(database, clock), database, Children(database, seeded_entropy(4), PEPPER, authenticator.forget),
         Leaks(database, PEPPER, "disable", authenticator.forget), ReportThrottle(clock), signatures,
         body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
-        upload_bytes_max=1_000_000, upload_seconds_max=0.5, sockets=sockets,
+        upload_bytes_max=1_000_000, upload_seconds_max=0.5, sockets=sockets, bodies=bodies or BodyRoom(),
     )  # fmt: skip
-    config = uvicorn.Config(asgi.build(house, log), port=0, lifespan="off", log_config=None, ws="websockets-sansio")
-    server = Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[config.bind_socket()]))
-    await server.has_started.wait()
-    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server, serving, url = await _serve(asgi.build(house, log))
     try:
         async with httpx.AsyncClient(base_url=url, timeout=20, verify=NO_AUTHORITIES) as http:
             yield Street(url, http, database, commit, ledger, clock, authenticator, log, seen[0], seen[1:])
@@ -312,6 +310,15 @@ async def a_street(
     assert report.passes
     assert UPSTREAM_KEY not in repr(log.lines)
     assert SECRET not in repr(log.lines)
+
+
+async def _serve(app: asgi.ASGIApp) -> tuple["Server", asyncio.Task[None], str]:
+    """A server that has started, what it runs in, and its URL."""
+    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws="websockets-sansio")
+    server = Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[config.bind_socket()]))
+    await server.has_started.wait()
+    return server, serving, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
 
 def streaming(*pieces: str | bytes, ends: bool = True) -> Script:

@@ -62,6 +62,7 @@ class Code(StrEnum):
     PRICE_UNKNOWN = "price_unknown"
 
     # where to
+    BODIES_FULL = "bodies_full"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     STOPPING = "stopping"
     UPSTREAM_BROKEN = "upstream_broken"

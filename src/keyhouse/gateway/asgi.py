@@ -56,7 +56,7 @@ def build(house: House, log: Log, write_line: Callable[[bytes], None] | None = N
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         kind = Request if scope["type"] == "http" else ClientSocket
-        request = kind(scope, receive, send, house.clock, entropy)
+        request = kind(scope, receive, send, house.clock, entropy, house.bodies)
         try:
             raw_path = (scope.get("raw_path") or scope["path"].encode("latin-1", "replace")).partition(b"?")[0]
             if isinstance(request, ClientSocket):
@@ -74,6 +74,8 @@ def build(house: House, log: Log, write_line: Callable[[bytes], None] | None = N
             log.error("request failed", request_id=request.request_id, error=repr(error), exc_info=error)  # noqa: TRY400
             await _refuse(request, Refusal(Code.INTERNAL, "The server had an error.", hint=_REPORT), log)
         finally:
+            if request.held_bytes:
+                house.bodies.give_back(request.held_bytes)
             if write_line is not None:
                 write_line(_ENCODE(_line(request, house.clock.now_ms())))
             elif log.is_enabled_for(INFO):

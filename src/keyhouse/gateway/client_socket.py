@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.gateway.body_room import BodyRoom
 from keyhouse.gateway.request import ClientLeft, Receive, Request, Scope, Send
 from keyhouse.wire.headers import Headers
 
@@ -39,8 +40,10 @@ class ClientSocket(Request):
 
     __slots__ = ("_is_connected", "_is_over", "subprotocols")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, clock: Clock, entropy: Entropy) -> None:
-        super().__init__({**scope, "method": "GET"}, receive, send, clock, entropy)
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, clock: Clock, entropy: Entropy, room: BodyRoom
+    ) -> None:
+        super().__init__({**scope, "method": "GET"}, receive, send, clock, entropy, room)
         self._is_connected = False
         self._is_over = False
         self.subprotocols: list[str] = list(scope.get("subprotocols") or ())

@@ -3,7 +3,7 @@ what the books are told.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keyhouse.core.call import Opening
 from keyhouse.core.clock import Clock, Entropy
@@ -14,6 +14,7 @@ from keyhouse.core.secret import Kind
 from keyhouse.gateway.answer import Answer
 from keyhouse.gateway.authenticate import Authenticator, require_endpoint
 from keyhouse.gateway.background import POLL_SECONDS
+from keyhouse.gateway.body_room import BodyRoom
 from keyhouse.gateway.demo import Demo
 from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.objects import Objects
@@ -67,6 +68,7 @@ class House:
     body_seconds_max: float = BODY_SECONDS_MAX
     upload_bytes_max: int = UPLOAD_BYTES_MAX
     upload_seconds_max: float = UPLOAD_SECONDS_MAX
+    bodies: BodyRoom = field(default_factory=BodyRoom)
     poll_seconds: float = POLL_SECONDS
     sockets: SocketLimits = SocketLimits()
 

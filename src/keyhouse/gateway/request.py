@@ -8,6 +8,7 @@ from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
 from keyhouse.core.money import Counts
+from keyhouse.gateway.body_room import BodyRoom
 from keyhouse.wire.errors import OPENAI
 from keyhouse.wire.headers import Headers
 
@@ -48,6 +49,7 @@ class Request:
         "_content_length",
         "_headers",
         "_receive",
+        "_room",
         "_send",
         "_started_ms",
         "address",
@@ -63,6 +65,7 @@ class Request:
         "first_byte_ms",
         "flags",
         "has_other_credential",
+        "held_bytes",
         "is_answered",
         "is_streamed",
         "method",
@@ -75,10 +78,14 @@ class Request:
         "upstream",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, clock: Clock, entropy: Entropy, room: BodyRoom
+    ) -> None:
         self._receive = receive
         self._send = send
         self._clock = clock
+        self._room = room
+        self.held_bytes = 0
         self._started_ms = clock.monotonic_ms()
         random = entropy(26)
         self.request_id = "req_" + random[:16].hex()
@@ -183,6 +190,13 @@ class Request:
                 if message.get("more_body"):
                     await self._discard(DISCARD_SECONDS_MAX)
                 raise _too_large(bytes_max)
+            try:
+                self._room.take(len(part))
+            except Refusal:
+                if message.get("more_body"):
+                    await self._discard(DISCARD_SECONDS_MAX)
+                raise
+            self.held_bytes += len(part)
             take(part)
             if not message.get("more_body"):
                 return

@@ -104,7 +104,7 @@ def form(refusal: Refusal) -> Form:  # noqa: C901, PLR0912  one table, which the
             return Form(500, "server_error")
         case Code.UPSTREAM_BROKEN:
             return Form(502, "upstream_error", "upstream_error")
-        case Code.LEDGER_UNAVAILABLE | Code.STOPPING:
+        case Code.BODIES_FULL | Code.LEDGER_UNAVAILABLE | Code.STOPPING:
             return Form(503, "service_unavailable_error", str(refusal.code))
         case Code.UPSTREAM_UNAVAILABLE:
             return Form(503, "upstream_error", "upstream_error")
