@@ -227,7 +227,7 @@ def uses(draw: st.DrawFn, ask: Ask, need: Need, output_tokens: int) -> Counts:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(ASKS, PRICES, CEILINGS, st.data())
 def test_no_use_within_the_bounds_costs_more_than_the_worst_case(
     ask: Ask, price: Price, ceilings: Ceilings, data: st.DataObject

@@ -1,54 +1,83 @@
 """Many streams at once through a real server: none is lost, all are settled, and what waits is held upstream."""
 
 import asyncio
+import itertools
 import json
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from e2e.admin import Admin
 from e2e.configuration import a_house
-from e2e.processes import Child, House, eventually, fake_upstream
+from e2e.processes import KEYHOUSE, Child, House, eventually, fake_upstream
 from e2e.wire import Call, call, chat
+from faults.fleet import Fleet
+from faults.ground import PostgresGround
 
 STREAM_KB_MAX = 100
 
 
 class Place:
-    """A Keyhouse, its upstream and a key."""
+    """Gateways on one database, and a key."""
 
-    def __init__(self, house: House, upstream: Child, key: dict[str, str]) -> None:
-        self.house = house
-        self.upstream = upstream
+    def __init__(self, houses: Sequence[House], key: dict[str, str]) -> None:
+        self.houses = houses
         self.key = key
+        self._turn = itertools.cycle(houses)
 
     @property
     def memory_kb(self) -> int:
-        """What the server holds in memory."""
-        assert self.house.child is not None
-        status = Path(f"/proc/{self.house.child.process.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0])
+        """What the gateways hold in memory."""
+        return sum(_memory_kb(house) for house in self.houses)
 
     async def open(self, **script: int) -> Call:
-        """A stream that has begun, or is about to."""
+        """A stream that has begun, or is about to, at each gateway in turn."""
         body = json.dumps(chat(max_tokens=50, stream=True, script=script)).encode()
-        return await call(self.house.url, body, [("authorization", f"Bearer {self.key['value']}")])
+        return await call(next(self._turn).url, body, [("authorization", f"Bearer {self.key['value']}")])
+
+
+def _memory_kb(house: House) -> int:
+    assert house.child is not None
+    status = Path(f"/proc/{house.child.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    if not Path("/proc/self/status").exists():
-        pytest.skip("memory is read from Linux' /proc")
+def upstream(tmp_path: Path) -> Iterator[tuple[Child, str]]:
     upstream, url = fake_upstream(tmp_path / "record.txt")
-    house = a_house(tmp_path, url)
-    with Admin(house) as admin:
-        yield Place(house, upstream, admin.create_key("streams"))
-    house.stop()
+    yield upstream, url
     upstream.stop()
+
+
+@pytest.fixture
+def place(tmp_path: Path, upstream: tuple[Child, str]) -> Iterator[Place]:
+    house = a_house(tmp_path, upstream[1])
+    with Admin(house) as admin:
+        yield Place([house], admin.create_key("streams"))
+    house.stop()
     house.verify()
+
+
+@pytest.fixture
+def wide_place(tmp_path: Path, postgres_ground: PostgresGround) -> Iterator[Place]:
+    """Two gateways: one may not have as many files open as 10,000 streams take, two for each."""
+    with Fleet(tmp_path, postgres_ground, [KEYHOUSE] * 2) as fleet:
+        yield Place(fleet.houses, fleet.key("streams"))
+        for house in fleet.houses:
+            house.stop()
+        fleet.first.verify()
+
+
+@pytest.fixture
+def all_files() -> Iterator[None]:
+    """As many open files as there may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def heard(calling: Call, pieces: int) -> int:
@@ -76,7 +105,7 @@ async def many(place: Place, streams: int, pieces: int, delay_ms: int) -> None:
     print(f"{streams} streams: {whole} whole, {each_kb:.0f} KB each")  # noqa: T201  soak shows it
     assert whole == streams
     assert each_kb < STREAM_KB_MAX
-    rows = await asyncio.to_thread(place.house.calls, place.key["id"])
+    rows = await asyncio.to_thread(place.houses[0].calls, place.key["id"])
     assert [(row["state"], row["basis"]) for row in rows] == [("settled", "upstream")] * streams
 
 
@@ -93,29 +122,26 @@ async def test_a_thousand_paced_streams_for_minutes(place: Place) -> None:
 
 @pytest.mark.soak
 @pytest.mark.asyncio
-async def test_ten_thousand_open_idle_streams(place: Place) -> None:
-    """As many as there may be files: the server needs two for each."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    try:
-        await many(place, min(10_000, (hard - 500) // 2), pieces=2, delay_ms=60_000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+@pytest.mark.usefixtures("all_files")
+async def test_ten_thousand_open_idle_streams(wide_place: Place) -> None:
+    await many(wide_place, 10_000, pieces=2, delay_ms=60_000)
 
 
 @pytest.mark.asyncio
-async def test_a_client_that_does_not_read_stops_its_upstream_instead_of_filling_memory(place: Place) -> None:
+async def test_a_client_that_does_not_read_stops_its_upstream_instead_of_filling_memory(
+    place: Place, upstream: tuple[Child, str]
+) -> None:
     """Each of these upstreams has 200 MB to say."""
     before_kb = place.memory_kb
     calling = [await place.open(chunks=1_000_000) for _ in range(4)]
     for one in calling:
         await one.head()
         one.writer.transport.pause_reading()  # type: ignore[attr-defined]
-    await asyncio.to_thread(eventually, lambda: is_at_rest(place.upstream), "the upstream is never stopped", 60.0)
+    await asyncio.to_thread(eventually, lambda: is_at_rest(upstream[0]), "the upstream is never stopped", 60.0)
     grown_kb = place.memory_kb - before_kb
     for one in calling:
         one.hang_up()
-    rows = await asyncio.to_thread(place.house.calls, place.key["id"])
+    rows = await asyncio.to_thread(place.houses[0].calls, place.key["id"])
     assert grown_kb < 40_000
     assert [(row["state"], row["flags"]) for row in rows] == [("settled", "client_left")] * 4
 

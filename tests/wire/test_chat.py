@@ -122,7 +122,9 @@ def test_usage_is_asked_for_where_a_stream_did_not_and_other_options_stay() -> N
 
 @given(
     st.dictionaries(
-        st.text(min_size=1).map(lambda key: "x_" + key), st.recursive(st.none() | st.integers() | st.text(), st.lists)
+        st.text(min_size=1).map(lambda key: "x_" + key),
+        st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=4),
+        max_size=4,
     )
 )
 def test_unknown_fields_reach_the_upstream_unchanged(extra: dict[str, object]) -> None:
