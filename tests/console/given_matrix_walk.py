@@ -80,6 +80,11 @@ class Walk:
         ]
         await desk.assignments.give_user(owner, guest, held.id)
         await desk.people.add_to_project(owner, project, "viewer", user_id=guest)
+        held_here, new_here = [
+            await desk.roles.create(owner, name, ["api.organization.projects.roles.read"], project_id=project)
+            for name in ("held here", "unheld here")
+        ]
+        await desk.assignments.give_user(owner, guest, held_here.id, project_id=project)
         at: Any = {"organization_id": f"org-{suffix}", "project_id": project, "key_id": key.key.id}
         call_id = await self.console.database.write(lambda c: a_call(c, place=int(suffix), **at))
         other = f"proj_other_{suffix}"
@@ -87,6 +92,7 @@ class Walk:
         await self.console.database.write(lambda c: c.execute(insert(schema.projects).values(row)).rowcount)
         ids = {"key_id": key.key.id, "limit_id": limit.limit.id, "invite_id": invited.invite.id, "user_id": guest}
         ids |= {"role_id": held.id, "new_role_id": new.id, "call_id": call_id, "other_project_id": other}
+        ids |= {"project_role_id": held_here.id, "new_project_role_id": new_here.id}
         group = await desk.groups.create(owner, f"Desk {suffix}")
         await desk.groups.add_user(owner, group.id, guest)
         await desk.assignments.give_group(owner, group.id, held.id)

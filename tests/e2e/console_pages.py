@@ -27,6 +27,7 @@ OTHERS_KEYS: Final = ("member",)
 """Members see their own keys."""
 
 NOT_OWNER: Final = ("reader", *IN_PROJECTS)
+LOOKING: Final = ("reader", "member", "viewer")
 
 PAGES: Final = (
     Listed("/api-keys", "API keys"),
@@ -71,6 +72,9 @@ PAGES: Final = (
     Listed("/settings/projects/new", "New project", NOT_OWNER),
     Listed("/settings/projects/{project_id}", "Default project"),
     Listed("/settings/projects/{project_id}/archive", "Archive Default project"),
+    Listed("/settings/projects/{project_id}/roles/new", "Make a role", LOOKING),
+    Listed("/settings/projects/{project_id}/roles/{project_role_id}/edit", "Edit keeper", LOOKING),
+    Listed("/settings/projects/{project_id}/roles/{project_role_id}/delete", "Delete the role keeper", LOOKING),
     Listed("/settings/policies", "Key policies", IN_PROJECTS),
     Listed("/settings/upstreams", "Upstreams", IN_PROJECTS),
     Listed("/settings/upstreams/new", "Add upstream", NOT_OWNER),

@@ -74,6 +74,8 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         late = admin.ask("POST", "/invites", body={"email": "late@example.com", "role": "reader"})
         clerk = {"role_name": "clerk", "permissions": ["api.organization.users.read"]}
         spare = {"name": "spare", "base_url": "https://spare.example.com/v1"}
+        keeper = {"role_name": "keeper", "permissions": ["api.organization.projects.limits.write"]}
+        projects_roles = f"{house.url}/v1/projects/{admin.project_id}/roles"
         (call,) = house.rows("SELECT id FROM calls")
         (viewer,) = house.rows("SELECT id FROM users WHERE email = 'viewer@example.com'")
         ids = {
@@ -87,6 +89,7 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "upstream_id": admin.ask("POST", "/upstreams", body=spare)["id"],
             "model_id": admin.ask("POST", "/models", body={"name": "large", "upstreams": ["spare"]})["id"],
             "role_id": admin.ask("POST", "/roles", body=clerk)["id"],
+            "project_role_id": admin.ask("POST", projects_roles, body=keeper)["id"],
         }
         secrets = {
             "admin key": admin.admin_key,

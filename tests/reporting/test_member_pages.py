@@ -82,3 +82,23 @@ async def test_each_role_says_who_holds_it_by_whatever_way(house: House) -> None
     assert found[clerk] == ("carol@example.com", "bob")
     assert found["role-api-organization-owner"] == ("Ada",)
     assert found["role-api-organization-member"] == ("carol@example.com", "bob")
+
+
+async def test_a_projects_roles_name_only_holders_in_sight(house: House) -> None:
+    pages, _ = await fill(house)
+    people, roles = People(house.database, house.changed.append), Roles(house.database, house.entropy, print)
+    keeper = await roles.create(house.owner, "Keeper", [str(Task.LIMITS)], project_id="proj_1")
+    given = Assignments(house.database, house.changed.append)
+    await given.give_group(house.owner, "group-1", keeper.id, project_id="proj_1")
+    assert [(one.role.id, one.holders, one.unseen) for one in await pages.project_roles("org-1", "proj_1", None)] == [
+        (keeper.id, ("bob", "carol@example.com"), 0)
+    ]
+    (narrow,) = await pages.project_roles("org-1", "proj_1", Sight(frozenset({"proj_1"}), "user-1"))
+    assert (narrow.holders, narrow.unseen) == (("carol@example.com",), 1)
+    held = await pages.held_in_project("org-1", "proj_1", ["user-1", "user-c"])
+    assert {who: [(one.name, one.is_direct) for one in found] for who, found in held.items()} == {
+        "user-c": [("Keeper", False)]
+    }
+    await people.remove_from_project(house.owner, "proj_1", "user-c")
+    (left,) = await pages.project_roles("org-1", "proj_1", Sight(frozenset({"proj_1"}), "user-1"))
+    assert (left.holders, left.unseen) == ((), 2)

@@ -10,7 +10,7 @@ from keyhouse.console.wording import Times
 from keyhouse.core.authority import ORGANIZATION_ROLES, PROJECT_ROLES, Task, tasks_in
 from keyhouse.reporting.member_pages import Person
 from keyhouse.store.engine import Actor
-from keyhouse.store.grants import IN_ORGANIZATION
+from keyhouse.store.grants import IN_ORGANIZATION, IN_PROJECT
 from keyhouse.store.invites import Invite
 from keyhouse.store.member_pages import RoleHeld
 
@@ -82,7 +82,7 @@ def person_line(person: Person, you: str, times: Times) -> PersonLine:
 
 def role_name(held: RoleHeld) -> str:
     """What a role is called."""
-    return held.name or wording.sentence(held.role_id.removeprefix(IN_ORGANIZATION))
+    return held.name or wording.sentence(held.role_id.removeprefix(IN_ORGANIZATION).removeprefix(IN_PROJECT))
 
 
 def _standing(person: Person, times: Times) -> StatusView:

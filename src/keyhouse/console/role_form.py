@@ -7,6 +7,7 @@ import msgspec
 
 from keyhouse.console import wording
 from keyhouse.core.authority import EVERYTHING, IN_A_PROJECT, Task, Tasks
+from keyhouse.core.errors import Code, Refusal
 
 _TITLES: Final = {
     "api.groups": "Groups",
@@ -23,8 +24,17 @@ _TITLES: Final = {
     "api.organization.upstreams": "Upstreams and models",
     "api.organization.users": "People",
 }
+_TITLES_HERE: Final = {
+    "api.organization.projects": "The project itself",
+    "api.organization.projects.roles": "Roles",
+    "api.organization.projects.users": "People",
+}
+"""Where they are about a single project."""
+
 _ACCESS: Final = {"read": "See", "write": "Change", "request": "Make"}
 _FIELD_LENGTH_MAX: Final = 200
+_FIELD_OF: Final = {"role_name": "name", "description": "description", "permissions": "access"}
+_MENDED: Final = frozenset({Code.PARAMETER_INVALID, Code.CONFLICT, Code.NOT_PERMITTED})
 
 
 class Thing(msgspec.Struct, frozen=True):
@@ -52,28 +62,31 @@ def _field(thing: str) -> str:
     return "may_" + thing.removeprefix("api.").replace(".", "_")
 
 
-def things(held: Tasks) -> tuple[tuple[str, tuple[Thing, ...]], ...]:
-    """What may be given by someone who holds this, in two groups: in every project, and in the organization."""
-    groups: dict[str, dict[str, list[str]]] = {"In every project": {}, "In the organization": {}}
-    for task in sorted(EVERYTHING & held):
+def things(held: Tasks, *, in_project: bool = False) -> tuple[tuple[str, tuple[Thing, ...]], ...]:
+    """What may be given by someone who holds this, in two groups: in every project, and in the organization; or, for
+    a role of a project, in one.
+    """
+    inside, outside = ("In this project" if in_project else "In every project"), "In the organization"
+    groups: dict[str, dict[str, list[str]]] = {inside: {}, outside: {}}
+    for task in sorted(held & (IN_A_PROJECT if in_project else EVERYTHING)):
         thing, access = _parts(task)
-        group = "In every project" if task in IN_A_PROJECT else "In the organization"
-        groups[group].setdefault(thing, []).append(access)
+        groups[inside if task in IN_A_PROJECT else outside].setdefault(thing, []).append(access)
     return tuple(
-        (title, tuple(sorted((_thing(name, accesses) for name, accesses in found.items()), key=lambda one: one.title)))
+        (title, tuple(sorted((_thing(*one, in_project) for one in found.items()), key=lambda thing: thing.title)))
         for title, found in groups.items()
         if found
     )
 
 
-def _thing(name: str, accesses: Iterable[str]) -> Thing:
-    ordered = sorted(accesses)  # read, then write
-    return Thing(_field(name), title_of(name), (("", "None"), *((one, _ACCESS.get(one, one)) for one in ordered)))
+def _thing(name: str, accesses: Iterable[str], in_project: bool) -> Thing:
+    choices = (("", "None"), *((one, _ACCESS.get(one, one)) for one in sorted(accesses)))  # read, then write
+    return Thing(_field(name), title_of(name, in_project=in_project), choices)
 
 
-def title_of(thing: str) -> str:
+def title_of(thing: str, *, in_project: bool = False) -> str:
     """What the permissions of a thing are about."""
-    return _TITLES.get(thing) or wording.sentence(thing.rpartition(".")[2].replace("_", " "))
+    special = (_TITLES_HERE.get(thing) if in_project else None) or _TITLES.get(thing)
+    return special or wording.sentence(thing.rpartition(".")[2].replace("_", " "))
 
 
 def read_typed(form: Mapping[str, Any]) -> Typed:
@@ -101,10 +114,23 @@ def permissions_of(typed: Typed) -> list[str]:
     return [str(by_field[asked]) for asked in sorted(typed.access.items()) if asked in by_field]
 
 
-def in_words(permissions: Iterable[str]) -> tuple[str, ...]:
+def in_words(permissions: Iterable[str], *, in_project: bool = False) -> tuple[str, ...]:
     """What a role may do, a phrase for each thing: `change API keys`, `see usage`."""
     access: dict[str, str] = {}
     for task in sorted(map(Task, permissions)):
         thing, how = _parts(task)
         access[thing] = how
-    return tuple(sorted(f"{title_of(thing)}: {_ACCESS.get(how, how).lower()}" for thing, how in access.items()))
+    return tuple(
+        sorted(
+            f"{title_of(thing, in_project=in_project)}: {_ACCESS.get(how, how).lower()}"
+            for thing, how in access.items()
+        )
+    )
+
+
+def faults_of(refusal: Refusal) -> dict[str, str]:
+    """What is said in the form, by the field that it is about; raises what the form cannot mend."""
+    if refusal.code not in _MENDED:
+        raise refusal
+    field = "access" if refusal.code is Code.NOT_PERMITTED else _FIELD_OF.get(refusal.param or "", "access")
+    return {field: refusal.text}

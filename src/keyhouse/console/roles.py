@@ -3,51 +3,22 @@
 from http import HTTPStatus
 from typing import Any, Final
 
-import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
-from keyhouse.console import wording
 from keyhouse.console.doorway import Visit, actor_of, read_form, session_of
-from keyhouse.console.member_view import ROLE_WORDS
 from keyhouse.console.pages import pages_of
-from keyhouse.console.role_form import Typed, in_words, permissions_of, read_typed, things, typed_of
+from keyhouse.console.role_form import Typed, faults_of, permissions_of, read_typed, things, typed_of
+from keyhouse.console.role_view import role_among, role_line
 from keyhouse.control.authority import Task
 from keyhouse.core.authority import Tasks, tasks_in
-from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.errors import Refusal
 from keyhouse.reporting.member_pages import HeldBy
 from keyhouse.store.roles import Role
 
-_FIELD_OF: Final = {"role_name": "name", "description": "description", "permissions": "access"}
-_HOLDERS_SHOWN: Final = 4
-
-
-class RoleLine(msgspec.Struct, frozen=True):
-    """A role as a line of the list. `may_change`: who looks can do all that it gives."""
-
-    id: str
-    name: str
-    description: str
-    gives: tuple[str, ...]
-    holders: tuple[str, ...]
-    more_holders: int
-    may_change: bool
-
-
-def role_line(found: HeldBy, held: Tasks) -> RoleLine:
-    """A role and its holders in words."""
-    role = found.role
-    return RoleLine(
-        id=role.id,
-        name=wording.sentence(role.name) if role.is_predefined else role.name,
-        description=ROLE_WORDS.get(role.name, "") if role.is_predefined else role.description or "",
-        gives=() if role.is_predefined else in_words(role.permissions),
-        holders=found.holders[:_HOLDERS_SHOWN],
-        more_holders=max(0, len(found.holders) - _HOLDERS_SHOWN),
-        may_change=not role.is_predefined and Task.ROLES in held and role.tasks <= held,
-    )
+HERE: Final = "/members/roles"
 
 
 def _held(request: Visit) -> Tasks:
@@ -79,6 +50,8 @@ async def roles_page(
         own=[role_line(one, held) for one in found if not one.role.is_predefined],
         may_make=Task.ROLES in held,
         may_read_groups=Task.GROUPS_READ in held,
+        roles_at=HERE,
+        leads_to=HERE,
         **words,
     )
 
@@ -105,7 +78,7 @@ async def create_role(request: Visit) -> Response[Any]:
 @get("/members/roles/{role_id:str}/edit")
 async def show_edit_role(request: Visit, role_id: FromPath[str]) -> Response[Any]:
     """The sheet, as the role is now."""
-    role = await _role(request, role_id)
+    role = (await _found(request, role_id)).role
     return await _sheet(request, role, typed_of(role.name, role.description, role.permissions), {}, HTTPStatus.OK)
 
 
@@ -113,7 +86,7 @@ async def show_edit_role(request: Visit, role_id: FromPath[str]) -> Response[Any
 async def edit_role(request: Visit, role_id: FromPath[str]) -> Response[Any]:
     """Change a role for all who hold it, at once."""
     typed = read_typed(await read_form(request))
-    role = await _role(request, role_id)
+    role = (await _found(request, role_id)).role
     try:
         await pages_of(request).desk.roles.update(
             actor_of(request), role_id, typed.name, permissions_of(typed), typed.description
@@ -126,10 +99,8 @@ async def edit_role(request: Visit, role_id: FromPath[str]) -> Response[Any]:
 @get("/members/roles/{role_id:str}/delete")
 async def show_delete_role(request: Visit, role_id: FromPath[str]) -> Response[Any]:
     """The question whether to take a role away from everybody."""
-    organization_id = session_of(request).organization_id
-    found = [one for one in await pages_of(request).desk.member_pages.roles(organization_id) if one.role.id == role_id]
-    role = await _role(request, role_id)
-    return await roles_page(request, overlay="members/delete_role.html", role=role, had_by=found[0].holders)
+    found = await _found(request, role_id)
+    return await roles_page(request, overlay="members/delete_role.html", role=found.role, had_by=len(found.holders))
 
 
 @post("/members/roles/{role_id:str}/delete")
@@ -139,18 +110,12 @@ async def delete_role(request: Visit, role_id: FromPath[str]) -> Response[Any]:
     return _done()
 
 
-async def _role(request: Visit, role_id: str) -> Role:
-    for found in await pages_of(request).desk.member_pages.roles(session_of(request).organization_id):
-        if found.role.id == role_id:
-            return found.role
-    raise Refusal(Code.NOT_FOUND, "This role is not here.", hint="It may have been deleted; the list has all.")
+async def _found(request: Visit, role_id: str) -> HeldBy:
+    return role_among(await pages_of(request).desk.member_pages.roles(session_of(request).organization_id), role_id)
 
 
 async def _refused(request: Visit, role: Role | None, typed: Typed, refusal: Refusal) -> Response[Any]:
-    if refusal.code not in (Code.PARAMETER_INVALID, Code.CONFLICT, Code.NOT_PERMITTED):
-        raise refusal
-    field = "access" if refusal.code is Code.NOT_PERMITTED else _FIELD_OF.get(refusal.param or "", "access")
-    return await _sheet(request, role, typed, {field: refusal.text}, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return await _sheet(request, role, typed, faults_of(refusal), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 async def _sheet(request: Visit, role: Role | None, typed: Typed, faults: dict[str, str], status: int) -> Response[Any]:
@@ -162,8 +127,9 @@ async def _sheet(request: Visit, role: Role | None, typed: Typed, faults: dict[s
         typed=typed,
         faults=faults,
         groups=things(_held(request)),
+        given_at="Give it to people on their pages.",
     )
 
 
 def _done() -> Response[Any]:
-    return Redirect("/members/roles", status_code=HTTP_303_SEE_OTHER)
+    return Redirect(HERE, status_code=HTTP_303_SEE_OTHER)

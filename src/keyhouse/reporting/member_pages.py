@@ -1,5 +1,7 @@
 """People as pages show them: with their projects and roles, and when they last signed in."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from keyhouse.core.authority import Sight
@@ -32,10 +34,13 @@ class MemberPage(msgspec.Struct, frozen=True):
 
 
 class HeldBy(msgspec.Struct, frozen=True):
-    """A role and the names of those who hold it in the whole organization, by a group too."""
+    """A role and the names of those who hold it where it counts, by a group too. `unseen` are as many more, who are
+    out of sight.
+    """
 
     role: Role
     holders: tuple[str, ...]
+    unseen: int = 0
 
 
 class MemberPages:
@@ -52,7 +57,7 @@ class MemberPages:
         """One person, and how many keys for models they have; raises Refusal(NOT_FOUND), also out of sight."""
 
         def ask(connection: Connection) -> tuple[Person, int]:
-            query = MemberQuery(user_id=user_id, sight=sight)
+            query = MemberQuery(user_ids=(user_id,), sight=sight)
             for person in _page(connection, organization_id, query).rows:
                 return person, member_pages.count_living_keys(connection, organization_id, user_id)
             raise missing(user_id)
@@ -72,6 +77,32 @@ class MemberPages:
             return tuple(role for role in roles.list_roles(connection, organization_id) if role.id in held)
 
         return await self._database.read(ask)
+
+    async def project_roles(self, organization_id: str, project_id: str, sight: Sight | None) -> tuple[HeldBy, ...]:
+        """A project's own roles with who holds each, of those in sight by name; oldest first."""
+
+        def ask(connection: Connection) -> tuple[HeldBy, ...]:
+            found = []
+            for role in roles.list_roles(connection, organization_id, project_id):
+                if role.is_predefined:
+                    continue
+                principals = assignments.list_principals(connection, organization_id, role.id)
+                ids = grants.list_holders(connection, organization_id, principals)
+                query = MemberQuery(user_ids=ids, limit=len(ids), sight=sight)
+                seen, count = member_pages.list_page(connection, organization_id, query)
+                names = tuple(row.member.name or row.member.email for row in seen)
+                found.append(HeldBy(role, names, len(ids) - count))
+            return tuple(found)
+
+        return await self._database.read(ask)
+
+    async def held_in_project(
+        self, organization_id: str, project_id: str, user_ids: Collection[str]
+    ) -> dict[str, tuple[RoleHeld, ...]]:
+        """The roles that each of these people holds in a project, beside what they are there."""
+        return await self._database.read(
+            lambda c: member_pages.list_roles_held(c, organization_id, user_ids, project_id)
+        )
 
     async def roles(self, organization_id: str) -> tuple[HeldBy, ...]:
         """Every role with who holds it: those that are always there, then the organization's own, oldest first."""

@@ -26,13 +26,13 @@ SEARCH_LENGTH_MAX: Final = 100
 
 
 class MemberSelection(msgspec.Struct, frozen=True):
-    """Which people a page shows: by part of a name or address, or one by their id.
+    """Which people a page shows: by part of a name or address, or by their ids.
 
     A `sight` leaves out all who are in none of its projects, but for oneself.
     """
 
     search: str = ""
-    user_id: str | None = None
+    user_ids: Collection[str] | None = None
     offset: int = 0
     limit: int = 50
     sight: Sight | None = None
@@ -54,7 +54,7 @@ class Joined(msgspec.Struct, frozen=True):
 
 
 class RoleHeld(msgspec.Struct, frozen=True):
-    """A role that someone holds in the whole organization beside what they are there.
+    """A role that someone holds in the whole organization, or in a project, beside what they are there.
 
     `is_direct`: it is given to them, and not only to a group they are in. `name` is None for one that is always there.
     """
@@ -113,9 +113,11 @@ def list_joined(
 
 
 def list_roles_held(
-    connection: Connection, organization_id: str, user_ids: Collection[str]
+    connection: Connection, organization_id: str, user_ids: Collection[str], project_id: str | None = None
 ) -> dict[str, tuple[RoleHeld, ...]]:
-    """The roles in the whole organization that each of these people holds, themselves or by a group."""
+    """The roles in the whole organization, or in the project that is named, that each of these people holds,
+    themselves or by a group.
+    """
     groups_of = connection.execute(
         select(group_members.c.user_id, group_members.c.group_id).where(group_members.c.user_id.in_(user_ids))
     )
@@ -127,7 +129,7 @@ def list_roles_held(
         .outerjoin(roles, roles.c.id == role_assignments.c.role_id)
         .where(
             role_assignments.c.organization_id == organization_id,
-            role_assignments.c.project_id == "",
+            role_assignments.c.project_id == (project_id or ""),
             role_assignments.c.principal_id.in_(principals),
         )
         .order_by(role_assignments.c.created_at_ms, role_assignments.c.role_id)
@@ -155,8 +157,8 @@ def count_living_keys(connection: Connection, organization_id: str, owner_id: st
 
 def _chosen(organization_id: str, selection: MemberSelection) -> list[ColumnElement[bool]]:
     chosen = [memberships.c.organization_id == organization_id, gone_at_ms().is_(None)]
-    if selection.user_id is not None:
-        chosen.append(memberships.c.user_id == selection.user_id)
+    if selection.user_ids is not None:
+        chosen.append(memberships.c.user_id.in_(selection.user_ids))
     if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
         chosen.append(or_(holds(users.c.name, search), holds(users.c.email, search)))
     sight = selection.sight
