@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Table, cast, func, select, text
 
+from keyhouse.store.among import among
 from keyhouse.store.folding import DAYS, list_folded
 from keyhouse.store.schema import usage_day_by_key, usage_hour
 from keyhouse.store.spans import Bounds
@@ -29,7 +30,7 @@ def list_key_requests(
         for start_ms, end_ms, day_ms in _runs(day for day in days if day not in folded)
     ]
     if folded:
-        in_folded = of_key.starts_at_ms.in_([start_ms for start_ms, _ in folded])
+        in_folded = among(of_key.starts_at_ms, [start_ms for start_ms, _ in folded])
         theirs = _theirs(usage_day_by_key, organization_id, key_ids)
         questions.append(_requests(usage_day_by_key, of_key.starts_at_ms).where(in_folded, *theirs))
     return {(row[0], row[1]): row[2] for question in questions for row in connection.execute(question)}
@@ -43,7 +44,7 @@ def _requests(table: Table, day: ColumnElement[int]) -> Select[Any]:
 
 
 def _theirs(table: Table, organization_id: str, key_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-    return table.c.organization_id == organization_id, table.c.key_id.in_(key_ids)
+    return table.c.organization_id == organization_id, among(table.c.key_id, key_ids)
 
 
 def _runs(days: Iterable[Bounds]) -> list[tuple[int, int, int]]:

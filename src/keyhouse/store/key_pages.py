@@ -23,6 +23,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey
 from keyhouse.core.permissions import PRESETS
 from keyhouse.core.secret import PREFIXES, Kind, parse
+from keyhouse.store.among import among
 from keyhouse.store.grants import is_seen
 from keyhouse.store.keys import PROJECT_KINDS, with_secrets
 from keyhouse.store.ordering import by_bytes, holds, unindexed
@@ -36,10 +37,10 @@ LAST_LENGTH: Final = 4
 
 OWNERS_MAX: Final = 500
 COUNTED_MAX: Final = 2_500
-"""So many keys are counted, and so many that are found are put in order by themselves: no index leads to them."""
+"""So many keys are counted. Of more it is said that there are more."""
 
-AHEAD: Final = (100, 2_500)
-"""Of more, how many more than a page needs are looked at in their order, at first and then, before all are."""
+AHEAD: Final = 500
+"""How many keys more than a page needs are looked at in their order before all are."""
 
 LISTED_MAX: Final = 1_000
 """So many keys are listed, page by page, of one order: who needs others searches, filters or turns the order."""
@@ -84,23 +85,31 @@ def list_page(connection: Connection, organization_id: str, selection: KeySelect
 
     Raises Refusal(PARAMETER_INVALID) for an unknown status or sort.
     """
-    chosen, sort = _chosen(connection, organization_id, selection, now_ms), selection.sort
-    places = _places(sort)
+    chosen = _chosen(connection, organization_id, selection, now_ms)
+    first, *others = _order(selection.sort)
+    order = (first.nulls_last(), *others)
     if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
         chosen.append(_found_by(connection, search))
-    # Few are found on one way through all keys, and put in order here. Many are soon known to be many.
-    found = connection.execute(select(*places).where(*chosen).limit(COUNTED_MAX + 1)).all()
-    total, is_more = min(len(found), COUNTED_MAX), len(found) > COUNTED_MAX
     begin = max(0, selection.offset)
-    end = min(begin + max(0, selection.limit), total, LISTED_MAX)
+    end = min(begin + max(0, selection.limit), LISTED_MAX)
     if begin >= end:
-        return Page((), total, is_more)
-    if is_more:
-        page = _ids_of_many(connection, organization_id, sort, chosen, begin, end)
-    else:
-        page = [place[-1] for place in _in_order(found, sort)[begin:end]]
-    by_id = {row["id"]: row for row in connection.execute(select(keys).where(keys.c.id.in_(page))).mappings()}
-    return Page(with_secrets(connection, [by_id[key_id] for key_id in page]), total, is_more)
+        return _page(connection, [], _count(connection, chosen))
+    # Of many keys a page is among the first, and they are soon counted. Few are found and counted on one way through
+    # all, which is also the most that it takes to find any.
+    foremost = _foremost(organization_id, selection.sort, AHEAD + 2 * end, [*chosen, *order])
+    of_foremost = ClauseAdapter(foremost).traverse
+    ids = select(foremost.c.id).where(*map(of_foremost, chosen)).order_by(*map(of_foremost, order))
+    page = connection.execute(ids.offset(begin).limit(end - begin)).scalars().all()
+    if len(page) == end - begin:
+        return _page(connection, page, _count(connection, chosen))
+    found = select(*_spoken_of(order)).where(*chosen).cte()
+    of_found = ClauseAdapter(found).traverse
+    count = select(func.count()).select_from(found).scalar_subquery()
+    ids = select(found.c.id, count).order_by(*map(of_found, order))
+    rows = connection.execute(ids.offset(begin).limit(end - begin)).all()
+    # Behind the last of them it is said nevertheless how many they are.
+    total = rows[0][1] if rows else _count(connection, chosen) if begin else 0
+    return _page(connection, [row[0] for row in rows], total)
 
 
 def list_by_last_four(
@@ -171,46 +180,37 @@ def _chosen(
     return chosen
 
 
-def _ids_of_many(
-    connection: Connection,
-    organization_id: str,
-    sort: str,
-    chosen: Sequence[ColumnElement[bool]],
-    begin: int,
-    end: int,
-) -> Sequence[str]:
-    """The keys of these places of an order: from among the first if all of them are there, else from among all."""
-    first, *others = _order(sort)
-    order = (first.nulls_last() if _is_by_use(sort) else first, *others)
-    for ahead in AHEAD:
-        foremost = _foremost(connection, organization_id, sort, ahead + 2 * end, [*chosen, *order])
-        of_foremost = ClauseAdapter(foremost).traverse
-        page = select(foremost.c.id).where(*map(of_foremost, chosen)).order_by(*map(of_foremost, order))
-        found = connection.execute(page.offset(begin).limit(end - begin)).scalars().all()
-        if len(found) == end - begin:
-            return found
-    page = select(keys.c.id).where(*chosen).order_by(*order)
-    return connection.execute(page.offset(begin).limit(end - begin)).scalars().all()
+def _count(connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> int:
+    """How many keys there are of these, at most one more than `COUNTED_MAX`."""
+    some = select(literal(1)).select_from(keys).where(*chosen).limit(COUNTED_MAX + 1).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
-def _foremost(
-    connection: Connection, organization_id: str, sort: str, count: int, clauses: Iterable[ColumnElement[Any]]
-) -> Subquery:
+def _page(connection: Connection, page: Sequence[str], count: int) -> Page:
+    """The page of these keys, in their order."""
+    rows = connection.execute(select(keys).where(among(keys.c.id, page))).mappings() if page else ()
+    by_id = {row["id"]: row for row in rows}
+    found = with_secrets(connection, [by_id[key_id] for key_id in page]) if page else ()
+    return Page(found, min(count, COUNTED_MAX), count > COUNTED_MAX)
+
+
+def _foremost(organization_id: str, sort: str, count: int, clauses: Iterable[ColumnElement[Any]]) -> Subquery:
     """The first of all keys in an order, which is that of an index; by last use, of those used and then of the others.
     They have what the clauses speak of, and no more: to pass on a whole row takes several times as long.
     """
-    spoken_of = {part for clause in clauses for part in visitors.iterate(clause)}
-    of_all = select(*(column for column in keys.c if column in spoken_of))
-    of_all = of_all.where(keys.c.organization_id == organization_id).order_by(*_order(sort))
-    if not _is_by_use(sort):
+    of_all = select(*_spoken_of(clauses)).where(keys.c.organization_id == organization_id).order_by(*_order(sort))
+    if sort.removeprefix("-") != "last_used":
         return of_all.limit(count).subquery()
     is_used = keys.c.last_used_at_ms.is_not(None)
-    some = select(keys.c.id).where(keys.c.organization_id == organization_id, is_used).limit(count).subquery()
-    used = connection.execute(select(func.count()).select_from(some)).scalar_one()
-    if used == count:
-        return of_all.where(is_used).limit(count).subquery()
-    parts = (of_all.where(is_used).limit(used), of_all.where(~is_used).limit(count - used))
-    return union_all(*(select(part.subquery()) for part in parts)).subquery()
+    used = of_all.where(is_used).limit(count).cte()
+    left = count - select(func.count()).select_from(used).scalar_subquery()
+    return union_all(select(used), select(of_all.where(~is_used).limit(left).subquery())).subquery()
+
+
+def _spoken_of(clauses: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    """The columns of a key that these speak of."""
+    parts = {part for clause in clauses for part in visitors.iterate(clause)}
+    return [column for column in keys.c if column in parts]
 
 
 def _has_status(status: str, now_ms: int) -> ColumnElement[bool]:
@@ -237,7 +237,7 @@ def _has_two_secrets(connection: Connection, now_ms: int) -> ColumnElement[bool]
     """Such keys are few at any time: they are looked up first, and then by their ids, not for each key of a status."""
     rotating = select(key_secrets.c.key_id).where(key_secrets.c.ends_at_ms > now_ms)
     ids = connection.execute(rotating.limit(COUNTED_MAX + 1)).scalars().all()
-    return keys.c.id.in_(rotating if len(ids) > COUNTED_MAX else ids)
+    return keys.c.id.in_(rotating) if len(ids) > COUNTED_MAX else among(keys.c.id, ids)
 
 
 def _may(preset: str) -> ColumnElement[bool]:
@@ -261,7 +261,7 @@ def _found_by(connection: Connection, search: str) -> ColumnElement[bool]:
             connection.execute(select(key_secrets.c.key_id).where(key_secrets.c.last_four == last_four)).scalars()
         )
     if shown is not None:
-        return keys.c.id.in_(ids)
+        return among(keys.c.id, ids)
     people = select(users.c.id).where(or_(holds(users.c.name, search), holds(users.c.email, search)))
     machines = select(service_accounts.c.id).where(holds(service_accounts.c.name, search))
     owners = connection.execute(union_all(people, machines).limit(OWNERS_MAX + 1)).scalars().all()
@@ -269,6 +269,7 @@ def _found_by(connection: Connection, search: str) -> ColumnElement[bool]:
     if len(owners) > OWNERS_MAX:
         found += [keys.c.owner_id.in_(people), keys.c.owner_id.in_(machines)]
     elif owners:
+        # Of each key in turn: one value by itself is told sooner than one of a list that is handed over.
         found.append(keys.c.owner_id.in_(owners))
     if ids:
         found.append(keys.c.id.in_(ids))
@@ -284,38 +285,18 @@ def _shown_of_secret(search: str) -> str | None:
     return None
 
 
-def _places(sort: str) -> list[ColumnElement[Any]]:
-    """What the place of a key in an order is told by, its id last. Raises Refusal(PARAMETER_INVALID) for no order."""
+def _order(sort: str) -> list[ColumnElement[Any]]:
+    """An order as an index has it, in which the databases put keys never used in different places. Raises
+    Refusal(PARAMETER_INVALID) for no order.
+    """
     name = sort.removeprefix("-")
     if name not in SORTS:
         raise Refusal(Code.PARAMETER_INVALID, f"{sort!r} is not one of {', '.join(SORTS)}.", param="sort")
+    places: list[ColumnElement[Any]] = [keys.c.created_at_ms, keys.c.id]
     if name == "name":
-        return [by_bytes(func.lower(keys.c.name)), keys.c.id]
-    created: list[ColumnElement[Any]] = [keys.c.created_at_ms, keys.c.id]
-    return created if name == "created" else [keys.c.last_used_at_ms, *created]
-
-
-def _order(sort: str) -> list[ColumnElement[Any]]:
-    """An order as an index has it, in which the databases put keys never used in different places."""
-    return [one.desc() if _is_falling(sort) else one.asc() for one in _places(sort)]
-
-
-def _in_order(places: Sequence[Any], sort: str) -> list[Any]:
-    """The same order of some places, keys never used last."""
-    if not _is_by_use(sort):
-        return sorted(places, reverse=_is_falling(sort))
-    used = sorted((place for place in places if place[0] is not None), reverse=_is_falling(sort))
-    return used + sorted((place for place in places if place[0] is None), key=_created, reverse=_is_falling(sort))
-
-
-def _created(place: Any) -> Any:
-    return place[1:]
-
-
-def _is_falling(sort: str) -> bool:
-    """Names begin at A, times with the latest; unless they are turned."""
-    return (sort.removeprefix("-") == "name") is sort.startswith("-")
-
-
-def _is_by_use(sort: str) -> bool:
-    return sort.removeprefix("-") == "last_used"
+        places = [by_bytes(func.lower(keys.c.name)), keys.c.id]
+    elif name == "last_used":
+        places = [keys.c.last_used_at_ms, *places]
+    # Names begin at A, times with the latest; unless they are turned.
+    is_falling = (name == "name") is sort.startswith("-")
+    return [one.desc() if is_falling else one.asc() for one in places]

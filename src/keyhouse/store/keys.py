@@ -28,6 +28,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, Credential, SecretVersion, Standing
 from keyhouse.core.permissions import Permissions, parse_permissions
 from keyhouse.core.secret import Kind, redacted
+from keyhouse.store.among import among
 from keyhouse.store.grants import is_seen
 from keyhouse.store.model_permissions import read_model_policy
 from keyhouse.store.ordering import unindexed
@@ -214,9 +215,8 @@ def list_children(connection: Connection, organization_id: str, parent_id: str, 
 
 def list_names(connection: Connection, organization_id: str, key_ids: Collection[str]) -> dict[str, str]:
     """The names of these keys by id; ids of other organizations are left out."""
-    # Asked by the ids alone: with the organization beside them SQLite reads all keys of that, to look for these ids.
-    found = connection.execute(select(keys.c.id, keys.c.name, keys.c.organization_id).where(keys.c.id.in_(key_ids)))
-    return {row.id: row.name for row in found if row.organization_id == organization_id}
+    theirs = unindexed(keys.c.organization_id) == organization_id, among(keys.c.id, key_ids)
+    return {row.id: row.name for row in connection.execute(select(keys.c.id, keys.c.name).where(*theirs))}
 
 
 def update_key(connection: Connection, key: ApiKey) -> None:
@@ -285,7 +285,7 @@ def with_secrets(connection: Connection, rows: Iterable[RowMapping]) -> tuple[Ap
             key_secrets.c.created_by,
             key_secrets.c.ends_at_ms,
         )
-        .where(key_secrets.c.key_id.in_(secrets))
+        .where(among(key_secrets.c.key_id, secrets))
         .order_by(key_secrets.c.key_id, key_secrets.c.version.desc())
     )
     for key_id, *fields in connection.execute(statement):

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, 
 from keyhouse.core.authority import Sight
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import Limit, LimitState, ScopeType, Span, Unit, Window, span_at
+from keyhouse.store.among import among
 from keyhouse.store.grants import is_seen
 from keyhouse.store.ordering import by_bytes
 from keyhouse.store.schema import keys, limit_periods, limits, service_accounts
@@ -110,7 +111,7 @@ def list_states(
     wanted = set(scopes)
     found: list[LimitState] = []
     for ids in _batches(sorted({scope_id for _, scope_id in wanted})):
-        found += _states(connection, organization_id, time_zone, now_ms, [limits.c.scope_id.in_(ids), *seen])
+        found += _states(connection, organization_id, time_zone, now_ms, [among(limits.c.scope_id, ids), *seen])
     return tuple(state for state in found if (state.limit.scope_type, state.limit.scope_id) in wanted)
 
 
@@ -118,7 +119,7 @@ def list_states_of(
     connection: Connection, organization_id: str, time_zone: str, now_ms: int, limit_ids: Collection[str]
 ) -> tuple[LimitState, ...]:
     """Those of these limits that are live, as they stand at this instant. Ordered as by `list_states`."""
-    return tuple(_states(connection, organization_id, time_zone, now_ms, [limits.c.id.in_(limit_ids)]))
+    return tuple(_states(connection, organization_id, time_zone, now_ms, [among(limits.c.id, limit_ids)]))
 
 
 def get_state(

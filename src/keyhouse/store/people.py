@@ -12,6 +12,7 @@ from sqlalchemy import Case, Connection, RowMapping, Select, case, insert, selec
 
 from keyhouse.core.authority import OWNER
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.store.among import among
 from keyhouse.store.ordering import by_bytes
 from keyhouse.store.schema import memberships, organizations, users
 
@@ -258,7 +259,7 @@ def list_names(connection: Connection, organization_id: str, user_ids: Collectio
     rows = connection.execute(
         select(users.c.id, users.c.name, users.c.email)
         .join(memberships, memberships.c.user_id == users.c.id)
-        .where(memberships.c.organization_id == organization_id, users.c.id.in_(user_ids))
+        .where(memberships.c.organization_id == organization_id, among(users.c.id, user_ids))
     )
     return {row.id: row.name or row.email for row in rows}
 

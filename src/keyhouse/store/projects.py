@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.store.among import among
 from keyhouse.store.schema import projects
 
 
@@ -78,7 +79,7 @@ def list_names(connection: Connection, organization_id: str, project_ids: Collec
     """The names of these projects by id; ids of other organizations are left out."""
     rows = connection.execute(
         select(projects.c.id, projects.c.name).where(
-            projects.c.organization_id == organization_id, projects.c.id.in_(project_ids)
+            projects.c.organization_id == organization_id, among(projects.c.id, project_ids)
         )
     )
     return {row.id: row.name for row in rows}

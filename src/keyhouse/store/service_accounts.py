@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.store.among import among
 from keyhouse.store.schema import service_accounts
 
 
@@ -119,7 +120,7 @@ def list_names(connection: Connection, organization_id: str, account_ids: Collec
     """The names of these service accounts by id, deleted ones too; ids of other organizations are left out."""
     rows = connection.execute(
         select(service_accounts.c.id, service_accounts.c.name).where(
-            service_accounts.c.organization_id == organization_id, service_accounts.c.id.in_(account_ids)
+            service_accounts.c.organization_id == organization_id, among(service_accounts.c.id, account_ids)
         )
     )
     return {row.id: row.name for row in rows}
