@@ -51,7 +51,8 @@ WITHOUT_MIRROR: Final = frozenset(
         "demo/names.py",  # names only
         "demo/town.py",  # tests/demo/test_seed.py
         "store/bulk.py",  # the same
-        "store/folding.py",  # tests/ledger/test_folding.py
+        "store/fold_parts.py",  # tests/ledger/test_folding.py
+        "store/folding.py",  # the same
         "store/engine.py",  # the port; its engines have tests
         "store/rollup_tables.py",  # tables; tests/reporting, tests/ledger
         "store/metadata.py",  # one name

@@ -35,10 +35,10 @@ from keyhouse.reporting.usage import (
 )
 from keyhouse.store import rollups
 from keyhouse.store.engine import Database
-from keyhouse.store.folding import DAYS, insert_folded
+from keyhouse.store.folding import DAYS
 from keyhouse.store.rollups import Selection, Sums
 from keyhouse.store.schema import usage_hour, usage_minute
-from reporting.given_rollups import a_slot
+from reporting.given_rollups import a_slot, fold_at_once
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Africa/Cairo", "America/Havana")
 SPRING = int(datetime(2026, 3, 29, tzinfo=UTC).timestamp() * 1000)
@@ -346,7 +346,7 @@ async def test_who_used_most_is_shown_and_all_others_are_one_group_that_loses_no
             await house.database.write(partial(a_slot, starts_at_ms=day_ms - day * 24 * HOUR, **sums))
     # One of the days is folded, the other is not.
     folded = (day_ms - 24 * HOUR, day_ms)
-    await house.database.write(partial(insert_folded, organization_id="org-1", fold=DAYS, bounds=folded, now_ms=NOON))
+    await house.database.write(partial(fold_at_once, fold=DAYS, bounds=folded))
     questions = UsageQuestions(house.database)
     query = UsageQuery("org-1", day_ms - 2 * 24 * HOUR, day_ms, bucket, group_by=("user_id",))
     leaders = await questions.leaders(query, "requests")

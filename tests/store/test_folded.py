@@ -13,7 +13,7 @@ from keyhouse.core.rollup import HOUR_MS
 from keyhouse.ledger.auditor import report
 from keyhouse.store.evidence import gather
 from keyhouse.store.folded import FoldedEvidence, list_wrong
-from keyhouse.store.folding import DAYS, HOURS, insert_folded
+from keyhouse.store.folding import DAYS, HOURS, RECENT
 from keyhouse.store.schema import (
     adjustments,
     usage_day,
@@ -21,8 +21,10 @@ from keyhouse.store.schema import (
     usage_day_by_owner,
     usage_hour,
     usage_whole_hour,
+    usage_whole_hour_by_key,
+    usage_whole_hour_by_owner,
 )
-from reporting.given_rollups import a_slot
+from reporting.given_rollups import a_slot, fold_at_once
 from store.test_evidence import a_call
 
 pytestmark = pytest.mark.asyncio
@@ -35,8 +37,9 @@ def folded(connection: Connection) -> None:
     for hour, key in ((0, "key_1"), (1, "key_1"), (1, "key_2")):
         a_slot(connection, NOON + hour * HOUR_MS, key_id=key, requests=3, cost_nano_usd=50)
     for hour in (0, 1):
-        insert_folded(connection, "org-1", HOURS, (NOON + hour * HOUR_MS, NOON + (hour + 1) * HOUR_MS), NOON)
-    insert_folded(connection, "org-1", DAYS, (NOON - 11 * HOUR_MS, NOON + 13 * HOUR_MS), NOON)
+        for fold in (HOURS, RECENT):
+            fold_at_once(connection, fold, (NOON + hour * HOUR_MS, NOON + (hour + 1) * HOUR_MS), NOON)
+    fold_at_once(connection, DAYS, (NOON - 11 * HOUR_MS, NOON + 13 * HOUR_MS), NOON)
 
 
 async def test_what_is_as_its_slots_are_is_counted_and_has_nothing_against_it(engine: Engine, tmp_path: Path) -> None:
@@ -45,13 +48,15 @@ async def test_what_is_as_its_slots_are_is_counted_and_has_nothing_against_it(en
         assert evidence.totals.folded == 3
         assert evidence.folded == ()
         await desk.database.write(lambda c: c.execute(delete(usage_hour)).rowcount)
-        assert len((await desk.database.read(gather)).folded) == 2 + 1 + 1 + 2
+        assert len((await desk.database.read(gather)).folded) == 2 + 2 + 3 + 1 + 1 + 2
 
 
 @pytest.mark.parametrize(
     ("table", "group"),
     [
         (usage_whole_hour, CALLED),
+        (usage_whole_hour_by_owner, ("org-1", "proj_1", "user-1")),
+        (usage_whole_hour_by_key, ("org-1", "proj_1", "user-1", "key_1")),
         (usage_day, CALLED),
         (usage_day_by_owner, ("org-1", "proj_1", "user-1")),
         (usage_day_by_key, ("org-1", "proj_1", "user-1", "key_1")),
@@ -62,7 +67,7 @@ async def test_a_row_that_says_something_else_is_found(
     engine: Engine, tmp_path: Path, table: Table, group: tuple[str, ...]
 ) -> None:
     async with a_desk(engine, tmp_path, folded) as desk:
-        starts_ms = NOON if table is usage_whole_hour else NOON - 11 * HOUR_MS
+        starts_ms = NOON if "whole_hour" in table.name else NOON - 11 * HOUR_MS
         these = [table.c.starts_at_ms == starts_ms, *([table.c.key_id == "key_1"] if "key_id" in table.c else [])]
         more = (
             update(table).where(*these).values(requests=table.c.requests + 2, cost_nano_usd=table.c.cost_nano_usd - 1)
@@ -94,6 +99,8 @@ async def test_what_a_late_settle_changed_is_not_wrong_until_it_is_folded_again(
         await desk.database.write(lambda c: c.execute(delete(adjustments)).rowcount)
         assert {wrong.table for wrong in await desk.database.read(list_wrong)} == {
             "usage_whole_hour",
+            "usage_whole_hour_by_owner",
+            "usage_whole_hour_by_key",
             "usage_day",
             "usage_day_by_owner",
             "usage_day_by_key",

@@ -13,11 +13,11 @@ from given_engine import Engine
 from given_ledger import a_desk
 from keyhouse.core.rollup import HOUR_MS
 from keyhouse.store import schema
-from keyhouse.store.folding import DAYS, insert_folded
+from keyhouse.store.folding import DAYS
 from keyhouse.store.leaders import list_leaders
 from keyhouse.store.rankings import MEASURES, NAMES, read_rankings, replace_rankings
 from keyhouse.store.rollups import Selection
-from reporting.given_rollups import a_slot
+from reporting.given_rollups import a_slot, fold_at_once
 
 pytestmark = pytest.mark.asyncio
 
@@ -64,7 +64,7 @@ def some_days(connection: Connection) -> None:
     """Four days of 600 keys, those that are over folded, and rankings made an hour ago."""
     usage(connection, Random(3), range(600), range(-84, -1), 4_000, 5_000)
     for day in (-3, -2, -1):
-        insert_folded(connection, "org-1", DAYS, (MIDNIGHT + day * DAY, MIDNIGHT + (day + 1) * DAY), NOON)
+        fold_at_once(connection, DAYS, (MIDNIGHT + day * DAY, MIDNIGHT + (day + 1) * DAY), NOON)
     for start_ms in STARTS:
         made = read_rankings(connection, "org-1", ["", "proj_1"], start_ms, UNTIL)
         replace_rankings(connection, "org-1", start_ms, made, NOON)
@@ -107,7 +107,7 @@ def given_back(connection: Connection) -> None:
     connection.execute(update(schema.usage_hour).where(some).values(cost_nano_usd=0))
     # As if the days were folded again.
     for day in (-3, -2, -1):
-        insert_folded(connection, "org-1", DAYS, (MIDNIGHT + day * DAY, MIDNIGHT + (day + 1) * DAY), NOON)
+        fold_at_once(connection, DAYS, (MIDNIGHT + day * DAY, MIDNIGHT + (day + 1) * DAY), NOON + 1)
 
 
 async def test_the_answers_are_those_of_adding_up_everybody(engine: Engine, tmp_path: Path) -> None:

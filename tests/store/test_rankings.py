@@ -11,9 +11,9 @@ from given import NOON
 from given_engine import Engine
 from given_ledger import a_desk
 from keyhouse.core.rollup import HOUR_MS, QUARTER_MS
-from keyhouse.store.folding import DAYS, insert_folded
+from keyhouse.store.folding import DAYS
 from keyhouse.store.rankings import RANKED, Place, Ranking, find_ranking, read_rankings, replace_rankings
-from reporting.given_rollups import a_slot
+from reporting.given_rollups import a_slot, fold_at_once
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,7 +28,7 @@ def two_days(connection: Connection) -> None:
         a_slot(connection, MIDNIGHT - 3 * HOUR_MS, key_id=f"key_{number}", requests=requests)
     a_slot(connection, NOON - HOUR_MS, key_id="key_0", requests=5)
     a_slot(connection, NOON - HOUR_MS, key_id="key_9", requests=1, project_id="proj_2")
-    insert_folded(connection, "org-1", DAYS, (MIDNIGHT - DAY, MIDNIGHT), NOON)
+    fold_at_once(connection, DAYS, (MIDNIGHT - DAY, MIDNIGHT), NOON)
 
 
 async def test_the_foremost_and_when_each_was_seen_last(engine: Engine, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Folds hours and days that are over, so that pages stay fast however many keys there are.
 
-Each is one short transaction of its own, and the ledger's writer is given time between two of them. A database that
-was filled before anything was folded is caught up with, the newest first: all of it in the first round after a start,
-or for a new time zone, and then what is new.
+Each is read beside the ledger's writer and written in short transactions, between which the writer is given time. A
+database that was filled before anything was folded is caught up with, the newest first: all of it in the first round
+after a start, or for a new time zone, and then what is new.
 """
 
 import asyncio
@@ -15,9 +15,10 @@ from keyhouse.core.clock import Clock
 from keyhouse.core.limit import Window, span_at
 from keyhouse.core.rollup import HOUR_MS
 from keyhouse.ledger.rounds import Pause
-from keyhouse.store import folding
+from keyhouse.store import fold_parts, folding
 from keyhouse.store.engine import Connection, Database
-from keyhouse.store.folding import DAYS, HOURS, Fold
+from keyhouse.store.fold_parts import ROWS_AT_ONCE, Begun
+from keyhouse.store.folding import DAYS, HOURS, RECENT, Fold
 from keyhouse.store.spans import Bounds
 
 FOLD_SECONDS: Final = 60.0
@@ -26,7 +27,10 @@ FOLD_SECONDS: Final = 60.0
 OVER_MS: Final = 10 * 60_000
 """How long after its end an hour or a day is over on every gateway's clock."""
 
-PAUSE_SECONDS: Final = {HOURS.marks.name: 0.05, DAYS.marks.name: 0.2}
+PAUSE_SECONDS: Final = 0.05
+RECENT_MS: Final = 4 * 24 * HOUR_MS
+"""How long hours by owner and by key are kept: pages show those of two days beside the two before."""
+
 LOOK_BACK_MS: Final = 7 * 24 * HOUR_MS
 """How far back a round looks for what is not folded, once everything was."""
 
@@ -34,10 +38,13 @@ LOOK_BACK_MS: Final = 7 * 24 * HOUR_MS
 class Folding:
     """Folds, round by round."""
 
-    def __init__(self, database: Database, clock: Clock, *, pause: Pause = asyncio.sleep) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, *, pause: Pause = asyncio.sleep, at_once: int = ROWS_AT_ONCE
+    ) -> None:
         self._database = database
         self._clock = clock
         self._pause = pause
+        self._at_once = at_once
         self._caught_up: set[tuple[str, str]] = set()
 
     async def round(self) -> int:
@@ -46,18 +53,44 @@ class Folding:
         now_ms = self._clock.now_ms()
         for organization_id, zone in await self._database.read(folding.list_organizations):
             since_ms = now_ms - LOOK_BACK_MS if (organization_id, zone) in self._caught_up else 0
-            for fold in (HOURS, DAYS):
-                missing = _missing(organization_id, fold, ZoneInfo(zone), since_ms, now_ms - OVER_MS)
+            recent_ms = now_ms - RECENT_MS
+            for fold, first_ms in ((HOURS, since_ms), (RECENT, recent_ms), (DAYS, since_ms)):
+                missing = _missing(organization_id, fold, ZoneInfo(zone), first_ms, now_ms - OVER_MS)
                 for bounds in await self._database.read(missing):
-                    step = partial(_fold, organization_id=organization_id, fold=fold, bounds=bounds, now_ms=now_ms)
-                    folded += await self._database.write(step)
-                    await self._pause(PAUSE_SECONDS[fold.marks.name])
+                    folded += await self._fold(Begun(organization_id, fold, bounds, now_ms))
+                    await self._pause(PAUSE_SECONDS)
+            await self._forget(organization_id, RECENT, recent_ms - HOUR_MS)
             self._caught_up.add((organization_id, zone))
         return folded
 
+    async def _fold(self, begun: Begun) -> bool:
+        """Fold an hour or a day, if that can be; whether it was."""
+        read, write = self._database.read, self._database.write
+        few = await read(partial(fold_parts.read_few, begun=begun, at_most=self._at_once))
+        if few is not None:
+            return await write(partial(fold_parts.fold_few, begun=begun, found=few))
+        if not await write(partial(fold_parts.begin, begun=begun)):
+            return False
+        while await read(partial(fold_parts.has_rows, begun=begun)):
+            if not await write(partial(fold_parts.clear, begun=begun)):
+                return False
+            await self._pause(PAUSE_SECONDS)
+        for part in await read(partial(fold_parts.list_parts, begun=begun)):
+            rows = await read(partial(fold_parts.read_part, begun=begun, part=part))
+            for place in range(0, len(rows), self._at_once):
+                some = rows[place : place + self._at_once]
+                if not await write(partial(fold_parts.write_rows, begun=begun, part=part, rows=some)):
+                    return False
+                await self._pause(PAUSE_SECONDS)
+        return await write(partial(fold_parts.finish, begun=begun))
 
-def _fold(connection: Connection, *, organization_id: str, fold: Fold, bounds: Bounds, now_ms: int) -> bool:
-    return folding.insert_folded(connection, organization_id, fold, bounds, now_ms)
+    async def _forget(self, organization_id: str, fold: Fold, before_ms: int) -> None:
+        """Delete what begins before this instant."""
+        old = partial(fold_parts.is_old, organization_id=organization_id, fold=fold, before_ms=before_ms)
+        some = partial(fold_parts.delete_old, organization_id=organization_id, fold=fold, before_ms=before_ms)
+        while await self._database.read(old):
+            await self._database.write(some)
+            await self._pause(PAUSE_SECONDS)
 
 
 def _missing(

@@ -5,12 +5,14 @@ adds what they count to the periods.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Dialect,
     Table,
     bindparam,
     case,
@@ -58,14 +60,20 @@ def insert_rows(connection: Connection, table: str, columns: Sequence[str], rows
     """Add rows to the table of this name, each with a value for each of these columns."""
     if not rows:
         return
-    statement = insert(METADATA.tables[table]).compile(dialect=connection.dialect, column_keys=list(columns))
-    order = statement.positiontup
-    if order != list(columns):
-        places = [columns.index(name) for name in order or columns]
+    statement, order = _insertion(table, tuple(columns), connection.dialect)
+    if order != tuple(columns):
+        places = [columns.index(name) for name in order]
         rows = [tuple(row[place] for place in places) for row in rows]
     # Past SQLAlchemy's own preparation of each row, which takes longer than SQLite does to write it.
     for some in _some_at_once(rows):
-        connection.exec_driver_sql(str(statement), list(some))
+        connection.exec_driver_sql(statement, list(some))
+
+
+@lru_cache(32)
+def _insertion(table: str, columns: tuple[str, ...], dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+    """The statement, and the order of the columns in it."""
+    statement = insert(METADATA.tables[table]).compile(dialect=dialect, column_keys=list(columns))
+    return str(statement), tuple(statement.positiontup or columns)
 
 
 def get_next_period_id(connection: Connection) -> int:

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, cast, func, or_, select, union_all
 
-from keyhouse.store.folding import DAYS, HOURS, Fold, list_folded, list_organizations
+from keyhouse.store.folding import DAYS, FOLDS, HOURS, Fold, list_folded, list_organizations
 from keyhouse.store.rollup_tables import HOUR_SUMS
 from keyhouse.store.schema import usage_hour
 
@@ -24,7 +24,7 @@ class FoldedEvidence(msgspec.Struct, frozen=True):
 
 def count_folded(connection: Connection) -> int:
     """How many hours and days are folded."""
-    counts = (select(func.count()).select_from(fold.marks) for fold in (HOURS, DAYS))
+    counts = (select(func.count()).select_from(fold.marks) for fold in (DAYS, HOURS))
     return sum(connection.execute(count).scalar_one() for count in counts)
 
 
@@ -34,7 +34,7 @@ def list_wrong(connection: Connection) -> list[FoldedEvidence]:
     """
     found: list[FoldedEvidence] = []
     for organization_id, _ in list_organizations(connection):
-        for fold in (HOURS, DAYS):
+        for fold in FOLDS:
             read = {start_ms for start_ms, _ in list_folded(connection, organization_id, fold, 0, _EVER_MS)}
             for table, groups in fold.tables:
                 found += [
@@ -54,7 +54,11 @@ def _compare(
         usage_hour.c.starts_at_ms >= marks.c.starts_at_ms,
         usage_hour.c.starts_at_ms < marks.c.ends_at_ms,
     )
-    itself = and_(table.c.organization_id == marks.c.organization_id, table.c.starts_at_ms == marks.c.starts_at_ms)
+    itself = and_(
+        table.c.organization_id == marks.c.organization_id,
+        table.c.starts_at_ms >= marks.c.starts_at_ms,
+        table.c.starts_at_ms < marks.c.ends_at_ms,
+    )
     sides = []
     for source, condition, sign in ((usage_hour, slots, -1), (table, itself, 1)):
         columns = [source.c[name].label(name) for name in groups]

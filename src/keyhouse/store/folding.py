@@ -3,48 +3,35 @@
 They are the organization's, in its time zone, and are folded when they can change no more: such an hour is over, and
 no call that began in it still runs. A late settle changes it all the same; then its slots are read until it is folded
 again. Whoever asks reads what is folded only within the bounds it was folded for: a change of the time zone makes other
-days. Of what is folded no two overlap.
+days. Of what is folded no two overlap. `store/fold_parts.py` folds.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Table,
-    cast,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    literal_column,
-    select,
-)
+from sqlalchemy import Connection, Table, select
 
-from keyhouse.store.rollup_tables import DAY_KEY_GROUPS, DAY_OWNER_GROUPS, HOUR_SUMS, WHOLE_GROUPS
+from keyhouse.store.rollup_tables import KEY_GROUPS, OWNER_GROUPS, WHOLE_GROUPS
 from keyhouse.store.schema import (
     adjustments,
     calls,
     folded_days,
     folded_hours,
+    folded_recent_hours,
     organizations,
     usage_day,
     usage_day_by_key,
     usage_day_by_owner,
     usage_hour,
     usage_whole_hour,
+    usage_whole_hour_by_key,
+    usage_whole_hour_by_owner,
 )
 from keyhouse.store.spans import Bounds
-from keyhouse.store.turns import Turn, try_turn
 
 LATE_MS: Final = 60_000
 """How long a transaction may take that gives back what a late settle did not use."""
-
-_LONGEST_MS: Final = 2 * 86_400_000
-"""No day is as long as this."""
 
 
 class Fold(msgspec.Struct, frozen=True):
@@ -63,11 +50,25 @@ DAYS: Final = Fold(
     folded_days,
     (
         (usage_day, WHOLE_GROUPS),
-        (usage_day_by_owner, DAY_OWNER_GROUPS),
-        (usage_day_by_key, DAY_KEY_GROUPS),
+        (usage_day_by_owner, OWNER_GROUPS),
+        (usage_day_by_key, KEY_GROUPS),
     ),
 )
 HOURS: Final = Fold(folded_hours, ((usage_whole_hour, WHOLE_GROUPS),))
+RECENT: Final = Fold(
+    folded_recent_hours, ((usage_whole_hour_by_owner, OWNER_GROUPS), (usage_whole_hour_by_key, KEY_GROUPS))
+)
+"""The hours of the last days by owner and by key, for pages that show hours; older ones are in the days."""
+
+FOLDS: Final = (DAYS, HOURS, RECENT)
+
+
+def folds_of(groups: Iterable[str]) -> list[tuple[Fold, Table]]:
+    """What is folded that knows these groups, days before hours, each with the table to read."""
+    wanted = set(groups)
+    found = [(fold, table) for fold in FOLDS if (table := fold.table(wanted)) is not None]
+    # Recent hours know whose, too, but there are many more of them.
+    return [(fold, table) for fold, table in found if fold is not RECENT or HOURS.table(wanted) is None]
 
 
 def list_organizations(connection: Connection) -> list[tuple[str, str]]:
@@ -117,56 +118,3 @@ def list_late(connection: Connection, organization_id: str, folded_ms: Mapping[B
         for call, slot_ms in slots
         if bounds[0] <= slot_ms < bounds[1] and at_ms[call] >= folded_at_ms - LATE_MS
     }
-
-
-def insert_folded(connection: Connection, organization_id: str, fold: Fold, bounds: Bounds, now_ms: int) -> bool:
-    """Fold an hour or a day that is over, again if it was; whether it could be: while a call that began in it runs, it
-    cannot.
-    """
-    starts_ms, ends_ms = bounds
-    if not try_turn(connection, Turn.HOUSEKEEPING):
-        return False
-    # The state as it stands in the condition of its index, which leads to the few that run.
-    is_held = calls.c.state == literal_column("'held'")
-    slot = calls.c.rollup_at_ms
-    if connection.execute(select(exists().where(is_held, slot >= starts_ms, slot < ends_ms))).scalar_one():
-        return False
-    _delete_overlapped(connection, organization_id, fold, bounds)
-    for table, groups in fold.tables:
-        columns = [usage_hour.c[name] for name in groups]
-        # PostgreSQL's sum of bigint is numeric.
-        sums = [cast(func.sum(usage_hour.c[name]), BigInteger) for name in HOUR_SUMS]
-        connection.execute(
-            insert(table).from_select(
-                ["starts_at_ms", *groups, *HOUR_SUMS],
-                select(literal(starts_ms, BigInteger), *columns, *sums)
-                .where(
-                    usage_hour.c.starts_at_ms >= starts_ms,
-                    usage_hour.c.starts_at_ms < ends_ms,
-                    usage_hour.c.organization_id == organization_id,
-                )
-                .group_by(*columns),
-            )
-        )
-    row = {"organization_id": organization_id, "starts_at_ms": starts_ms, "ends_at_ms": ends_ms, "folded_at_ms": now_ms}
-    connection.execute(insert(fold.marks).values(row))
-    return True
-
-
-def _delete_overlapped(connection: Connection, organization_id: str, fold: Fold, bounds: Bounds) -> None:
-    """Delete what is folded of this time, as of its former self, or as of the hours or days of another time zone."""
-    marks = fold.marks.c
-    overlapped = [
-        marks.organization_id == organization_id,
-        marks.starts_at_ms > bounds[0] - _LONGEST_MS,
-        marks.starts_at_ms < bounds[1],
-        marks.ends_at_ms > bounds[0],
-    ]
-    starts = connection.execute(select(marks.starts_at_ms).where(*overlapped)).scalars().all()
-    if not starts:
-        return
-    for table, _ in fold.tables:
-        connection.execute(
-            delete(table).where(table.c.organization_id == organization_id, table.c.starts_at_ms.in_(starts))
-        )
-    connection.execute(delete(fold.marks).where(*overlapped))

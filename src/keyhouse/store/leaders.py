@@ -8,14 +8,13 @@ who is left can have more than the last of those found (the threshold algorithm 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, or_, select, union_all
+from sqlalchemy import Connection, Select, Table, and_, func, or_, select, union_all
 
-from keyhouse.store.folding import DAYS, list_folded
 from keyhouse.store.ordering import by_bytes
 from keyhouse.store.rankings import Place, Ranking, find_ranking
-from keyhouse.store.rollups import Selection, begins_with, belonging, filters, needed
+from keyhouse.store.rollups import Selection, belonging, filters, pieced
 from keyhouse.store.schema import keys, usage_hour
-from keyhouse.store.spans import Bounds, gaps, joined
+from keyhouse.store.spans import Bounds, joined
 
 ADDED_UP_MAX: Final = 800
 """Where more would have to be added up one by one, everybody is."""
@@ -103,38 +102,26 @@ def _added_up(
 def _sums(
     connection: Connection, selection: Selection, bounds: Bounds, measure: str, values: tuple[str, ...] = ()
 ) -> Any:
-    """What everybody, or each of these, used: from days that were folded, and slots between them."""
-    table = DAYS.table(needed(selection))
-    days: list[Bounds] = []
-    if table is not None:
-        days = list_folded(connection, selection.organization_id, DAYS, *bounds)
-    parts = []
-    if table is not None and days:
-        parts.append(_values(table, selection, measure, days, values, is_exact=True))
-    if between := gaps(days, bounds):
-        parts.append(_values(usage_hour, selection, measure, between, values))
-    rows = union_all(*parts).subquery()
-    return select(rows.c.value, func.sum(rows.c.much).label("much")).group_by(rows.c.value).subquery()
+    """What everybody, or each of these, used: from what was folded, and slots between that."""
+    of_table: dict[Table, list[Bounds]] = {}
+    for _, pieces in pieced(connection, selection, [bounds]):
+        for table, piece in pieces:
+            of_table.setdefault(table, []).append(piece)
+    rows = union_all(*(_values(table, selection, measure, spans, values) for table, spans in of_table.items()))
+    parts = rows.subquery()
+    return select(parts.c.value, func.sum(parts.c.much).label("much")).group_by(parts.c.value).subquery()
 
 
 def _values(
-    table: Table,
-    selection: Selection,
-    measure: str,
-    spans: Sequence[Bounds],
-    values: tuple[str, ...] = (),
-    *,
-    is_exact: bool = False,
+    table: Table, selection: Selection, measure: str, spans: Iterable[Bounds], values: tuple[str, ...] = ()
 ) -> Select[Any]:
-    """Who used how much, row by row, in what begins within these spans, or exactly with them."""
+    """Who used how much, row by row, in what begins within these spans."""
     (name,) = selection.group_by
     at = table.c.starts_at_ms
-    when: list[ColumnElement[bool]] = begins_with(table, spans) if is_exact else []
-    if not is_exact:
-        when.append(or_(*(and_(at >= start_ms, at < end_ms) for start_ms, end_ms in joined(spans))))
+    when = or_(*(and_(at >= start_ms, at < end_ms) for start_ms, end_ms in joined(spans)))
     these = [table.c[name].in_(values)] if values else []
     return select(table.c[name].label("value"), table.c[measure].label("much")).where(
-        *when, *these, *belonging(table, selection)
+        when, *these, *belonging(table, selection)
     )
 
 

@@ -1,5 +1,5 @@
 """The tables of the usage rollups: what is added up of calls by the hour and by the minute, and of hours once they are
-over: by the hour whoever called, and by the day.
+over: by the day, and by the hour whoever called, or lately by owner and key, too.
 """
 
 from typing import Final
@@ -44,11 +44,11 @@ SLOT_GROUPS: Final = ("organization_id", "project_id", "owner_id", "key_id", "mo
 WHOLE_GROUPS: Final = ("organization_id", "project_id", "model", "upstream", "endpoint")
 """The same of a whole hour's or day's row, whoever called."""
 
-DAY_OWNER_GROUPS: Final = ("organization_id", "project_id", "owner_id")
-"""The same of a whole day's row of one owner, whatever their keys called."""
+OWNER_GROUPS: Final = ("organization_id", "project_id", "owner_id")
+"""The same of one owner, whatever their keys called."""
 
-DAY_KEY_GROUPS: Final = ("organization_id", "project_id", "owner_id", "key_id")
-"""The same of a whole day's row of one key, whatever it called."""
+KEY_GROUPS: Final = ("organization_id", "project_id", "owner_id", "key_id")
+"""The same of one key, whatever it called."""
 
 HOUR_SUMS: Final = ROLLUP_SUMS + ROLLUP_HISTOGRAMS + ROLLUP_CAUSES
 
@@ -66,30 +66,41 @@ def hour_tables(metadata: MetaData) -> tuple[Table, Table]:
     return _rollup("usage_whole_hour", metadata, WHOLE_GROUPS, HOUR_SUMS), _marks("folded_hours", metadata)
 
 
+def recent_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
+    """The same hours by owner and by key, as long as pages show hours; and which hours those are."""
+    return (
+        _by_owner("usage_whole_hour_by_owner", metadata),
+        _by_key("usage_whole_hour_by_key", metadata, "usage_whole_hour"),
+        _marks("folded_recent_hours", metadata),
+    )
+
+
 def day_tables(metadata: MetaData) -> tuple[Table, Table, Table, Table]:
     """Whole days of an organization's time zone added up, by what was called, by owner and by key; and which days those
     are.
     """
     return (
         _rollup("usage_day", metadata, WHOLE_GROUPS, HOUR_SUMS),
-        _rollup(
-            "usage_day_by_owner",
-            metadata,
-            DAY_OWNER_GROUPS,
-            HOUR_SUMS,
-            Index("usage_day_by_owner_of_owner", "owner_id"),
-        ),
-        _rollup(
-            "usage_day_by_key",
-            metadata,
-            DAY_KEY_GROUPS,
-            HOUR_SUMS,
-            # SQLite's index of a table without row ids holds its primary key by itself.
-            Index("usage_day_of_key", "key_id").ddl_if(dialect="sqlite"),
-            Index("usage_day_of_key", "key_id", "starts_at_ms").ddl_if(dialect="postgresql"),
-            Index("usage_day_of_owner", "owner_id"),
-        ),
+        _by_owner("usage_day_by_owner", metadata),
+        _by_key("usage_day_by_key", metadata, "usage_day"),
         _marks("folded_days", metadata),
+    )
+
+
+def _by_owner(name: str, metadata: MetaData) -> Table:
+    return _rollup(name, metadata, OWNER_GROUPS, HOUR_SUMS, Index(f"{name}_of_owner", "owner_id"))
+
+
+def _by_key(name: str, metadata: MetaData, what: str) -> Table:
+    return _rollup(
+        name,
+        metadata,
+        KEY_GROUPS,
+        HOUR_SUMS,
+        # SQLite's index of a table without row ids holds its primary key by itself.
+        Index(f"{what}_of_key", "key_id").ddl_if(dialect="sqlite"),
+        Index(f"{what}_of_key", "key_id", "starts_at_ms").ddl_if(dialect="postgresql"),
+        Index(f"{what}_of_owner", "owner_id"),
     )
 
 
@@ -101,6 +112,20 @@ def _marks(name: str, metadata: MetaData) -> Table:
         Column("starts_at_ms", BigInteger, primary_key=True),
         Column("ends_at_ms", BigInteger, nullable=False),
         Column("folded_at_ms", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def foldings_table(metadata: MetaData) -> Table:
+    """Which hours and days are being folded, `fold` the table of their marks, and since when."""
+    return Table(
+        "usage_foldings",
+        metadata,
+        Column("organization_id", Text, primary_key=True),
+        Column("fold", Text, primary_key=True),
+        Column("starts_at_ms", BigInteger, primary_key=True),
+        Column("ends_at_ms", BigInteger, nullable=False),
+        Column("begun_at_ms", BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
 

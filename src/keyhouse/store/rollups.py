@@ -30,7 +30,7 @@ from sqlalchemy import (
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import call_id
 from keyhouse.core.rollup import HOUR_MS, QUARTER_MS
-from keyhouse.store.folding import DAYS, HOURS, list_folded
+from keyhouse.store.folding import DAYS, folds_of, list_folded
 from keyhouse.store.ordering import by_bytes, unindexed
 from keyhouse.store.schema import calls, usage_hour, usage_minute
 from keyhouse.store.spans import Bounds, gaps, joined
@@ -44,8 +44,8 @@ EXPORT_ROWS_MAX: Final = 2_000_000
 DIMENSIONS: Final = ("project_id", "owner_id", "key_id", "model", "upstream", "endpoint")
 """What usage can be grouped by."""
 
-DAY_MS_MAX: Final = 25 * HOUR_MS
-"""How long a day is when clocks are put back."""
+DAY_MS_MIN: Final = 23 * HOUR_MS
+"""How long a day is when clocks are put forward."""
 
 _FIRST_RANDOM: Final = bytes(10)
 
@@ -126,10 +126,9 @@ def span_rows(
     wanted = list(spans)
     found: dict[Bounds, list[tuple[Any, ...]]] = {}
     count = 0
-    for fold in (DAYS, HOURS):
+    for fold, table in folds_of(needed(selection)):
         left = [span for span in wanted if (span[1] - span[0] > HOUR_MS) == (fold is DAYS)]
-        table = fold.table(needed(selection))
-        if table is None or not left:
+        if not left:
             continue
         folded = set(list_folded(connection, selection.organization_id, fold, left[0][0], left[-1][1]))
         whole = [span for span in left if span in folded]
@@ -144,7 +143,7 @@ def span_rows(
     if left and all(end_ms - start_ms <= HOUR_MS for start_ms, end_ms in left):
         found |= _hourly(connection, selection, left, names, rows_max - count)
         left = []
-    for span, pieces in _pieced(connection, selection, left):
+    for span, pieces in pieced(connection, selection, left):
         found[span] = _put_together(connection, selection, pieces, names, rows_max - count)
         count += len(found[span])
     return [(span[0], row) for span in wanted for row in found[span]]
@@ -205,17 +204,16 @@ def _hourly(
     return found
 
 
-def _pieced(
+def pieced(
     connection: Connection, selection: Selection, spans: Sequence[Bounds]
 ) -> Iterator[tuple[Bounds, list[tuple[Table, Bounds]]]]:
     """These spans in pieces, each with the table to read it from: days that were folded, hours between them that were,
     and the slots between these.
     """
     folds: list[tuple[Table, list[Bounds]]] = []
-    is_long = any(end_ms - start_ms > DAY_MS_MAX for start_ms, end_ms in spans)
-    for fold in (DAYS, HOURS) if is_long else (HOURS,):
-        table = fold.table(needed(selection))
-        if table is not None and spans:
+    is_long = any(end_ms - start_ms >= DAY_MS_MIN for start_ms, end_ms in spans)
+    for fold, table in folds_of(needed(selection)) if spans else ():
+        if fold is not DAYS or is_long:
             found = list_folded(connection, selection.organization_id, fold, spans[0][0], spans[-1][1])
             folds.append((table, found))
     for span in spans:
@@ -272,10 +270,11 @@ def list_slots(
     Raises Refusal(PARAMETER_INVALID) if the answer is longer than `rows_max`.
     """
     found: list[GroupSums] = []
-    table = HOURS.table(needed(selection))
     hours: list[Bounds] = []
-    if table is not None:
-        hours = joined(list_folded(connection, selection.organization_id, HOURS, start_ms, end_ms))
+    for fold, table in folds_of(needed(selection)):
+        if fold is DAYS:
+            continue
+        hours = joined(list_folded(connection, selection.organization_id, fold, start_ms, end_ms))
         for bounds in hours:
             found += _by_slot(connection, table, selection, *bounds, rows_max)
     for bounds in gaps(hours, (start_ms, end_ms)):

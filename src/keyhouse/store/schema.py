@@ -24,7 +24,14 @@ from sqlalchemy import (
 
 from keyhouse.store.metadata import METADATA
 from keyhouse.store.ordering import by_bytes
-from keyhouse.store.rollup_tables import day_tables, hour_tables, ranking_table, rollup_tables
+from keyhouse.store.rollup_tables import (
+    day_tables,
+    foldings_table,
+    hour_tables,
+    ranking_table,
+    recent_tables,
+    rollup_tables,
+)
 from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, models, spend_alerts, upstreams
 from keyhouse.store.schema_keys import key_notices, key_secrets, policies, repeats
 from keyhouse.store.schema_people import (
@@ -298,5 +305,7 @@ objects = Table(
 
 usage_hour, usage_minute = rollup_tables(METADATA)
 usage_whole_hour, folded_hours = hour_tables(METADATA)
+usage_whole_hour_by_owner, usage_whole_hour_by_key, folded_recent_hours = recent_tables(METADATA)
 usage_day, usage_day_by_owner, usage_day_by_key, folded_days = day_tables(METADATA)
+foldings = foldings_table(METADATA)
 rankings = ranking_table(METADATA)
