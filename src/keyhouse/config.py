@@ -63,6 +63,10 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     master_key_file: str | None = None
 
+    def master_key_beside(self, data: Path) -> Path:
+        """The master key's file, where this is the data folder."""
+        return data / "master.key" if self.master_key_file is None else Path(self.master_key_file)
+
 
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many days things are kept: usage by the minute, and calls with all they say; left out, calls are kept for

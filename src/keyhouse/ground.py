@@ -59,8 +59,7 @@ async def open_ground(settings: config.Settings, data: Path) -> Ground:
     clock, entropy = SystemClock(), os.urandom
     database = await open_database(settings.database.url or address_of(data), clock, entropy)
     try:
-        key_file = settings.secrets.master_key_file
-        keyring = await open_keyring(Path(key_file) if key_file else data / "master.key", database, clock, entropy)
+        keyring = await open_keyring(settings.secrets.master_key_beside(data), database, clock, entropy)
         await open_audit_log(database, keyring.audit, clock, entropy)
     except BaseException:
         await database.close()

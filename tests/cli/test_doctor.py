@@ -23,7 +23,7 @@ def test_it_says_in_sentences_what_is_wrong_and_what_to_do_next(tmp_path: Path) 
     (tmp_path / "data" / "master.key").write_text("00" * 32)
     ill = command(["doctor"], tmp_path, environment=AWAY)
     assert ill.returncode == 1
-    assert "PROBLEM  master key: data/master.key is not the master key of this database." in ill.stdout
+    assert "PROBLEM  master key: data/master.key: The key given is not the master key of this database." in ill.stdout
     assert "-> Restore it from a backup, or from another gateway." in ill.stdout
     (tmp_path / "keyhouse.toml").write_text("[server]\nprot = 1\n")
     assert "prot" in command(["doctor"], tmp_path, environment=AWAY).stdout

@@ -46,6 +46,6 @@ def test_another_key_or_row_opens_nothing(key: SealingKey, row: str) -> None:
 
 def test_the_key_is_derived_from_the_master_key_for_nothing_else() -> None:
     keyring = derive(b"m" * 32)
-    assert keyring.sealing.secret not in (keyring.pepper, keyring.check, keyring.audit)
+    assert keyring.sealing.secret not in (keyring.pepper, keyring.reset, keyring.audit)
     assert len(keyring.sealing.secret) == 32
     assert keyring.sealing.secret.hex() not in repr(keyring.sealing)

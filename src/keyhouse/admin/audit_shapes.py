@@ -29,6 +29,7 @@ NEAREST: Final[Mapping[Event, str]] = {
     Event.GROUP_USER_REMOVED: "group.updated",
     Event.LIMIT_DELETED: "rate_limit.deleted",
     Event.LIMIT_SET: "rate_limit.updated",
+    Event.MASTER_KEY_ROTATED: "organization.updated",
     Event.MODEL_CREATED: "organization.updated",
     Event.MODEL_DELETED: "organization.updated",
     Event.MODEL_PERMISSIONS_DELETED: "project.updated",

@@ -1,6 +1,5 @@
 """`keyhouse audit`: the audit log, from the server; and whether it is whole, from the database itself."""
 
-import hmac
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,12 +13,12 @@ from keyhouse.cli.place import Data, Database, database_url, master_key_path, wa
 from keyhouse.cli.talk import AsJson, Exit, Failure, moment, show_json, show_table
 from keyhouse.cli.usage import Until
 from keyhouse.core.chain import Head, parse_head
-from keyhouse.core.keyring import Keyring
+from keyhouse.core.keyring import derive
 from keyhouse.store import audit_chains
 from keyhouse.store.audit_chains import Verification
 from keyhouse.store.engine import CannotOpen, Connection
-from keyhouse.store.installation import find_master_key_check
-from keyhouse.store.master_key import read_keyring
+from keyhouse.store.installation import find_lock
+from keyhouse.store.master_key import read_master_key, root_of
 from keyhouse.store.opening import ask_newest
 
 audit_app: Final = App(name="audit", help="The audit log: who changed what, and is it whole.")
@@ -107,10 +106,10 @@ def verify(
     noted = None if head is None else _read_head(head)
     url = database_url(data, database)
     try:
-        keyring = read_keyring(master_key_path(data, master_key))
+        key = read_master_key(master_key_path(data, master_key))
     except CannotOpen as error:
         raise Failure(str(error)) from None
-    found = wait_for(ask_newest(url, lambda connection: _verified(connection, keyring, noted)))
+    found = wait_for(ask_newest(url, lambda connection: _verified(connection, key, noted)))
     if json:
         body = {"passes": found.passes, "entries": found.entries, "heads": found.heads, "findings": found.findings}
         show_json({"object": "audit_log.verification"} | body)
@@ -119,10 +118,11 @@ def verify(
     return Exit.OK if found.passes else Exit.ERROR
 
 
-def _verified(connection: Connection, keyring: Keyring, noted: Head | None) -> Verification:
-    known = find_master_key_check(connection)
-    if known is None or not hmac.compare_digest(known, keyring.check):
-        raise CannotOpen("This is not the master key of that database: name the right one by --master-key.")
+def _verified(connection: Connection, master_key: bytes, noted: Head | None) -> Verification:
+    try:
+        keyring = derive(root_of(find_lock(connection), master_key))
+    except CannotOpen as error:
+        raise CannotOpen(f"{error} Name the right one by --master-key.") from None
     found = audit_chains.verify(connection, keyring.audit)
     if noted is None or audit_chains.has_entry(connection, noted):
         return found

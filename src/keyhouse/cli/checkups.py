@@ -18,7 +18,7 @@ from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.store import migrations
 from keyhouse.store.engine import CannotOpen, Unavailable
 from keyhouse.store.health import Health, examine
-from keyhouse.store.master_key import read_keyring
+from keyhouse.store.master_key import read_master_key, root_of
 from keyhouse.store.opening import SQLITE, look
 
 SKEW_MS_MAX: Final = 2_000
@@ -96,14 +96,16 @@ def _schema(health: Health) -> Finding:
 
 def check_master_key(path: Path, health: Health | None) -> Finding:
     """Whether the master key is there, kept from others, and this database's."""
-    if health is None or health.master_key_check is None:
+    if health is None or health.lock is None:
         return Finding("master key", Verdict.SKIPPED, "The database has none yet, or cannot be asked.")
     try:
-        keyring = read_keyring(path)
+        master_key = read_master_key(path)
     except CannotOpen as error:
         return Finding("master key", Verdict.PROBLEM, str(error), "No key is recognized without it.")
-    if keyring.check != health.master_key_check:
-        what = f"{path} is not the master key of this database."
+    try:
+        root_of(health.lock, master_key)
+    except CannotOpen as error:
+        what = f"{path}: {error}"
         return Finding("master key", Verdict.PROBLEM, what, "Restore it from a backup, or from another gateway.")
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         return Finding("master key", Verdict.WARNING, f"Others can read {path}.", f"chmod 600 {path}")

@@ -65,9 +65,8 @@ def _examine(data: Path, file: Path | None, model: str) -> list[Finding]:
         return findings
     url = settings.database.url or address_of(data)
     database, health = wait_for(check_database(url))
-    key_file = settings.secrets.master_key_file
     findings += database
-    findings.append(check_master_key(Path(key_file) if key_file else data / "master.key", health))
+    findings.append(check_master_key(settings.secrets.master_key_beside(data), health))
     findings += check_folder(data)
     findings += _upstreams(settings)
     local = (os.environ.get("KEYHOUSE_URL") or URL).rstrip("/").removesuffix("/v1")

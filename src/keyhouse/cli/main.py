@@ -124,6 +124,7 @@ app.command("keyhouse.cli.reset_password:reset_password", name="reset-password",
 app.command("keyhouse.cli.scan:scan", name="scan", help=_SCAN)
 app.command("keyhouse.cli.ledger:ledger_app", name="ledger", help="Check the books.")
 app.command("keyhouse.cli.demo:demo_app", name="demo", help="A made-up organization, to look at and to measure.")
+app.command("keyhouse.cli.master_key:master_key_app", name="master-key", help="The key to all that is kept secret.")
 app.command("keyhouse.cli.db:db_app", name="db", help="The database's schema.")
 
 

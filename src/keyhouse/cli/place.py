@@ -47,12 +47,10 @@ def master_key_path(data: Path | None, named: Path | None) -> Path:
     if named is not None:
         return named
     try:
-        configured = config.load(None, os.environ).secrets.master_key_file
+        secrets = config.load(None, os.environ).secrets
     except config.BadConfiguration as error:
         raise Failure(str(error)) from None
-    if configured is not None:
-        return Path(configured)
-    return (data or Path("data")) / "master.key"
+    return secrets.master_key_beside(data or Path("data"))
 
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:

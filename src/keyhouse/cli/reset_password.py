@@ -11,8 +11,10 @@ from keyhouse.cli.place import Data, Database, database_url, master_key_path, wa
 from keyhouse.cli.talk import AsJson, Exit, Failure, say, show_json
 from keyhouse.control.account import LIFETIME_MS, ResetLink, link_by_command
 from keyhouse.core.errors import Refusal
-from keyhouse.store.engine import CannotOpen
-from keyhouse.store.master_key import read_keyring
+from keyhouse.core.keyring import derive
+from keyhouse.store.engine import CannotOpen, Connection
+from keyhouse.store.installation import find_lock
+from keyhouse.store.master_key import read_master_key, root_of
 from keyhouse.store.opening import ask_newest
 
 
@@ -28,12 +30,12 @@ def reset_password(
     """Make a one-time link by which someone chooses a new password, for 30 minutes."""
     place = data if data is not None or database is not None else Path("data")
     try:
-        keyring = read_keyring(master_key_path(place, master_key))
+        key = read_master_key(master_key_path(place, master_key))
         server = config.load(None, os.environ).server
         found: ResetLink = wait_for(
             ask_newest(
                 database_url(place, database),
-                lambda connection: link_by_command(connection, email.strip().lower(), keyring.reset, _now_ms()),
+                lambda connection: _link(connection, email.strip().lower(), key),
             )
         )
     except (CannotOpen, config.BadConfiguration) as error:
@@ -49,7 +51,8 @@ def reset_password(
     say(f"{found.email} can choose a new password there, once, within {LIFETIME_MS // 60_000} minutes.")
 
 
-def _now_ms() -> int:
+def _link(connection: Connection, email: str, master_key: bytes) -> ResetLink:
     from keyhouse.ground import SystemClock  # what it stands on is slow to load
 
-    return SystemClock().now_ms()
+    keyring = derive(root_of(find_lock(connection), master_key))
+    return link_by_command(connection, email, keyring.reset, SystemClock().now_ms())

@@ -45,6 +45,7 @@ class Event(StrEnum):
     LOGIN_FAILED = "login.failed"
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGOUT_SUCCEEDED = "logout.succeeded"
+    MASTER_KEY_ROTATED = "master_key.rotated"
     MODEL_CREATED = "model.created"
     MODEL_DELETED = "model.deleted"
     MODEL_PERMISSIONS_DELETED = "model_permissions.deleted"

@@ -3,19 +3,19 @@
 import msgspec
 from sqlalchemy import Connection, select, text
 
-from keyhouse.store.installation import find_master_key_check
+from keyhouse.store.installation import Lock, find_lock
 from keyhouse.store.migrations import revision
 from keyhouse.store.schema import instances
 
 
 class Health(msgspec.Struct, frozen=True):
-    """Its engine and schema, the check of its master key, whether it takes no writes, and its clock; None where it is
+    """Its engine and schema, which master key fits, whether it takes no writes, and its clock; None where it is
     this machine's own.
     """
 
     engine: str
     revision: str | None
-    master_key_check: bytes | None
+    lock: Lock | None
     is_read_only: bool
     now_ms: int | None
 
@@ -24,12 +24,12 @@ def examine(connection: Connection) -> Health:
     """Ask it."""
     engine = connection.dialect.name
     found = revision(connection)
-    check = None if found is None else find_master_key_check(connection)
+    lock = None if found is None else find_lock(connection)
     if engine != "postgresql":
-        return Health(engine, found, check, is_read_only=False, now_ms=None)
+        return Health(engine, found, lock, is_read_only=False, now_ms=None)
     standby = bool(connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one())
     now_ms = connection.execute(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")).scalar_one()
-    return Health(engine, found, check, standby, int(now_ms))
+    return Health(engine, found, lock, standby, int(now_ms))
 
 
 class Gateway(msgspec.Struct, frozen=True):

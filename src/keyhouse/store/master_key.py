@@ -1,4 +1,4 @@
-"""The master key's file: made once, for an empty database, and never again.
+"""The master key's file: made once, for an empty database, and never again over an existing one.
 
 Whoever has the database without this file can neither recognize a secret nor forge one.
 """
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from keyhouse.core.clock import Clock, Entropy
-from keyhouse.core.keyring import Keyring, derive
+from keyhouse.core.keyring import Keyring, derive, fingerprint, unwrap
+from keyhouse.core.sealing import CannotUnseal
 from keyhouse.store.engine import CannotOpen, Database
-from keyhouse.store.installation import find_master_key_check, insert_master_key_check
+from keyhouse.store.installation import Lock, find_lock, insert_lock
 
 BYTES: Final = 32
 
@@ -23,26 +24,34 @@ _SAME: Final = (
 
 async def open_keyring(path: Path, database: Database, clock: Clock, entropy: Entropy) -> Keyring:
     """The keyring of this database. Raises CannotOpen if its master key is missing, malformed or another one."""
-    known = await database.read(find_master_key_check)
-    is_made = known is None and await asyncio.to_thread(_make, path, entropy)
-    keyring = await asyncio.to_thread(read_keyring, path)
+    known = await database.read(find_lock)
+    is_made = known is None and await asyncio.to_thread(make_master_key, path, entropy)
+    master_key = await asyncio.to_thread(read_master_key, path)
     if known is None:
-        now_ms = clock.now_ms()
-        known = await database.write(lambda connection: insert_master_key_check(connection, keyring.check, now_ms))
-    if not hmac.compare_digest(known, keyring.check):
+        now_ms, lock = clock.now_ms(), Lock(fingerprint(master_key))
+        known = await database.write(lambda connection: insert_lock(connection, lock, now_ms))
+    try:
+        return derive(root_of(known, master_key))
+    except CannotOpen as error:
         if is_made:
             # Another gateway was first: what was made here a moment ago is no database's key.
             await asyncio.to_thread(path.unlink)
-        raise CannotOpen(f"{path} is not the master key this database was made with. {_SAME}")
-    return keyring
+        raise CannotOpen(f"{path}: {error} {_SAME}") from None
 
 
-def read_keyring(path: Path) -> Keyring:
-    """What is derived from the master key in this file. Raises CannotOpen if it is missing or malformed."""
-    return derive(_read(path))
+def root_of(lock: Lock | None, master_key: bytes) -> bytes:
+    """What this master key opens. Raises CannotOpen if it is not the one that this database answers to."""
+    if lock is None or not hmac.compare_digest(lock.fingerprint, fingerprint(master_key)):
+        raise CannotOpen("The key given is not the master key of this database.")
+    if lock.wrapped_root is None:
+        return master_key
+    try:
+        return unwrap(lock.wrapped_root, master_key)
+    except CannotUnseal as error:
+        raise CannotOpen(f"What the master key opens was altered in the database: {error}.") from None
 
 
-def _make(path: Path, entropy: Entropy) -> bool:
+def make_master_key(path: Path, entropy: Entropy) -> bool:
     """Make the file, unless there is one; it appears whole or not at all. Whether it was made."""
     if path.exists():
         return False
@@ -63,16 +72,8 @@ def _make(path: Path, entropy: Entropy) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
-    """A database must not be bound to a file that a power cut takes away."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: Path) -> bytes:
+def read_master_key(path: Path) -> bytes:
+    """The master key in this file. Raises CannotOpen if it is missing or malformed."""
     try:
         master_key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except FileNotFoundError:
@@ -85,3 +86,12 @@ def _read(path: Path) -> bytes:
     if len(master_key) != BYTES:
         raise CannotOpen(f"The master key {path} holds {len(master_key)} bytes, not {BYTES}.")
     return master_key
+
+
+def _sync_folder(folder: Path) -> None:
+    """A database must not be bound to a file that a power cut takes away."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -88,6 +88,7 @@ installation = Table(
     Column("id", Integer, primary_key=True),
     Column("master_key_check", LargeBinary, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("wrapped_root", LargeBinary),
 )
 
 service_accounts = Table(
