@@ -62,6 +62,19 @@ def test_who_did_it_is_told_also_where_it_was_a_key_or_keyhouse_itself() -> None
     assert audit_line(entry("login.failed"), {}, {}, TIMES).is_failure
 
 
+@pytest.mark.parametrize(
+    ("details", "subject"),
+    [
+        ({"role_name": "Keeper", "permissions": []}, "Keeper"),
+        ({"group_name": {"from": "Desk", "to": "Front desk"}}, "Front desk"),
+        ({"email": "jonas@example.com"}, "jonas@example.com"),
+        ({"permissions": []}, ""),
+    ],
+)
+def test_what_has_no_name_here_is_called_as_the_entry_calls_it(details: object, subject: str) -> None:
+    assert audit_line(entry("role.created", details, resource_id="role_1"), {}, {}, TIMES).subject == subject
+
+
 def test_long_values_are_cut() -> None:
     line = audit_line(entry("api_key.updated", {"name": "x" * 300}), {}, {}, TIMES)
     assert len(line.changes[0].value) == 201

@@ -27,10 +27,16 @@ function money(value) {
 const units = {
   count,
   usd: money,
-  ms: (value) => (value >= 1000 ? `${Number((value / 1000).toPrecision(3))} s` : `${Math.round(value)} ms`),
+  ms: (value) => (value === 0 ? "0" : value >= 1000 ? `${Number((value / 1000).toPrecision(3))} s` : `${Math.round(value)} ms`),
   rate: (value) => `${Number(value.toPrecision(3))}/s`,
   percent: (value) => `${Number(value.toPrecision(3))}%`,
 };
+
+/** Where an axis of shares ends: a few errors do not fill it, nothing is above 100, and else at a round number. */
+function shareMax(extent) {
+  if (extent.max <= 2) return 2;
+  return extent.max > 80 ? 100 : null;
+}
 
 function line(name, value, swatch, extra = "") {
   const row = document.createElement("div");
@@ -149,7 +155,7 @@ function picture(data) {
     yAxis: {
       type: "value",
       min: 0,
-      max: data.unit === "percent" ? (extent) => Math.min(100, Math.max(2, extent.max)) : undefined,
+      max: data.unit === "percent" ? shareMax : undefined,
       splitNumber: 3,
       minInterval: data.unit === "count" ? 1 : undefined,
       axisLabel: { ...words, formatter: (value) => units[data.unit](value) },

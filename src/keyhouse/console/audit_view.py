@@ -19,6 +19,8 @@ _SUBJECTS: Final = {
 }
 _VALUE_CHARACTERS_MAX: Final = 200
 _PAGES: Final = {"key_": "/api-keys/"}
+_NAMES: Final = ("name", "role_name", "group_name", "email")
+"""The fields by which an entry names what it is about, where nothing here has that id."""
 _UNITS: Final = ("_at_ms", "_nano_usd")
 """What a field's name ends with to say its unit: the value shows it."""
 
@@ -77,7 +79,7 @@ def audit_line(
     """An entry as a line of the list."""
     details = msgspec.json.decode(entry.details)
     fields: dict[str, Any] = details if isinstance(details, dict) else {}
-    subject = names.get(entry.resource_id) or str(fields.get("name") or "")
+    subject = names.get(entry.resource_id) or _named(fields)
     root = next((path for start, path in _PAGES.items() if entry.resource_id.startswith(start)), None)
     return AuditLine(
         id=entry.id,
@@ -94,6 +96,16 @@ def audit_line(
         is_failure=entry.event.endswith(".failed"),
         changes=tuple(_change(name, value, times) for name, value in fields.items()),
     )
+
+
+def _named(fields: Mapping[str, Any]) -> str:
+    """What the entry itself calls its subject; empty where it does not."""
+    for field in _NAMES:
+        told = fields.get(field)
+        told = told.get("to") if isinstance(told, dict) else told
+        if isinstance(told, str):
+            return told
+    return ""
 
 
 def _change(name: str, value: object, times: Times) -> Change:
