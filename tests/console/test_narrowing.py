@@ -139,3 +139,14 @@ async def test_who_may_look_at_everything_sees_everything(at_home: Console) -> N
 async def test_names_are_listed_as_a_sentence_has_them() -> None:
     said = [listed(list("ABCDE")[:count]) for count in range(6)]
     assert said == ["", "A", "A and B", "A, B and C", "A, B, C and 1 more", "A, B, C and 2 more"]
+
+
+async def test_who_may_call_no_model_is_told_in_the_playground_before_they_type(at_home: Console) -> None:
+    assert "data-send>" in await at_home.page("/playground")
+    await at_home.become("reader")
+    page = await at_home.page("/playground")
+    assert ("api.model.request" in page, "An owner of Meridian Freight" in page, "data-send disabled" in page) == (
+        True,
+        True,
+        True,
+    )
