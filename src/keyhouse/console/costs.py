@@ -4,24 +4,24 @@ from collections.abc import AsyncIterator
 from datetime import date, datetime, time
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 
-from keyhouse.console import wording
 from keyhouse.console.costs_view import Report, month_view, name_of, report, statement_of, statement_sum
 from keyhouse.console.doorway import Visit, session_of
-from keyhouse.console.narrowing import narrowed, usage_seen
+from keyhouse.console.narrowing import narrowed
+from keyhouse.console.numbers import gather, named, projects_seen, queries_of
 from keyhouse.console.pages import pages_of
 from keyhouse.console.periods import PERIODS, Period, Picked, bucket_title, period_at, read
 from keyhouse.console.project_switch import chosen
-from keyhouse.console.sheets import Rows, as_csv, in_pieces
-from keyhouse.console.usage import NAMED_AT_ONCE, names_of
-from keyhouse.console.usage_view import GROUPS, Gathered
+from keyhouse.console.sheets import Rows, as_csv
+from keyhouse.console.usage_view import GROUPS
 from keyhouse.console.wording import Times
 from keyhouse.control.authority import Task
 from keyhouse.core.limit import instant_ms
 from keyhouse.core.money import format_usd
 from keyhouse.reporting.costs import month_at
-from keyhouse.reporting.usage import OTHERS, Bucket, UsageQuery, buckets
+from keyhouse.reporting.usage import buckets
 from keyhouse.store.rollups import EXPORT_ROWS_MAX
 
 
@@ -45,7 +45,7 @@ async def show_costs(request: Visit) -> Response[Any]:
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
     month = await pages.desk.cost_questions.month(
-        session.organization_id, session.time_zone, _seen(request, asked.project)
+        session.organization_id, session.time_zone, projects_seen(request, asked.project)
     )
     return await pages.signed_in(
         request,
@@ -73,16 +73,16 @@ async def download_costs(request: Visit) -> Response[Any]:
     pages, session = pages_of(request), session_of(request)
     asked, times = asked_of(request), pages.times(session)
     period = period_at(asked, times)
-    questions, names = pages.desk.usage_questions, dict[str, str]()
+    present, _ = queries_of(request, period, asked.by, asked.project)
+    known: dict[str, str] = {}
 
     async def lines() -> AsyncIterator[Rows]:
         # Bucket by bucket: together they may be more than a hundred thousand keys' months.
         for start_ms, end_ms in buckets(period.start_ms, period.end_ms, period.bucket, session.time_zone):
-            found = await questions.rows(_query(request, asked, period.bucket, start_ms, end_ms), EXPORT_ROWS_MAX)
+            query = msgspec.structs.replace(present, start_ms=start_ms, end_ms=end_ms)
+            found = await pages.desk.usage_questions.rows(query, EXPORT_ROWS_MAX)
             title = bucket_title(period.bucket, start_ms, times)
-            for rows in in_pieces(found, NAMED_AT_ONCE):
-                new = [row for row in rows if row.group[0] not in names]
-                names.update(await names_of(pages.desk, session.organization_id, asked.by, new))
+            async for rows, names in named(request, asked.by, found, known):
                 yield [(title, name_of(row, names), format_usd(row.cost_nano_usd)) for row in rows]
 
     return as_csv(f"keyhouse-costs-{asked.period}.csv", [period.bucket, asked.by, "cost_usd"], lines())
@@ -95,7 +95,7 @@ async def show_statement(request: Visit) -> Response[Any]:
     times = pages.times(session)
     start_ms, end_ms = _month(request, times, session.time_zone)
     rows = await pages.desk.cost_questions.statement(
-        session.organization_id, session.time_zone, start_ms, end_ms, _seen(request, chosen(request))
+        session.organization_id, session.time_zone, start_ms, end_ms, projects_seen(request, chosen(request))
     )
     names = await pages.desk.names(session.organization_id, {row.group[0] or "" for row in rows})
     return await pages.signed_in(
@@ -122,7 +122,7 @@ async def download_statement(request: Visit) -> Response[Any]:
     times = pages.times(session)
     start_ms, end_ms = _month(request, times, session.time_zone)
     rows = await pages.desk.cost_questions.statement(
-        session.organization_id, session.time_zone, start_ms, end_ms, _seen(request, chosen(request))
+        session.organization_id, session.time_zone, start_ms, end_ms, projects_seen(request, chosen(request))
     )
     names = await pages.desk.names(session.organization_id, {row.group[0] or "" for row in rows})
     heads = ["project", "model", "requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost_usd"]
@@ -150,41 +150,7 @@ def _month(request: Visit, times: Times, zone: str) -> tuple[int, int]:
     return month_at(noon_ms, zone)
 
 
-def _seen(request: Visit, project_id: str) -> tuple[str, ...]:
-    """Of which projects the page is: the one asked for, or all that this person sees; none named means everything."""
-    asked = (project_id,) if project_id else ()
-    sight = usage_seen(request)
-    return asked if sight is None else sight.narrow(asked)
-
-
-def _query(request: Visit, asked: Asked, bucket: Bucket, start_ms: int, end_ms: int) -> UsageQuery:
-    session = session_of(request)
-    return UsageQuery(
-        organization_id=session.organization_id,
-        start_ms=start_ms,
-        end_ms=end_ms,
-        bucket=bucket,
-        zone=session.time_zone,
-        group_by=(asked.by,),
-        project_ids=_seen(request, asked.project),
-    )
-
-
 async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
-    pages, session = pages_of(request), session_of(request)
-    zone = session.time_zone
-    questions = pages.desk.usage_questions
-    present = _query(request, asked, period.bucket, period.start_ms, period.end_ms)
-    before = _query(request, asked, period.bucket, period.before_start_ms, period.before_end_ms)
-    leaders = await questions.leaders(present, "cost_nano_usd")
-    gathered = Gathered(
-        rows=await questions.rows_of(present, leaders),
-        rows_before=await questions.rows_of(before, leaders),
-        buckets=buckets(period.start_ms, period.end_ms, period.bucket, zone),
-        buckets_before=buckets(period.before_start_ms, period.before_end_ms, period.bucket, zone),
-        others=0 if leaders is None else leaders.others,
-    )
-    rows = (*gathered.rows, *gathered.rows_before)
-    names = await names_of(pages.desk, session.organization_id, asked.by, rows)
-    names |= {OTHERS: wording.plural(gathered.others, "other")}
+    queries = queries_of(request, period, asked.by, asked.project)
+    gathered, names = await gather(request, queries, "cost_nano_usd")
     return report(gathered, period, asked.by, names, times)

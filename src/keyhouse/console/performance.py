@@ -3,20 +3,21 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 
 from keyhouse.console import wording
 from keyhouse.console.doorway import Visit, session_of
-from keyhouse.console.narrowing import narrowed, usage_seen
+from keyhouse.console.narrowing import narrowed
+from keyhouse.console.numbers import named, names_of, queries_of
 from keyhouse.console.pages import pages_of
 from keyhouse.console.performance_view import GROUPS, HEADS, Gathered, Report, cells, report, whole_line
 from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
-from keyhouse.console.sheets import Rows, as_csv, in_pieces
-from keyhouse.console.usage import NAMED_AT_ONCE, names_of
+from keyhouse.console.sheets import Rows, as_csv
 from keyhouse.console.wording import Times
 from keyhouse.control.authority import Task
 from keyhouse.reporting.performance import speed_of
-from keyhouse.reporting.usage import OTHERS, Bucket, UsageQuery, buckets
+from keyhouse.reporting.usage import OTHERS, UsageQuery, buckets
 from keyhouse.store.timings import NOTHING
 
 
@@ -65,15 +66,13 @@ async def show_performance(request: Visit) -> Response[Any]:
 @get("/performance.csv")
 async def download_performance(request: Visit) -> Response[Any]:
     """The table that the page shows, exactly, with every group by itself, as CSV."""
-    pages, session = pages_of(request), session_of(request)
-    asked, times = asked_of(request), pages.times(session)
-    period = period_at(asked, times)
+    pages, asked = pages_of(request), asked_of(request)
+    period = period_at(asked, pages.times(session_of(request)))
 
     async def lines() -> AsyncIterator[Rows]:
-        query = _query(request, asked, period.bucket, period.start_ms, period.end_ms, asked.by)
+        present, _ = _queries(request, asked, period)
         whole = NOTHING
-        for rows in in_pieces(await pages.desk.performance_questions.whole(query), NAMED_AT_ONCE):
-            names = await names_of(pages.desk, session.organization_id, asked.by, rows)
+        async for rows, names in named(request, asked.by, await pages.desk.performance_questions.whole(present)):
             whole = sum((row.timings for row in rows), whole)
             yield [(names.get(row.group[0], row.group[0]), *cells(speed_of(row.timings))) for row in rows]
         yield [whole_line(asked.by, speed_of(whole))]
@@ -81,36 +80,19 @@ async def download_performance(request: Visit) -> Response[Any]:
     return as_csv(f"keyhouse-performance-{asked.period}.csv", [asked.by, *HEADS], lines())
 
 
-def _query(request: Visit, asked: Asked, bucket: Bucket, start_ms: int, end_ms: int, *group_by: str) -> UsageQuery:
-    session = session_of(request)
-    project_ids: tuple[str, ...] = (asked.project,) if asked.project else ()
-    if sight := usage_seen(request):
-        project_ids = sight.narrow(project_ids)
-    return UsageQuery(
-        organization_id=session.organization_id,
-        start_ms=start_ms,
-        end_ms=end_ms,
-        bucket=bucket,
-        zone=session.time_zone,
-        group_by=group_by,
-        api_key_ids=(asked.key,) if asked.key else (),
-        models=(asked.model,) if asked.model else (),
-        project_ids=project_ids,
-    )
+def _queries(request: Visit, asked: Asked, period: Period) -> tuple[UsageQuery, UsageQuery]:
+    return queries_of(request, period, asked.by, asked.project, key=asked.key, model=asked.model)
 
 
 async def _report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
-    pages, session = pages_of(request), session_of(request)
-    questions = pages.desk.performance_questions
-    present = _query(request, asked, period.bucket, period.start_ms, period.end_ms, asked.by)
-    before = _query(request, asked, period.bucket, period.before_start_ms, period.before_end_ms)
+    questions = pages_of(request).desk.performance_questions
+    present, before = _queries(request, asked, period)
     leaders = await questions.leaders(present)
     gathered = Gathered(
         rows=await questions.rows_of(present, leaders),
-        rows_before=await questions.rows(before),
-        buckets=buckets(period.start_ms, period.end_ms, period.bucket, session.time_zone),
+        rows_before=await questions.rows(msgspec.structs.replace(before, group_by=())),
+        buckets=buckets(period.start_ms, period.end_ms, period.bucket, present.zone),
     )
-    ids = {row.group[0] for row in gathered.rows} if asked.by == "api_key_id" else set()
-    names = await pages.desk.names(session.organization_id, ids)
+    names = await names_of(request, asked.by, gathered.rows)
     names |= {OTHERS: wording.plural(0 if leaders is None else leaders.others, "other")}
     return report(gathered, period, asked.by, names, times)

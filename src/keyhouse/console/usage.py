@@ -1,22 +1,20 @@
 """The usage page and its CSV: one period, one grouping, one measure, all in the address."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from litestar import Response, get
 
-from keyhouse.console import wording
-from keyhouse.console.desk import Desk
 from keyhouse.console.doorway import Visit, session_of
-from keyhouse.console.narrowing import narrowed, usage_seen
+from keyhouse.console.narrowing import narrowed
+from keyhouse.console.numbers import gather, named, queries_of
 from keyhouse.console.pages import pages_of
 from keyhouse.console.periods import PERIODS, Period, Picked, period_at, read
-from keyhouse.console.sheets import Rows, as_csv, in_pieces
+from keyhouse.console.sheets import Rows, as_csv
 from keyhouse.console.usage_view import (
     GROUPS,
     MEASURED,
     MEASURES,
-    Gathered,
     Report,
     Sums,
     report,
@@ -24,12 +22,7 @@ from keyhouse.console.usage_view import (
 from keyhouse.console.wording import Times
 from keyhouse.control.authority import Task
 from keyhouse.core.money import format_usd
-from keyhouse.reporting.usage import OTHERS, Bucket, UsageQuery, UsageRow, buckets
-from keyhouse.store.timings import GroupTimings
-
-_NAMED: Final = ("api_key_id", "user_id", "project_id")
-NAMED_AT_ONCE: Final = 2_000
-"""So many rows of a file are given their names, and sent, at once."""
+from keyhouse.reporting.usage import UsageQuery, UsageRow
 
 
 class Asked(Picked, frozen=True):
@@ -80,15 +73,13 @@ async def show_usage(request: Visit) -> Response[Any]:
 @get("/usage.csv")
 async def download_usage(request: Visit) -> Response[Any]:
     """The table that the page shows, exactly, with every group by itself, as CSV."""
-    pages, session = pages_of(request), session_of(request)
-    asked, times = asked_of(request), pages.times(session)
-    period = period_at(asked, times)
-    query = _query(request, asked, period.bucket, period.start_ms, period.end_ms)
+    pages, asked = pages_of(request), asked_of(request)
+    period = period_at(asked, pages.times(session_of(request)))
+    present, _ = _queries(request, asked, period)
 
     async def lines() -> AsyncIterator[Rows]:
-        found = await pages.desk.usage_questions.whole(query, MEASURED[asked.measure])
-        for rows in in_pieces(found, NAMED_AT_ONCE):
-            names = await names_of(pages.desk, session.organization_id, asked.by, rows)
+        found = await pages.desk.usage_questions.whole(present, MEASURED[asked.measure])
+        async for rows, names in named(request, asked.by, found):
             yield [_line(row, names) for row in rows]
 
     heads = ["requests", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_usd"]
@@ -103,47 +94,11 @@ def _line(row: UsageRow, names: Mapping[str, str]) -> tuple[object, ...]:
     return names.get(group, group), *counts, format_usd(sums.cost)
 
 
-async def names_of(
-    desk: Desk, organization_id: str, by: str, rows: Sequence[UsageRow | GroupTimings]
-) -> dict[str, str]:
-    """The names of the groups of these rows, where they are ids: a model or an endpoint is its own."""
-    ids = {row.group[0] for row in rows if row.group[0]}
-    return await desk.names(organization_id, ids) if by in _NAMED else {}
-
-
-def _query(request: Visit, asked: Asked, bucket: Bucket, start_ms: int, end_ms: int) -> UsageQuery:
-    session = session_of(request)
-    project_ids: tuple[str, ...] = (asked.project,) if asked.project else ()
-    if sight := usage_seen(request):
-        project_ids = sight.narrow(project_ids)
-    return UsageQuery(
-        organization_id=session.organization_id,
-        start_ms=start_ms,
-        end_ms=end_ms,
-        bucket=bucket,
-        zone=session.time_zone,
-        group_by=(asked.by,),
-        api_key_ids=(asked.key,) if asked.key else (),
-        project_ids=project_ids,
-    )
+def _queries(request: Visit, asked: Asked, period: Period) -> tuple[UsageQuery, UsageQuery]:
+    return queries_of(request, period, asked.by, asked.project, key=asked.key)
 
 
 async def usage_report(request: Visit, asked: Asked, period: Period, times: Times) -> Report:
     """What the page and a key's own page show."""
-    pages, session = pages_of(request), session_of(request)
-    zone = session.time_zone
-    questions = pages.desk.usage_questions
-    present = _query(request, asked, period.bucket, period.start_ms, period.end_ms)
-    before = _query(request, asked, period.bucket, period.before_start_ms, period.before_end_ms)
-    leaders = await questions.leaders(present, MEASURED[asked.measure])
-    gathered = Gathered(
-        rows=await questions.rows_of(present, leaders),
-        rows_before=await questions.rows_of(before, leaders),
-        buckets=buckets(period.start_ms, period.end_ms, period.bucket, zone),
-        buckets_before=buckets(period.before_start_ms, period.before_end_ms, period.bucket, zone),
-        others=0 if leaders is None else leaders.others,
-    )
-    rows = (*gathered.rows, *gathered.rows_before)
-    names = await names_of(pages.desk, session.organization_id, asked.by, rows)
-    names |= {OTHERS: wording.plural(gathered.others, "other")}
+    gathered, names = await gather(request, _queries(request, asked, period), MEASURED[asked.measure])
     return report(gathered, period, asked.by, asked.measure, names, times)

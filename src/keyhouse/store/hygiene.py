@@ -1,7 +1,8 @@
 """Keys that deserve a second look, counted and listed by the database: only keys that could still be used."""
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
@@ -21,7 +22,7 @@ from keyhouse.core.authority import Sight
 from keyhouse.core.key import ApiKey
 from keyhouse.core.limit import ScopeType
 from keyhouse.store.grants import is_seen
-from keyhouse.store.key_pages import COUNTED_MAX
+from keyhouse.store.key_pages import COUNTED_MAX, spoken_of
 from keyhouse.store.keys import with_secrets
 from keyhouse.store.ordering import unindexed
 from keyhouse.store.people import gone_at_ms
@@ -84,7 +85,7 @@ def list_by_habit(
 ) -> tuple[ApiKey, ...]:
     """The living keys in sight with a habit, those that were longest unused first."""
     conditions = [*_living(organization_id, now_ms, sight), _habits(connection, organization_id, now_ms)[habit]]
-    longest, known = _longest_unused(connection, organization_id, AHEAD + 2 * (offset + limit))
+    longest, known = _longest_unused(connection, organization_id, AHEAD + 2 * (offset + limit), [*conditions, *_ORDER])
     of_longest = ClauseAdapter(longest).traverse
     page = select(longest.c.id).where(*map(of_longest, [*conditions, *known])).order_by(*map(of_longest, _ORDER))
     found = connection.execute(page.offset(offset).limit(limit)).scalars().all()
@@ -96,16 +97,17 @@ def list_by_habit(
 
 
 def _longest_unused(
-    connection: Connection, organization_id: str, count: int
+    connection: Connection, organization_id: str, count: int, clauses: Iterable[ColumnElement[Any]]
 ) -> tuple[Subquery, list[ColumnElement[bool]]]:
     """The first of the keys that were used, and of those that never were, as an index has both; and since when a key
-    must have been unused to stand before all that are not among these.
+    must have been unused to stand before all that are not among these. They have what the clauses speak of.
     """
     parts, known = [], []
+    columns = spoken_of(clauses)
     for is_used in (keys.c.last_used_at_ms.is_not(None), keys.c.last_used_at_ms.is_(None)):
         in_order = keys.c.last_used_at_ms, keys.c.created_at_ms, keys.c.id
         of_these = [keys.c.organization_id == organization_id, is_used]
-        parts.append(select(select(keys).where(*of_these).order_by(*in_order).limit(count).subquery()))
+        parts.append(select(select(*columns).where(*of_these).order_by(*in_order).limit(count).subquery()))
         next_one = select(_UNUSED_SINCE).where(*of_these).order_by(*in_order).offset(count).limit(1)
         if (since := connection.execute(next_one).scalar_one_or_none()) is not None:
             known.append(since > _UNUSED_SINCE)

@@ -102,7 +102,7 @@ def list_page(connection: Connection, organization_id: str, selection: KeySelect
     page = connection.execute(ids.offset(begin).limit(end - begin)).scalars().all()
     if len(page) == end - begin:
         return _page(connection, page, _count(connection, chosen))
-    found = select(*_spoken_of(order)).where(*chosen).cte()
+    found = select(*spoken_of(order)).where(*chosen).cte()
     of_found = ClauseAdapter(found).traverse
     count = select(func.count()).select_from(found).scalar_subquery()
     ids = select(found.c.id, count).order_by(*map(of_found, order))
@@ -198,7 +198,7 @@ def _foremost(organization_id: str, sort: str, count: int, clauses: Iterable[Col
     """The first of all keys in an order, which is that of an index; by last use, of those used and then of the others.
     They have what the clauses speak of, and no more: to pass on a whole row takes several times as long.
     """
-    of_all = select(*_spoken_of(clauses)).where(keys.c.organization_id == organization_id).order_by(*_order(sort))
+    of_all = select(*spoken_of(clauses)).where(keys.c.organization_id == organization_id).order_by(*_order(sort))
     if sort.removeprefix("-") != "last_used":
         return of_all.limit(count).subquery()
     is_used = keys.c.last_used_at_ms.is_not(None)
@@ -207,7 +207,7 @@ def _foremost(organization_id: str, sort: str, count: int, clauses: Iterable[Col
     return union_all(select(used), select(of_all.where(~is_used).limit(left).subquery())).subquery()
 
 
-def _spoken_of(clauses: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+def spoken_of(clauses: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
     """The columns of a key that these speak of."""
     parts = {part for clause in clauses for part in visitors.iterate(clause)}
     return [column for column in keys.c if column in parts]
