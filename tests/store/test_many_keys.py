@@ -105,6 +105,18 @@ async def test_all_keys_are_gone_through_once_to_find_and_to_count_few(house: Ho
         assert (page.total, page.is_more, len(page.keys)) == (1, False, shown)
 
 
+async def test_no_name_is_made_small_for_a_search(house: House) -> None:
+    def ran(connection: Connection) -> list[str]:
+        return [one for one, _ in statements(connection, lambda c: list_page(c, "org-1", selection, NOON))]
+
+    await house.execute(update(schema.keys).where(schema.keys.c.id == "key_1").values(name="Ärger ABC_d"))
+    for search in ("rger abc_D", "Ärger"):
+        selection = KeySelection(search=search)
+        page = await house.database.read(partial(list_page, organization_id="org-1", selection=selection, now_ms=NOON))
+        assert [one.id for one in page.keys] == ["key_1"]
+        assert not any("lower(" in one for one in await house.database.read(ran))
+
+
 @pytest.mark.parametrize(
     ("sort", "index"),
     [("name", "by_name"), ("created", "by_creation"), ("last_used", "by_use"), ("-last_used", "by_use")],

@@ -29,7 +29,8 @@ def tables_of(path: Path) -> dict[str, set[str]]:
     with sqlite3.connect(path) as connection:
         rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     connection.close()
-    return {name: set(" ".join(sql.split()).replace(")", ",").split(",")) for name, sql in rows}
+    parts = {name: " ".join(sql.split()).replace(")", ",").split(",") for name, sql in rows}
+    return {name: {part.strip() for part in each} for name, each in parts.items()}
 
 
 def test_a_migrated_database_has_the_schema_that_the_program_knows(tmp_path: Path) -> None:

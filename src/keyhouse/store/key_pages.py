@@ -265,7 +265,7 @@ def _found_by(connection: Connection, search: str) -> ColumnElement[bool]:
     people = select(users.c.id).where(or_(holds(users.c.name, search), holds(users.c.email, search)))
     machines = select(service_accounts.c.id).where(holds(service_accounts.c.name, search))
     owners = connection.execute(union_all(people, machines).limit(OWNERS_MAX + 1)).scalars().all()
-    found: list[ColumnElement[bool]] = [holds(keys.c.name, search)]
+    found: list[ColumnElement[bool]] = [holds(keys.c.name, search, keys.c.searched_name)]
     if len(owners) > OWNERS_MAX:
         found += [keys.c.owner_id.in_(people), keys.c.owner_id.in_(machines)]
     elif owners:

@@ -296,7 +296,7 @@ def with_secrets(connection: Connection, rows: Iterable[RowMapping]) -> tuple[Ap
 def _key(row: RowMapping, secrets: tuple[SecretVersion, ...]) -> ApiKey:
     return ApiKey(
         **{
-            **row,
+            **{name: row[name] for name in row if name != "searched_name"},
             "kind": Kind(row["kind"]),
             "permissions": _permissions(row),
             "models": _names(row["models"]),

@@ -110,8 +110,8 @@ def _is_of_project(project_id: str) -> ColumnElement[bool]:
 def _found_by(connection: Connection, search: str, organization_id: str) -> ColumnElement[bool]:
     """What has this in its name, or is called so by its id. What has it is looked up once, not for each limit."""
 
-    def has_it(column: ColumnElement[str]) -> ColumnElement[bool]:
-        return holds(column, search)
+    def has_it(column: ColumnElement[str], stored: ColumnElement[str] | None = None) -> ColumnElement[bool]:
+        return holds(column, search, stored)
 
     named = union_all(
         select(projects.c.id).where(projects.c.organization_id == organization_id, has_it(projects.c.name)),
@@ -121,7 +121,9 @@ def _found_by(connection: Connection, search: str, organization_id: str) -> Colu
         ),
         select(organizations.c.id).where(organizations.c.id == organization_id, has_it(organizations.c.name)),
         # All keys are read: there is no index of parts of names.
-        select(keys.c.id).where(unindexed(keys.c.organization_id) == organization_id, has_it(keys.c.name)),
+        select(keys.c.id).where(
+            unindexed(keys.c.organization_id) == organization_id, has_it(keys.c.name, keys.c.searched_name)
+        ),
     )
     found = connection.execute(named.limit(NAMED_MAX + 1)).scalars().all()
     scopes = limits.c.scope_id.in_(named if len(found) > NAMED_MAX else [*found, search])

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from keyhouse.store.metadata import METADATA
-from keyhouse.store.ordering import by_bytes
+from keyhouse.store.ordering import AsSearched, by_bytes
 from keyhouse.store.rollup_tables import (
     day_tables,
     foldings_table,
@@ -128,6 +128,8 @@ keys = Table(
     Column("last_used_at_ms", BigInteger),
     Column("access_lost_at_ms", BigInteger),
     Column("parent_id", Text),
+    # Made by the database, so that a search need not make 100,000 names small.
+    Column("searched_name", Text, AsSearched("name")),
     Index("api_keys_by_parent", "parent_id"),
     Index("api_keys_by_status", "organization_id", "kind", *_STATUS),
     Index("api_keys_by_project", "organization_id", "project_id", "created_at_ms", "id", *_STATUS),
