@@ -27,6 +27,7 @@ def a_report(rows: list[UsageRow], before: list[UsageRow] | None = None, others:
     gathered = Gathered(
         rows,
         before or [],
+        before or [],
         buckets(period.start_ms, period.end_ms, "day", "Europe/Berlin"),
         buckets(period.before_start_ms, period.before_end_ms, "day", "Europe/Berlin"),
         others,

@@ -21,6 +21,7 @@ def a_report(rows: list[UsageRow], before: list[UsageRow], measure: str = "reque
     gathered = Gathered(
         rows,
         before,
+        before,
         buckets(period.start_ms, period.end_ms, "day", "Europe/Berlin"),
         buckets(period.before_start_ms, period.before_end_ms, "day", "Europe/Berlin"),
         others,

@@ -362,6 +362,12 @@ async def test_who_used_most_is_shown_and_all_others_are_one_group_that_loses_no
     whole = await questions.whole(query, "requests")
     assert [(row.group[0], row.requests) for row in whole] == [(one, 2 * users[one]) for one in in_order]
     assert sum(row.cost_nano_usd for row in whole) == 14 * sum(users.values())
+    groups, by_bucket = await questions.summed(query, leaders)
+    assert sum(row.requests for row in by_bucket) == sum(row.requests for row in groups) == 2 * sum(users.values())
+    assert [(row.group[0], row.cost_nano_usd) for row in groups] == [
+        *((one, 14 * users[one]) for one in in_order[:LEADERS_MAX]),
+        (OTHERS, 2 * 7 * left),
+    ]
     by_few = await questions.leaders(msgspec.structs.replace(query, group_by=("model",)), "requests")
     assert by_few is None
     assert await questions.rows_of(query, None) == await questions.rows(query)

@@ -158,7 +158,7 @@ def _plot(gathered: Gathered, period: Period, series: list[Series], by: str, tim
     starts = [start for start, _ in gathered.buckets]
     starts_before = [start for start, _ in gathered.buckets_before][: len(starts)]
     before: Counter[int] = Counter()
-    for row in gathered.rows_before:
+    for row in gathered.whole_before:
         before[row.bucket_start_ms] += row.cost_nano_usd
     title = next(one for name, one, _ in GROUPS if name == by).lower()
     return Plot(
@@ -168,7 +168,7 @@ def _plot(gathered: Gathered, period: Period, series: list[Series], by: str, tim
         label_every=label_every(period.bucket, len(starts)),
         series=series,
         description=f"Cost per {period.bucket}, stacked by {title}. The table below has the same numbers.",
-        previous=[before[start] / NANO_PER_USD for start in starts_before] if gathered.rows_before else None,
+        previous=[before[start] / NANO_PER_USD for start in starts_before] if gathered.whole_before else None,
         previous_labels=[bucket_label(period.bucket, start, times) for start in starts_before],
         previous_name=period.name,
     )

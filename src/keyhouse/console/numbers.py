@@ -59,9 +59,11 @@ async def gather(
     present, before = queries
     questions = pages_of(request).desk.usage_questions
     leaders = await questions.leaders(present, measure)
+    groups_before, buckets_before = await questions.summed(before, leaders)
     gathered = Gathered(
         rows=await questions.rows_of(present, leaders),
-        rows_before=await questions.rows_of(before, leaders),
+        rows_before=groups_before,
+        whole_before=buckets_before,
         buckets=buckets(present.start_ms, present.end_ms, present.bucket, present.zone),
         buckets_before=buckets(before.start_ms, before.end_ms, before.bucket, before.zone),
         others=0 if leaders is None else leaders.others,

@@ -101,10 +101,13 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Gathered(msgspec.Struct, frozen=True):
-    """Rows of both periods and the bounds of their buckets; `others` groups are in the rows of `OTHERS`."""
+    """Rows of a period by bucket and group, and of the one before it by group and, whoever called, by bucket; and the
+    bounds of their buckets. `others` groups are in the rows of `OTHERS`.
+    """
 
     rows: Sequence[UsageRow]
     rows_before: Sequence[UsageRow]
+    whole_before: Sequence[UsageRow]
     buckets: Sequence[tuple[int, int]]
     buckets_before: Sequence[tuple[int, int]]
     others: int = 0
@@ -135,7 +138,7 @@ def report(gathered: Gathered, period: Period, by: str, measure: str, names: Map
         _line(names.get(group, group), _color(at), groups[group], before.get(group, Sums()), measure)
         for at, group in enumerate(ranked)
     )
-    whole, whole_before = _sum(gathered.rows), _sum(gathered.rows_before)
+    whole, whole_before = _sum(gathered.rows), _sum(gathered.whole_before)
     plot = _plot(gathered, period, ranked, measure, names, times, title.lower())
     return Report(
         totals=tuple(_total(name, text, whole.of(name), whole_before.of(name)) for name, text in MEASURES),
@@ -222,7 +225,7 @@ def _plot(
         counted = _by_bucket([row for row in gathered.rows if (row.group[0] or "") in rest], measure)
         name = wording.plural(len(rest) + gathered.behind, "other")
         series.append(Series(name, _color(SERIES_MAX), [_number(measure, counted[start]) for start in starts]))
-    before = _by_bucket(gathered.rows_before, measure)
+    before = _by_bucket(gathered.whole_before, measure)
     starts_before = [start for start, _ in gathered.buckets_before][: len(starts)]
     measure_title = dict(MEASURES)[measure]
     return Plot(
@@ -231,7 +234,7 @@ def _plot(
         titles=[bucket_title(period.bucket, start, times) for start in starts],
         label_every=label_every(period.bucket, len(starts)),
         series=series,
-        previous=[_number(measure, before[start]) for start in starts_before] if gathered.rows_before else None,
+        previous=[_number(measure, before[start]) for start in starts_before] if gathered.whole_before else None,
         previous_labels=[bucket_label(period.bucket, start, times) for start in starts_before],
         previous_name=period.name,
         description=f"{measure_title} per {period.bucket}, stacked by {title}. The table below has the same numbers.",

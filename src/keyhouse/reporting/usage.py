@@ -4,7 +4,7 @@ A bucket is never reported in part: a question's start is rounded down to the bu
 up. Days are the zone's, so one has 23 or 25 hours where its clocks change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from operator import add, sub
 from typing import Final, Literal
@@ -160,6 +160,19 @@ class UsageQuestions:
         rows = [*shown, *(row for row in others if any(counts_of(row)))]
         return sorted(rows, key=lambda row: (row.bucket_start_ms, row.group[0] or ""))
 
+    async def summed(self, query: UsageQuery, leaders: Leaders | None) -> tuple[list[UsageRow], list[UsageRow]]:
+        """What each of these groups, and all others as one, used in all buckets together; and what all used in each."""
+        shown: list[UsageRow] = []
+        if leaders is None or leaders.groups:
+            shown = await self.whole(query if leaders is None else of_leaders(query, leaders), "requests")
+        by_bucket = await self.rows(msgspec.structs.replace(query, group_by=()))
+        if leaders is not None and by_bucket:
+            at_ms = by_bucket[0].bucket_start_ms
+            whole, parts = (_together(rows) for rows in (by_bucket, shown))
+            others = _less(UsageRow(at_ms, (), *whole), {at_ms: parts})
+            shown += [others] if any(counts_of(others)) else []
+        return shown, by_bucket
+
 
 async def leaders_of(database: Database, query: UsageQuery, measure: str) -> Leaders:
     """Who has the most of a measure, by the rollups."""
@@ -178,6 +191,12 @@ def counts_of(row: UsageRow) -> tuple[int, ...]:
     """All that a row counts."""
     counted: tuple[int, ...] = msgspec.structs.astuple(row)[2:]
     return counted
+
+
+def _together(rows: Sequence[UsageRow]) -> tuple[int, ...]:
+    """All that these rows count."""
+    width = len(UsageRow.__struct_fields__) - 2
+    return tuple(map(sum, zip(*map(counts_of, rows), strict=True))) if rows else (0,) * width
 
 
 def _less(whole: UsageRow, parts: Mapping[int, tuple[int, ...]]) -> UsageRow:
