@@ -85,6 +85,18 @@ async def test_a_row_that_says_something_else_is_found(
         await desk.database.write(lambda c: c.execute(less).rowcount)
 
 
+async def test_a_row_within_what_is_folded_that_belongs_to_nothing_is_found(engine: Engine, tmp_path: Path) -> None:
+    def astray(connection: Connection) -> None:
+        row = {"organization_id": "org-1", "project_id": "proj_1", "owner_id": "user-9", "requests": 4}
+        between = NOON + HOUR_MS // 2
+        connection.execute(insert(usage_whole_hour_by_owner).values(row | {"starts_at_ms": between}))
+
+    async with a_desk(engine, tmp_path, folded, astray) as desk:
+        whose = ("org-1", "proj_1", "user-9")
+        wrong = FoldedEvidence("usage_whole_hour_by_owner", NOON, whose, {"requests": 4})
+        assert await desk.database.read(list_wrong) == [wrong]
+
+
 async def test_what_a_late_settle_changed_is_not_wrong_until_it_is_folded_again(engine: Engine, tmp_path: Path) -> None:
     def settle_late(connection: Connection) -> None:
         a_call(connection, "call_5", "orphaned", "[]", 100, basis="reserved")
