@@ -47,10 +47,13 @@ PAGES: Final = (
 
 
 FOLD_SECONDS_MAX: Final = 900
+READ_SECONDS_MAX: Final = 1_800
+AUDITED: Final = b"\nkeyhouse_ledger_audited_timestamp_seconds "
 COUNT_FOLDED: Final = (
     "SELECT (SELECT count(*) FROM folded_hours), (SELECT count(*) FROM folded_days), "
-    "(SELECT count(*) FROM usage_rankings)"
+    "(SELECT count(*) FROM folded_recent_hours), (SELECT count(*) FROM usage_rankings)"
 )
+IS_FOLDING: Final = "SELECT EXISTS (SELECT * FROM usage_foldings)"
 
 
 class Took(msgspec.Struct, frozen=True):
@@ -114,6 +117,7 @@ def measure(folder: Path, keys: int, calls: int, say: Callable[[str], None]) -> 
     with Pinned(None, serve, folder / "keyhouse.log", clean_environment()) as process:
         process.wait_for_port(port, READY)
         _wait_until_folded(folder / "keyhouse.db", say)
+        _wait_until_read(port, say)
         visitor = Visitor(port, account["sign in as"], account["password"])
         with _browser(visitor) as draw:
             drawn = {page: median(draw(page) for _ in range(3)) for page in CHARTS}
@@ -163,12 +167,28 @@ def _wait_until_folded(database: Path, say: Callable[[str], None]) -> None:
     while time.perf_counter() < deadline:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             folded = connection.execute(COUNT_FOLDED).fetchone()
-        if folded == before and any(folded):
+            (is_folding,) = connection.execute(IS_FOLDING).fetchone()
+        if folded == before and all(folded) and not is_folding:
             return
         before = folded
         # Who used most in a month is read for a while before it is written.
         time.sleep(30)
     raise CannotRun("past hours and days were not folded in time")
+
+
+def _wait_until_read(port: int, say: Callable[[str], None]) -> None:
+    """Wait until the books were read through, which a gateway does after its start and once a day, for some minutes."""
+    say("waiting until all calls were read")
+    deadline = time.perf_counter() + READ_SECONDS_MAX
+    while time.perf_counter() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        connection.request("GET", "/metrics")
+        metrics = connection.getresponse().read()
+        connection.close()
+        if AUDITED in metrics:
+            return
+        time.sleep(10)
+    raise CannotRun("the books were not read through in time")
 
 
 def text(took: list[Took]) -> str:

@@ -37,7 +37,7 @@ QUICK: Final = ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_wal_
 SETTINGS: Final = (
     "listen_addresses=127.0.0.1",
     "max_connections=200",
-    "shared_buffers=64MB",
+    "shared_buffers=256MB",
     "wal_level=minimal",
     "max_wal_senders=0",
     "log_min_messages=fatal",
