@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Subquery,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    union,
     union_all,
 )
 from sqlalchemy.sql import visitors
@@ -88,8 +90,10 @@ def list_page(connection: Connection, organization_id: str, selection: KeySelect
     chosen = _chosen(connection, organization_id, selection, now_ms)
     first, *others = _order(selection.sort)
     order = (first.nulls_last(), *others)
+    ways: list[ColumnElement[bool]] = []
     if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
-        chosen.append(_found_by(connection, search))
+        ways = _ways_to_find(connection, search)
+        chosen.append(or_(*ways))
     begin = max(0, selection.offset)
     end = min(begin + max(0, selection.limit), LISTED_MAX)
     if begin >= end:
@@ -102,7 +106,7 @@ def list_page(connection: Connection, organization_id: str, selection: KeySelect
     page = connection.execute(ids.offset(begin).limit(end - begin)).scalars().all()
     if len(page) == end - begin:
         return _page(connection, page, _count(connection, chosen))
-    found = select(*spoken_of(order)).where(*chosen).cte()
+    found = _found(spoken_of(order), chosen, ways)
     of_found = ClauseAdapter(found).traverse
     count = select(func.count()).select_from(found).scalar_subquery()
     ids = select(found.c.id, count).order_by(*map(of_found, order))
@@ -180,6 +184,16 @@ def _chosen(
     return chosen
 
 
+def _found(
+    columns: Sequence[ColumnElement[Any]], chosen: Sequence[ColumnElement[bool]], ways: Sequence[ColumnElement[bool]]
+) -> CTE:
+    """All keys of a choice; those of a search one way after the other, since keys of an owner are found by an index."""
+    if not ways:
+        return select(*columns).where(*chosen).cte()
+    *others, _ = chosen
+    return union(*(select(*columns).where(*others, way) for way in ways)).cte()
+
+
 def _count(connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> int:
     """How many keys there are of these, at most one more than `COUNTED_MAX`."""
     some = select(literal(1)).select_from(keys).where(*chosen).limit(COUNTED_MAX + 1).subquery()
@@ -247,11 +261,12 @@ def _may(preset: str) -> ColumnElement[bool]:
     return keys.c.permissions.not_in([one.written() for one in PRESETS.values()])
 
 
-def _found_by(connection: Connection, search: str) -> ColumnElement[bool]:
+def _ways_to_find(connection: Connection, search: str) -> list[ColumnElement[bool]]:
+    """What a key has one of if it is searched for."""
     secret = parse(search)
     if secret is not None:
         # Whoever pastes a whole secret finds its key by the id in it; the secret itself is never looked up.
-        return keys.c.id == secret.key_id
+        return [keys.c.id == secret.key_id]
     # Secrets and owners are looked up once, not for each key: an organization may have 100,000.
     shown = _shown_of_secret(search)
     last_four = search if shown is None else shown
@@ -261,7 +276,7 @@ def _found_by(connection: Connection, search: str) -> ColumnElement[bool]:
             connection.execute(select(key_secrets.c.key_id).where(key_secrets.c.last_four == last_four)).scalars()
         )
     if shown is not None:
-        return among(keys.c.id, ids)
+        return [among(keys.c.id, ids)]
     people = select(users.c.id).where(or_(holds(users.c.name, search), holds(users.c.email, search)))
     machines = select(service_accounts.c.id).where(holds(service_accounts.c.name, search))
     owners = connection.execute(union_all(people, machines).limit(OWNERS_MAX + 1)).scalars().all()
@@ -269,11 +284,10 @@ def _found_by(connection: Connection, search: str) -> ColumnElement[bool]:
     if len(owners) > OWNERS_MAX:
         found += [keys.c.owner_id.in_(people), keys.c.owner_id.in_(machines)]
     elif owners:
-        # Of each key in turn: one value by itself is told sooner than one of a list that is handed over.
         found.append(keys.c.owner_id.in_(owners))
     if ids:
         found.append(keys.c.id.in_(ids))
-    return or_(*found)
+    return found
 
 
 def _shown_of_secret(search: str) -> str | None:
