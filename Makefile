@@ -21,7 +21,7 @@ serve: .venv/run ## set up everything and start Keyhouse on http://127.0.0.1:808
 
 test: .venv/dev ## set up what the tests need and run all of them
 	@tests/setup
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -129,7 +129,7 @@ def with_another_master_key(_ground: PostgresGround, house: House) -> None:
         (of_another_program, ["another program", "theirs", "Nothing was changed"]),
         (of_a_newer_program, ["newer"]),
         (without_master_key, ["master key", "missing", "backup"]),
-        (with_another_master_key, ["not the master key this database was made with"]),
+        (with_another_master_key, ["not the master key of this database"]),
     ],
 )
 def test_a_database_that_must_not_be_used_is_refused_and_left_as_it_is(
