@@ -134,7 +134,7 @@ class Town:
         self.stranger = self.admin_key("2")
         self.url = ""
         # Loading roots of trust would take longer than all else here, and nobody asks for TLS.
-        self.client = httpx.Client(timeout=30, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        self.client = httpx.Client(timeout=60, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
     def execute(self, step: Callable[[Connection], T]) -> T:
         """Write to the database as another process of the product would."""
