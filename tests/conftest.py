@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
+import structlog
 
 from given_engine import BOTH, Engine, an_engine
 from given_statements import keep_compiled
@@ -25,6 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: the long form of a proof")
     config.addinivalue_line("markers", "pictures: takes the pictures of the documentation")
     keep_compiled()
+    # Logged faults in plain words: with the values of all variables, in colours, one takes half a minute late in a run.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(), plain])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
