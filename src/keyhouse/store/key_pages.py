@@ -87,13 +87,13 @@ def list_page(connection: Connection, organization_id: str, selection: KeySelect
 
     Raises Refusal(PARAMETER_INVALID) for an unknown status or sort.
     """
-    chosen = _chosen(connection, organization_id, selection, now_ms)
+    narrowed = _chosen(connection, organization_id, selection, now_ms)
     first, *others = _order(selection.sort)
     order = (first.nulls_last(), *others)
     ways: list[ColumnElement[bool]] = []
     if search := selection.search.strip()[:SEARCH_LENGTH_MAX]:
         ways = _ways_to_find(connection, search)
-        chosen.append(or_(*ways))
+    chosen = [*narrowed, or_(*ways)] if ways else narrowed
     begin = max(0, selection.offset)
     end = min(begin + max(0, selection.limit), LISTED_MAX)
     if begin >= end:
@@ -106,7 +106,7 @@ def list_page(connection: Connection, organization_id: str, selection: KeySelect
     page = connection.execute(ids.offset(begin).limit(end - begin)).scalars().all()
     if len(page) == end - begin:
         return _page(connection, page, _count(connection, chosen))
-    found = _found(spoken_of(order), chosen, ways)
+    found = _found(spoken_of(order), narrowed, ways)
     of_found = ClauseAdapter(found).traverse
     count = select(func.count()).select_from(found).scalar_subquery()
     ids = select(found.c.id, count).order_by(*map(of_found, order))
@@ -185,13 +185,12 @@ def _chosen(
 
 
 def _found(
-    columns: Sequence[ColumnElement[Any]], chosen: Sequence[ColumnElement[bool]], ways: Sequence[ColumnElement[bool]]
+    columns: Sequence[ColumnElement[Any]], narrowed: Sequence[ColumnElement[bool]], ways: Sequence[ColumnElement[bool]]
 ) -> CTE:
     """All keys of a choice; those of a search one way after the other, since keys of an owner are found by an index."""
     if not ways:
-        return select(*columns).where(*chosen).cte()
-    *others, _ = chosen
-    return union(*(select(*columns).where(*others, way) for way in ways)).cte()
+        return select(*columns).where(*narrowed).cte()
+    return union(*(select(*columns).where(*narrowed, way) for way in ways)).cte()
 
 
 def _count(connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> int:
