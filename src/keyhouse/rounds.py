@@ -40,7 +40,7 @@ def begin_rounds(
         (admin_keys.write_uses, USES_SECONDS, "last uses were not written"),
         (reread, 0.0, "upstreams and models could not be read"),
         (housekeeping.round, SWEEP_SECONDS, "housekeeping has failed"),
-        (partial(_add_up, Folding(database, clock), Rankings(database, clock)), FOLD_SECONDS, "nothing was added up"),
+        (partial(add_up, Folding(database, clock), Rankings(database, clock)), FOLD_SECONDS, "nothing was added up"),
         (notices.round, NOTICE_SECONDS, "keys were not looked through"),
         (spending.round, SPENDING_SECONDS, "spend alerts could not be looked at"),
         (watch.round, AUDIT_SECONDS, "the books could not be audited"),
@@ -59,7 +59,7 @@ def begin_rounds(
     return watch, housekeeping, finish
 
 
-async def _add_up(folding: Folding, rankings: Rankings) -> None:
+async def add_up(folding: Folding, rankings: Rankings) -> None:
     """Hours and days that are over; and then, from these, who used most."""
     await folding.round()
     await rankings.round()

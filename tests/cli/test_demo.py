@@ -1,6 +1,8 @@
 """`keyhouse demo seed`, on a database of its own and on one that is in use."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,9 @@ def test_it_makes_an_organization_to_sign_in_to_and_is_never_done_twice(tmp_path
     assert made["calls"] > 150
     assert len(made["password"]) >= 20
     assert "calls" in first.stderr
+    with closing(sqlite3.connect(tmp_path / "books" / "keyhouse.db")) as books:
+        # Pages are quick from the first start on.
+        assert books.execute("SELECT count(*) FROM folded_days").fetchone()[0] >= 4
     verified = command(["ledger", "verify", "--data", "books"], tmp_path)
     assert (verified.returncode, "agree" in verified.stdout) == (0, True)
     again = command(SEED, tmp_path)
