@@ -98,6 +98,16 @@ async def test_there_are_keys_of_every_status_and_calls_of_every_ending(house: H
     assert all(row["created_at_ms"] <= row["closed_at_ms"] <= NOON for row in made)
 
 
+async def test_nobody_calls_with_a_secret_that_is_not_there_yet_or_has_ended(house: House) -> None:
+    await fill(house, Plan(calls=4_000, keys=120, days=20, seed=5))
+    secrets = {(row["key_id"], row["version"]): row for row in await house.rows("key_secrets")}
+    used = {(row["key_id"], row["secret_version"]) for row in await house.rows("calls")}
+    assert {version for _, version in used} == {1, 2}
+    for row in await house.rows("calls"):
+        secret = secrets[row["key_id"], row["secret_version"]]
+        assert secret["created_at_ms"] <= row["created_at_ms"] < (secret["ends_at_ms"] or NOON)
+
+
 async def test_a_database_with_a_call_is_left_as_it_is(house: House) -> None:
     await fill(house, Plan(calls=5, keys=4, days=1))
     before = await house.everything()

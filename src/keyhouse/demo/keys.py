@@ -30,19 +30,31 @@ _PERMISSIONS: Final = ('"all"',) * 6 + (
     '{"chat_completions":"write","responses":"write","models":"read"}',
     '{"embeddings":"write"}',
 )
+_OVERLAP_MS: Final = 2 * DAY_MS
 _LETTERS: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
+Callers = tuple[tuple[object, ...], ...]
+Turns = tuple[tuple[int, tuple[int, int]], ...]
+"""With which version of the secret each of two callers calls since when, the newest first."""
+
+
 class DemoKey(msgspec.Struct, frozen=True):
-    """A key: who calls with it, from when until when, how often beside the others, and which answers it gets."""
+    """A key: who calls with it since when, the newest first, from when until when it is called, how often beside the
+    others, and which answers it gets.
+    """
 
     id: str
     owner: Owner
-    callers: tuple[tuple[object, ...], ...]
+    callers: tuple[tuple[int, Callers], ...]
     from_ms: int
     until_ms: int
     weight: float
     flavors: tuple[int, ...]
+
+    def callers_at(self, at_ms: int) -> Callers:
+        """Who calls with it at this time."""
+        return next(callers for since_ms, callers in self.callers if since_ms <= at_ms)
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -91,13 +103,13 @@ def _add(made: Keys, place: Place, owner: Owner, at: int, now_ms: int, draw: Ran
             *(created, creator, expires, disabled, disabled and place.owner_id, revoked, revoked and place.owner_id),
         )
     )
-    version = _add_secrets(made, key_id, created, creator, now_ms, draw, is_rotating=fate > 0.96)
+    turns = _add_secrets(made, key_id, created, creator, now_ms, draw, is_rotating=fate > 0.96)
     ends = [one for one in (expires, disabled, revoked, owner.gone_at_ms) if one is not None]
     made.keys.append(
         DemoKey(
             key_id,
             owner,
-            _callers(place, owner, key_id, version, draw),
+            _callers(place, owner, key_id, turns, draw),
             created,
             min(ends, default=now_ms),
             _weight(owner, at, draw),
@@ -108,16 +120,16 @@ def _add(made: Keys, place: Place, owner: Owner, at: int, now_ms: int, draw: Ran
 
 def _add_secrets(
     made: Keys, key_id: str, created: int, creator: str, now_ms: int, draw: Random, *, is_rotating: bool
-) -> int:
-    """Its secrets; the version of the newest. One that was rotated lately has an old one, which may still work."""
+) -> Turns:
+    """Its secrets; which are in use since when. One that was rotated lately has an old one, which may still work."""
     rotated = max(created + 1, now_ms - draw.randrange(1, 60) * DAY_MS // 10) if is_rotating else None
-    made.secrets.append(
-        (key_id, 1, draw.randbytes(32), 1, _last_four(draw), created, creator, rotated and rotated + 2 * DAY_MS)
-    )
+    old_ends = rotated and rotated + _OVERLAP_MS
+    made.secrets.append((key_id, 1, draw.randbytes(32), 1, _last_four(draw), created, creator, old_ends))
     if rotated is None:
-        return 1
+        return ((0, (1, 1)),)
     made.secrets.append((key_id, 2, draw.randbytes(32), 1, _last_four(draw), rotated, creator, None))
-    return 2
+    # Until the old one ends, one of the two callers has not heard of the new one.
+    return (rotated + _OVERLAP_MS, (2, 2)), (rotated, (2, 1)), (0, (1, 1))
 
 
 def _last_four(draw: Random) -> str:
@@ -130,16 +142,15 @@ def _name(owner: Owner, at: int, draw: Random) -> str:
     return f"{owner.name.partition(' ')[0]} {draw.choice(names.PURPOSES)}"
 
 
-def _callers(place: Place, owner: Owner, key_id: str, version: int, draw: Random) -> tuple[tuple[object, ...], ...]:
+def _callers(place: Place, owner: Owner, key_id: str, turns: Turns, draw: Random) -> tuple[tuple[int, Callers], ...]:
     agents = draw.sample(names.AGENTS, 2)
     network = f"10.20.{draw.randrange(8)}" if owner.is_machine else f"203.0.113.{draw.randrange(64)}"
     addresses = [f"{network}.{draw.randrange(1, 250)}" if owner.is_machine else network for _ in range(2)]
     kind = "service_account" if owner.is_machine else "user"
     who = (place.organization_id, owner.project_id, kind, owner.id, key_id)
-    # The last caller of a rotating key has not heard of the new secret yet.
     return tuple(
-        (*who, 1 if at == 1 else version, address, agent)
-        for at, (address, agent) in enumerate(zip(addresses, agents, strict=True))
+        (since_ms, tuple((*who, *caller) for caller in zip(versions, addresses, agents, strict=True)))
+        for since_ms, versions in turns
     )
 
 

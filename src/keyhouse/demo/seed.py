@@ -219,7 +219,8 @@ class _Dealer:
                 continue
             random = self._draw.randbytes(10)
             row_id = call_id(at_ms, random)
-            caller = key.callers[int(draw() * len(key.callers))]
+            callers = key.callers_at(at_ms)
+            caller = callers[int(draw() * len(callers))]
             closed_ms = min(at_ms + answer.duration_ms, self._now_ms)
             times = (at_ms, self._rollup_ms(at_ms), closed_ms, period_ids)
             rows.append((row_id, f"req_{random.hex()}{at_ms:012x}", *times, *caller, *answer.row))
