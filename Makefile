@@ -31,8 +31,8 @@ check: .venv/dev ## format, lint, types, layers
 
 soak: .venv/dev ## the long proofs: hundreds of crashes under load
 	@tests/setup
-	KEYHOUSE_MACHINE_EXAMPLES=500 $(BIN)/pytest tests/ledger/test_machine.py --timeout 7200
-	$(BIN)/pytest tests -m soak --timeout 7200 -s $(ARGS)
+	KEYHOUSE_MACHINE_EXAMPLES=500 $(BIN)/pytest tests/ledger/test_machine.py --hypothesis-profile "drawn anew" --timeout 7200
+	$(BIN)/pytest tests -m soak --hypothesis-profile "drawn anew" --timeout 7200 -s $(ARGS)
 
 pictures: .venv/dev ## take the pictures of docs/pictures anew, from a made-up organization
 	@tests/setup

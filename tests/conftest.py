@@ -1,6 +1,7 @@
 """What tests of several rooms stand on: the engines, and one PostgreSQL server for all of them.
 
-The long form of a proof runs only when it is asked for: `make soak`.
+The long form of a proof runs only when it is asked for: `make soak`. It draws its examples anew each time; a plain run
+draws the same ones, so that what fails is what was changed.
 """
 
 import gc
@@ -9,12 +10,16 @@ from typing import Final
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from given_engine import BOTH, Engine, an_engine
 from given_statements import keep_compiled
 from postgres import Cluster, a_cluster
 
 gc.disable()
+settings.register_profile("drawn once", derandomize=True)
+settings.register_profile("drawn anew")
+settings.load_profile("drawn once")
 
 LONG: Final = ("e2e", "faults")
 GARBAGE_THRESHOLDS: Final = (20_000, 20, 20)

@@ -39,7 +39,9 @@ class ModelLimit:
 
 @dataclass
 class ModelCall:
-    """A call that was admitted. `marks` are the periods it counts on, by limit; `used` is None while it runs."""
+    """A call that was admitted. `marks` are the periods it counts on, by limit; `used` is None while it runs, and where
+    nobody knows. `is_taken_back`: it was charged what it held, and then released after all.
+    """
 
     need: Sizes
     marks: dict[str, str]
@@ -47,6 +49,7 @@ class ModelCall:
     state: State = State.HELD
     used: Sizes | None = None
     is_corrected: bool = False
+    is_taken_back: bool = False
 
 
 @dataclass
@@ -75,7 +78,8 @@ class Model:
             return "ignored"
         if call.state is State.ORPHANED:
             call.is_corrected = True
-            call.used = Sizes(0, 0, 0) if state is State.RELEASED else used
+            call.is_taken_back = state is State.RELEASED
+            call.used = used
             return "adjusted"
         call.state, call.used = state, used
         return "closed"
@@ -114,11 +118,10 @@ def charged(unit: Unit, window: Window, call: ModelCall) -> int:
     was_held = held(unit, window, call.need)
     if call.used is None:
         return was_held
-    is_nothing = call.used == Sizes(0, 0, 0) and call.is_corrected
     truth = {
         Unit.USD: call.used.nano_usd,
         Unit.TOKENS: call.used.tokens,
         Unit.IMAGES: call.used.images,
-        Unit.REQUESTS: 0 if is_nothing else 1,
+        Unit.REQUESTS: 0 if call.is_taken_back else 1,
     }[unit]
     return min(was_held, truth) if call.state is State.ORPHANED else truth
