@@ -72,6 +72,7 @@ async def test_while_the_disk_is_full_calls_are_refused_and_then_served_again(
     assert found == [], f"KEYHOUSE_FAULTS_SEED={chosen}"
 
 
+@pytest.mark.soak
 @pytest.mark.asyncio
 async def test_a_gateway_that_forwards_what_it_could_not_write_is_noticed(
     tmp_path: Path, sqlite_ground: SqliteGround

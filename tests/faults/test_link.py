@@ -176,6 +176,7 @@ async def test_of_50_calls_whose_commit_was_never_answered_none_is_forwarded(pai
         print(f"COMMIT {how.name.lower()}: {10 * place + 10} times")  # noqa: T201
 
 
+@pytest.mark.soak
 @pytest.mark.asyncio
 async def test_a_gateway_that_forwards_on_a_commit_of_unknown_outcome_is_noticed(
     tmp_path: Path, postgres_ground: PostgresGround
@@ -188,6 +189,7 @@ async def test_a_gateway_that_forwards_on_a_commit_of_unknown_outcome_is_noticed
     assert any(problem.startswith("unknown: ") for problem in found), found
 
 
+@pytest.mark.soak
 @pytest.mark.asyncio
 async def test_a_gateway_that_does_not_lock_its_own_row_is_noticed(
     tmp_path: Path, postgres_ground: PostgresGround

@@ -140,11 +140,13 @@ async def test_whoever_comes_back_first_does_not_bury_the_other(
     assert await buried_by_the_first_back(tmp_path, postgres_ground, planted("quick-heart")) == []
 
 
+@pytest.mark.soak
 @pytest.mark.asyncio
 async def test_a_hasty_burial_is_noticed(tmp_path: Path, postgres_ground: PostgresGround) -> None:
     assert await buried_by_the_first_back(tmp_path, postgres_ground, planted("quick-heart", "hasty-burial")) != []
 
 
+@pytest.mark.soak
 @pytest.mark.asyncio
 async def test_a_gateway_that_forwards_what_it_could_not_write_is_noticed(
     tmp_path: Path, postgres_ground: PostgresGround

@@ -103,6 +103,7 @@ async def test_after_60_seconds_of_pause_what_a_gateway_settles_late_is_given_ba
     await paused_and_corrected(tmp_path, postgres_ground, KEYHOUSE, 60, 30)
 
 
+@pytest.mark.soak
 @pytest.mark.asyncio
 async def test_a_gateway_that_adds_what_it_settles_late_is_noticed(
     tmp_path: Path, postgres_ground: PostgresGround
