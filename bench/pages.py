@@ -41,8 +41,13 @@ PAGES: Final = (
     *("/performance", "/performance?period=30d", "/performance?period=24h", "/performance?by=api_key_id"),
     *("/costs", "/costs?period=30d", "/costs?by=user_id", "/costs?by=api_key_id", "/costs/statement"),
     *("/calls", "/calls?outcome=errors", "/calls?period=30d"),
-    *("/limits", "/limits?q=laptop", "/hygiene", "/hygiene?show=no_expiry"),
+    *("/limits", "/limits?q=laptop", "/hygiene", "/hygiene?show=no_expiry", "/hygiene?show=new_network"),
     *("/members", "/audit-log", "/playground", "/quickstart", "/help"),
+    *("/api-keys/new", "/limits/new", "/limits/replay", "/members/roles", "/settings/projects", "/settings/ledger"),
+)
+IN_A_PROJECT: Final = (
+    *("/api-keys", "/usage", "/usage?by=api_key_id", "/usage?by=user_id&period=30d", "/costs?by=api_key_id"),
+    *("/performance", "/calls", "/limits", "/hygiene"),
 )
 
 
@@ -136,12 +141,27 @@ def _took(visitor: Visitor, server: Pinned, page: str, drawn: dict[str, float], 
 
 
 def _pages(visitor: Visitor) -> list[str]:
-    """All of them, and those of a key and of a call that the lists lead to."""
-    _, _, keys = visitor.ask("/api-keys")
-    _, _, calls = visitor.ask("/calls")
-    key, call = rb'href="(/api-keys/key_[^"?/]+)"', rb'href="(/calls/call_[^"?/]+)"'
-    linked = [found[1].decode() for found in (re.search(key, keys), re.search(call, calls)) if found is not None]
-    return [*PAGES, *linked]
+    """All of them, those in a project, and those of a key, a call, a member and a project that the lists lead to."""
+    linked = [
+        _linked(visitor, page, to)
+        for page, to in (
+            ("/api-keys", "/api-keys/key_"),
+            ("/calls", "/calls/call_"),
+            ("/members", "/members/user-"),
+            ("/settings/projects", "/settings/projects/proj_"),
+        )
+    ]
+    project = linked[-1].rpartition("/")[2]
+    return [*PAGES, *(f"{page}{'&' if '?' in page else '?'}project={project}" for page in IN_A_PROJECT), *linked]
+
+
+def _linked(visitor: Visitor, page: str, to: str) -> str:
+    """The first address on a page that begins so."""
+    _, _, body = visitor.ask(page)
+    found = re.search(rf'href="({re.escape(to)}[^"?/]+)"'.encode(), body)
+    if found is None:
+        raise CannotRun(f"{page} leads to nothing")
+    return found[1].decode()
 
 
 def _seeded(folder: Path, keys: int, calls: int, say: Callable[[str], None]) -> dict[str, str]:

@@ -27,7 +27,7 @@ from keyhouse.store import schema
 from ledger.given_child import a_child
 from ledger.model import SCOPES, Model, ModelLimit, Sizes
 
-EXAMPLES = int(os.environ.get("KEYHOUSE_MACHINE_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("KEYHOUSE_MACHINE_EXAMPLES", "30"))
 """Histories for each engine; `make soak` tries many more."""
 
 BACK_MS = 120_000

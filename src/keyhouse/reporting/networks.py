@@ -21,7 +21,7 @@ __all__ = ["CALLS_READ_MAX", "DAYS", "PAGE", "KeyNetworks", "NetworkPage", "Netw
 DAYS: Final = 7
 """What is of late."""
 
-PAGE: Final = 50
+PAGE: Final = 20
 _DAY_MS: Final = 86_400_000
 
 

@@ -1,9 +1,23 @@
 """What was folded, checked against the slots that it was folded from."""
 
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, cast, func, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    union_all,
+)
 
 from keyhouse.store.folding import DAYS, FOLDS, HOURS, Fold, list_folded, list_organizations
 from keyhouse.store.rollup_tables import HOUR_SUMS
@@ -36,7 +50,7 @@ def list_wrong(connection: Connection) -> list[FoldedEvidence]:
     for organization_id, _ in list_organizations(connection):
         for fold in FOLDS:
             read = {start_ms for start_ms, _ in list_folded(connection, organization_id, fold, 0, _EVER_MS)}
-            for table, groups in fold.tables:
+            for table, groups in fold.tables if read else ():
                 found += [
                     wrong
                     for wrong in _compare(connection, organization_id, fold, table, groups)
@@ -48,32 +62,7 @@ def list_wrong(connection: Connection) -> list[FoldedEvidence]:
 def _compare(
     connection: Connection, organization_id: str, fold: Fold, table: Table, groups: tuple[str, ...]
 ) -> list[FoldedEvidence]:
-    marks = fold.marks
-    slots = and_(
-        usage_hour.c.organization_id == marks.c.organization_id,
-        usage_hour.c.starts_at_ms >= marks.c.starts_at_ms,
-        usage_hour.c.starts_at_ms < marks.c.ends_at_ms,
-    )
-    itself = and_(
-        table.c.organization_id == marks.c.organization_id,
-        table.c.starts_at_ms >= marks.c.starts_at_ms,
-        table.c.starts_at_ms < marks.c.ends_at_ms,
-    )
-    sides = []
-    for source, condition, sign in ((usage_hour, slots, -1), (table, itself, 1)):
-        columns = [source.c[name].label(name) for name in groups]
-        sums = [func.sum(sign * source.c[name]).label(name) for name in HOUR_SUMS]
-        sides.append(
-            select(marks.c.starts_at_ms.label("starts_at_ms"), *columns, *sums)
-            .select_from(marks.join(source, condition))
-            .where(marks.c.organization_id == organization_id)
-            .group_by(marks.c.starts_at_ms, *columns)
-        )
-    both = union_all(*sides).subquery()
-    whose = [both.c.starts_at_ms, *(both.c[name] for name in groups)]
-    more: list[ColumnElement[int]] = [cast(func.sum(both.c[name]), BigInteger) for name in HOUR_SUMS]
-    wrong = select(*whose, *more).group_by(*whose).having(or_(*(each != 0 for each in more))).limit(FOUND_MAX)
-    width = len(whose)
+    width = 1 + len(groups)
     return [
         FoldedEvidence(
             table.name,
@@ -81,5 +70,29 @@ def _compare(
             tuple(row[1:width]),
             {name: value for name, value in zip(HOUR_SUMS, row[width:], strict=True) if value},
         )
-        for row in connection.execute(wrong)
+        for row in connection.execute(_differences(fold.marks, table, groups), {"organization_id": organization_id})
     ]
+
+
+@cache
+def _differences(marks: Table, table: Table, groups: tuple[str, ...]) -> Select[Any]:
+    """An organization's hours or days and groups of which this table says another sum than the slots."""
+    sides = []
+    for source, sign in ((usage_hour, -1), (table, 1)):
+        within = and_(
+            source.c.organization_id == marks.c.organization_id,
+            source.c.starts_at_ms >= marks.c.starts_at_ms,
+            source.c.starts_at_ms < marks.c.ends_at_ms,
+        )
+        columns = [source.c[name].label(name) for name in groups]
+        sums = [func.sum(sign * source.c[name]).label(name) for name in HOUR_SUMS]
+        sides.append(
+            select(marks.c.starts_at_ms.label("starts_at_ms"), *columns, *sums)
+            .select_from(marks.join(source, within))
+            .where(marks.c.organization_id == bindparam("organization_id"))
+            .group_by(marks.c.starts_at_ms, *columns)
+        )
+    both = union_all(*sides).subquery()
+    whose = [both.c.starts_at_ms, *(both.c[name] for name in groups)]
+    more: list[ColumnElement[int]] = [cast(func.sum(both.c[name]), BigInteger) for name in HOUR_SUMS]
+    return select(*whose, *more).group_by(*whose).having(or_(*(each != 0 for each in more))).limit(FOUND_MAX)

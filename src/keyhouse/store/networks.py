@@ -5,10 +5,10 @@ more than so many of a key.
 """
 
 import ipaddress
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, select
 
 from keyhouse.core.identifiers import call_id
 from keyhouse.store.schema import calls
@@ -45,17 +45,27 @@ def network_of(address: str) -> str:
 
 def find_networks(connection: Connection, key_id: str, since_ms: int) -> Networks:
     """The networks of a key's newest calls from this moment on, and of those before it."""
-    edge = call_id(max(0, since_ms), _NO_RANDOM)
+    asked = {"key_id": key_id, "edge": call_id(max(0, since_ms), _NO_RANDOM), "at_most": CALLS_READ_MAX}
 
-    def seen(*, is_late: bool) -> frozenset[str]:
-        newest = (
-            select(calls.c.address)
-            .where(calls.c.key_id == key_id, calls.c.id >= edge if is_late else calls.c.id < edge)
-            .order_by(calls.c.id.desc())
-            .limit(CALLS_READ_MAX)
-            .subquery()
-        )
-        found = connection.execute(select(newest.c.address).distinct()).scalars()
+    def seen(addresses: Select[Any]) -> frozenset[str]:
+        found = connection.execute(addresses, asked).scalars()
         return frozenset(network for address in found if (network := network_of(address)))
 
-    return Networks(seen(is_late=True), seen(is_late=False))
+    return Networks(seen(_LATELY), seen(_BEFORE))
+
+
+def _addresses(when: ColumnElement[bool]) -> Select[Any]:
+    """The addresses of a key's newest calls of this time."""
+    newest = (
+        select(calls.c.address)
+        .where(calls.c.key_id == bindparam("key_id"), when)
+        .order_by(calls.c.id.desc())
+        .limit(bindparam("at_most", type_=Integer))
+        .subquery()
+    )
+    return select(newest.c.address).distinct()
+
+
+# Built once: a page asks them of each of its keys.
+_LATELY: Final = _addresses(calls.c.id >= bindparam("edge"))
+_BEFORE: Final = _addresses(calls.c.id < bindparam("edge"))
