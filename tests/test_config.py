@@ -134,6 +134,8 @@ BESIDE_TOKENS = (
     "cache_write_usd_per_million",
     "audio_input_usd_per_million",
     "audio_output_usd_per_million",
+    "image_input_usd_per_million",
+    "image_output_usd_per_million",
 )
 OTHERS = ("image_usd", "audio_usd_per_minute", "characters_usd_per_million", "request_usd")
 
@@ -145,7 +147,7 @@ def test_every_field_of_a_model_is_read(tmp_path: Path) -> None:
     (model,) = loaded(tmp_path, PRICED + "upstream_model = 'up'\n" + maxima + prices + rates).models
     assert [getattr(model, name) for name in MAXIMA] == [1, 2, 3, 4, 5]
     found = [getattr(model, name) for name in (*BESIDE_TOKENS, *OTHERS)]
-    assert found == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8"]
+    assert found == [f"0.{place + 1}" for place in range(10)]
     assert (model.input_usd_per_million, model.output_usd_per_million, model.upstream_model) == ("1", "2", "up")
     priority, long = model.rates
     assert (priority.tier, priority.from_input_tokens, priority.audio_output_usd_per_million) == ("priority", 0, None)

@@ -43,6 +43,15 @@ def test_each_piece_of_audio_in_a_prompt_counts_its_maximum_at_the_rate_of_audio
     assert need.nano_usd(0) == to_nano(need.input_tokens * 40_000)
 
 
+def test_images_seen_and_made_count_at_the_rates_of_images() -> None:
+    price = Price(1, (msgspec.structs.replace(TEXT, image_input=10_000, image_output=40_000),))
+    ask = an_ask(1_000_100, media_bytes=1_000_000, images_in=2, images=1, has_maximum=False, writes=False)
+    need = worst_case(ask, price, Ceilings(output_tokens=500, image_tokens=1_445))
+    seen = 2 * 1_445
+    assert need.nano_usd(0) == to_nano((100 + seen + TEMPLATE_TOKENS) * 10_000 + 10 * 40_000)
+    assert need.most == Counts(100 + seen + TEMPLATE_TOKENS, output=10, images=1, image_input=seen, image_output=10)
+
+
 def test_an_answer_that_may_be_spoken_costs_the_rate_of_audio() -> None:
     price = Price(1, (msgspec.structs.replace(TEXT, audio_output=80_000),))
     need = worst_case(an_ask(speaks=True, choices=2), price)
@@ -168,7 +177,8 @@ def rates(draw: st.DrawFn) -> tuple[Rate, ...]:
     for tier in ("default", *draw(st.lists(st.sampled_from(NAMES[1:]), unique=True))):
         for step in (0, *draw(st.lists(st.integers(1, 4_000), max_size=2, unique=True))):
             audio = (draw(st.none() | PICO), draw(st.none() | PICO))
-            found.append(Rate(draw(PICO), draw(PICO), draw(PICO), draw(PICO), *audio, tier, step))
+            images = (draw(st.none() | PICO), draw(st.none() | PICO))
+            found.append(Rate(draw(PICO), draw(PICO), draw(PICO), draw(PICO), *audio, *images, tier, step))
     return tuple(found)
 
 
@@ -213,14 +223,18 @@ def uses(draw: st.DrawFn, ask: Ask, need: Need, output_tokens: int) -> Counts:
     cached = draw(up_to(given_tokens))
     written = draw(up_to(given_tokens - cached))
     heard = draw(up_to(given_tokens - cached - written))
+    seen = draw(up_to(given_tokens - cached - written - heard))
     made = draw(up_to(ask.choices * output_tokens + fixed))
+    spoken = draw(up_to(made))
     return Counts(
         input=given_tokens,
         cached_input=cached,
         cache_write=written,
         output=made,
         audio_input=heard,
-        audio_output=draw(up_to(made)),
+        audio_output=spoken,
+        image_input=seen,
+        image_output=draw(up_to(made - spoken)),
         images=draw(up_to(need.images)),
         audio_seconds=draw(up_to(need.audio_seconds)),
         characters=draw(up_to(need.characters)),

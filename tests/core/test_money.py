@@ -78,7 +78,7 @@ def test_a_cost_is_the_exact_sum_rounded_up_once(counts: Counts, price: Price) -
 TIERS = Price(
     1,
     (
-        Rate(1_000, 500, 1_250, 4_000, audio_input=40_000, audio_output=80_000),
+        Rate(1_000, 500, 1_250, 4_000, audio_input=40_000, audio_output=80_000, image_input=2_000, image_output=30_000),
         Rate(2_000, 1_000, 2_500, 6_000, from_input_tokens=200_001),
         Rate(4_000, 2_000, 5_000, 9_000, from_input_tokens=1_000_001),
         Rate(3_000, 1_500, 3_750, 8_000, tier="priority"),
@@ -133,18 +133,22 @@ def test_a_charge_is_explained_line_by_line() -> None:
         reasoning=30,
         audio_input=40,
         audio_output=15,
+        image_input=7,
+        image_output=9,
         images=2,
         audio_seconds=3,
         characters=4,
     )
     lines = cost_lines(counts, TIERS)
     assert lines == [
-        ("input", 30, 1_000, 30_000),
+        ("input", 23, 1_000, 23_000),
         ("cached_input", 20, 500, 10_000),
         ("cache_write", 10, 1_250, 12_500),
         ("audio_input", 40, 40_000, 1_600_000),
-        ("output", 35, 4_000, 140_000),
+        ("image_input", 7, 2_000, 14_000),
+        ("output", 26, 4_000, 104_000),
         ("audio_output", 15, 80_000, 1_200_000),
+        ("image_output", 9, 30_000, 270_000),
         ("images", 2, 40_000_000_000, 80_000_000_000),
         ("audio_seconds", 3, 100_000_000, 300_000_000),
         ("characters", 4, 15_000_000, 60_000_000),
@@ -158,8 +162,8 @@ def test_what_was_not_used_and_what_costs_nothing_has_no_line() -> None:
     assert cost_lines(Counts(input=5, output=5), Price(1, (Rate(0, 0, 0, 7),))) == [("output", 5, 7, 35)]
 
 
-def test_audio_without_a_rate_of_its_own_costs_what_text_costs() -> None:
-    counts = Counts(input=10, output=10, audio_input=4, audio_output=3)
+def test_audio_and_images_without_a_rate_of_their_own_cost_what_text_costs() -> None:
+    counts = Counts(input=10, output=10, audio_input=4, audio_output=3, image_input=2, image_output=5)
     plain = Price(1, (Rate(1_000, 500, 1_250, 4_000),))
     assert cost_nano_usd(counts, plain) == cost_nano_usd(Counts(input=10, output=10), plain)
 
@@ -171,19 +175,21 @@ def test_a_long_prompt_changes_the_price_of_every_token() -> None:
     assert cost_nano_usd(long, TIERS, "priority") == to_nano(200_001 * 5_000 + 10 * 12_000 + 2_000_000)
 
 
-PARTS = st.lists(st.integers(0, 10**6), min_size=9, max_size=9)
+PARTS = st.lists(st.integers(0, 10**6), min_size=11, max_size=11)
 
 
 @given(PARTS, st.sampled_from(["default", "priority", "flex"]))
 def test_every_part_of_a_call_is_charged_once_at_its_own_price(parts: list[int], tier: str) -> None:
-    plain, cached, written, heard, text, spoken, images, seconds, characters = parts
+    plain, cached, written, heard, seen, text, spoken, drawn, images, seconds, characters = parts
     counts = Counts(
-        input=plain + cached + written + heard,
+        input=plain + cached + written + heard + seen,
         cached_input=cached,
         cache_write=written,
-        output=text + spoken,
+        output=text + spoken + drawn,
         audio_input=heard,
         audio_output=spoken,
+        image_input=seen,
+        image_output=drawn,
         images=images,
         audio_seconds=seconds,
         characters=characters,
@@ -192,8 +198,10 @@ def test_every_part_of_a_call_is_charged_once_at_its_own_price(parts: list[int],
     exact = plain * rate.input + cached * rate.cached_input + written * rate.cache_write + text * rate.output
     exact += heard * (rate.input if rate.audio_input is None else rate.audio_input)
     exact += spoken * (rate.output if rate.audio_output is None else rate.audio_output)
+    exact += seen * (rate.input if rate.image_input is None else rate.image_input)
+    exact += drawn * (rate.output if rate.image_output is None else rate.image_output)
     exact += images * TIERS.image + seconds * TIERS.audio_second + characters * TIERS.character + TIERS.request
     assert 0 <= cost_nano_usd(counts, TIERS, tier) * 1_000 - exact < 1_000
-    assert (plain + cached + written + heard) * rate.dearest_input >= sum(
+    assert counts.input * rate.dearest_input >= sum(
         line[3] for line in cost_lines(counts, TIERS, tier) if "input" in line[0] or line[0] == "cache_write"
     )

@@ -338,6 +338,24 @@ async def test_rollups_add_up_counts_costs_errors_and_latencies(engine: Engine, 
 
 
 @pytest.mark.asyncio
+async def test_everything_that_was_counted_is_in_the_row(engine: Engine, tmp_path: Path) -> None:
+    names = (
+        *("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"),
+        *("audio_input_tokens", "audio_output_tokens", "images", "audio_seconds", "characters"),
+        *("image_input_tokens", "image_output_tokens"),
+    )
+    counts = Counts(100, 2, 3, 200, 4, 5, 6, 7, 8, 9, 10, 11)
+    async with a_desk(engine, tmp_path, budget(10_000)) as desk:
+        async with desk.ledger.hold(an_opening("call_1"), a_need(1_000, tokens=1_000)) as hold:
+            hold.sent()
+            hold.settle(counts, status=200)
+        await desk.commit.settled()
+        row = select(*(schema.calls.c[name] for name in names))
+        found = await desk.database.read(lambda connection: tuple(connection.execute(row).one()))
+    assert found == msgspec.structs.astuple(counts)
+
+
+@pytest.mark.asyncio
 async def test_a_call_without_a_price_is_counted_as_unpriced(engine: Engine, tmp_path: Path) -> None:
     async with a_desk(engine, tmp_path) as desk:
         need = msgspec.structs.replace(a_need(), base_pico=None)

@@ -68,6 +68,8 @@ def test_a_call_is_read_back_with_everything_that_was_written(database: Closable
             reasoning_tokens=6,
             audio_input_tokens=7,
             audio_output_tokens=8,
+            image_input_tokens=12,
+            image_output_tokens=13,
             images=9,
             audio_seconds=10,
             characters=11,
@@ -84,7 +86,7 @@ def test_a_call_is_read_back_with_everything_that_was_written(database: Closable
     call_id = write(database, fill)
     found: Call = read(database, lambda c: calls.find_call(c, "org-1", call_id))
     assert found.reserved == Reserved(5_000_000, 1_500, 600, (3, 9), 2, 3, 4)
-    assert found.counts == Counts(1_000, 300, 5, 250, 6, 7, 8, 9, 10, 11)
+    assert found.counts == Counts(1_000, 300, 5, 250, 6, 7, 8, 9, 10, 11, 12, 13)
     assert (found.state, found.basis, found.flags, found.tier) == (
         State.ORPHANED,
         Basis.RESERVED,

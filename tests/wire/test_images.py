@@ -15,7 +15,7 @@ TOKENS = Price(1, (Rate(1_000, 500, 1_000, 2_000),))
 EACH = Price(2, (Rate(0, 0, 0, 0),), image=40_000)
 PICTURE = "data:image/png;base64," + "A" * 1_000
 USAGE = {"input_tokens": 7, "output_tokens": 50, "total_tokens": 57, "input_tokens_details": {"text_tokens": 7}}
-MOST = Counts(100, output=400, images=2)
+MOST = Counts(100, output=400, images=2, image_output=400)
 
 
 def body(**fields: Any) -> bytes:
@@ -42,7 +42,7 @@ def test_images_by_tokens_need_the_models_maximum_and_count_it_for_each() -> Non
     need = worst_case(ask, TOKENS, Ceilings(1_000))
     assert (need.unbounded, need.images, need.output_tokens_max) == (None, 3, 0)
     made = 3 * (1_000 + 2 * 100)
-    assert need.most == Counts(3 * len(raw) + 64, output=made, images=3)
+    assert need.most == Counts(3 * len(raw) + 64, output=made, images=3, image_output=made)
     assert need.nano_usd(0) == need.most.input + 2 * made
 
 
@@ -133,9 +133,25 @@ def test_what_was_read_of_a_form_is_what_goes_up() -> None:
 def test_an_answer_is_its_usage_and_its_images() -> None:
     reading = read_images_answer(json.dumps({"data": [{"b64_json": "A"}, {}], "usage": USAGE}).encode())
     assert reading is not None
-    assert (reading.counts, reading.is_clamped) == (Counts(7, output=50, images=2), False)
+    assert (reading.counts, reading.is_clamped) == (Counts(7, output=50, images=2, image_output=50), False)
     assert read_images_answer(b'{"data":[{}]}') is None
     assert read_images_answer(b"<html>") is None
+
+
+def test_the_upstream_says_which_tokens_are_images_and_which_are_text() -> None:
+    usage = {
+        "input_tokens": 70,
+        "output_tokens": 50,
+        "input_tokens_details": {"text_tokens": 10, "image_tokens": 60},
+        "output_tokens_details": {"text_tokens": 8, "image_tokens": 42},
+    }
+    reading = read_images_answer(json.dumps({"data": [{}], "usage": usage}).encode())
+    assert reading is not None
+    once = Counts(70, output=50, images=1, image_input=60, image_output=42)
+    assert (reading.counts, reading.is_clamped) == (once, False)
+    meter = ImagesMeter(wants_usage=True, most=MOST)
+    meter.feed(finished(usage=usage) * 2)
+    assert meter.counts == Counts(140, output=100, images=2, image_input=120, image_output=84)
 
 
 def test_a_stream_passes_as_it_came_and_each_image_brings_its_usage() -> None:
@@ -143,9 +159,9 @@ def test_a_stream_passes_as_it_came_and_each_image_brings_its_usage() -> None:
     meter = ImagesMeter(wants_usage=True, most=MOST)
     first = partial + finished(b64_json="AAAA", usage=USAGE)
     assert meter.feed(first) == first
-    assert (meter.is_done, meter.counts) == (False, Counts(7, output=400, images=2))
+    assert (meter.is_done, meter.counts) == (False, Counts(7, output=400, images=2, image_output=400))
     meter.feed(finished(usage=USAGE))
-    assert (meter.is_done, meter.counts) == (True, Counts(14, output=100, images=2))
+    assert (meter.is_done, meter.counts) == (True, Counts(14, output=100, images=2, image_output=100))
     assert meter.reading is not None
 
 

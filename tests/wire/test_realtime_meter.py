@@ -21,6 +21,14 @@ def test_cached_sound_counts_as_cached_and_not_as_sound() -> None:
     assert reading.counts == Counts(100, 50, 0, 60, 0, 20, 50)
 
 
+def test_cached_images_count_as_cached_and_others_as_images() -> None:
+    cached = {"audio_tokens": 30, "image_tokens": 5}
+    details = {"audio_tokens": 40, "image_tokens": 45, "cached_tokens": 35, "cached_tokens_details": cached}
+    reading = read_realtime_usage(usage(input_token_details=details))
+    assert reading is not None
+    assert reading.counts == Counts(100, 35, 0, 60, audio_input=10, image_input=40)
+
+
 def test_without_its_details_sound_is_cached_last() -> None:
     for more in ({}, {"cached_tokens_details": None}, {"cached_tokens_details": {"audio_tokens": -4}}):
         reading = read_realtime_usage(usage(input_token_details={"audio_tokens": 60, "cached_tokens": 50} | more))

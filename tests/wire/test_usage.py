@@ -61,6 +61,8 @@ def test_reasoning_left_out_of_the_output_is_found_in_the_total() -> None:
         ({"prompt_tokens": True, "completion_tokens": "5"}, Counts()),
         ({"prompt_tokens": 7, "completion_tokens": 10**40}, Counts(7, output=TOKENS_MAX)),
         ({"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 8}}, Counts(7, cached_input=7)),
+        ({"prompt_tokens": 7, "prompt_tokens_details": {"image_tokens": 8}}, Counts(7)),
+        ({"prompt_tokens": 7, "prompt_tokens_details": {"image_tokens": 4, "audio_tokens": 4}}, Counts(7)),
         ({"prompt_tokens": 7, "total_tokens": 10**12}, Counts(7)),
         ({"completion_tokens": 5}, Counts(output=5)),
         ({}, Counts()),

@@ -17,7 +17,9 @@ from keyhouse.store.calls import Adjustment, Call
 KIND: Final = "organization.call"
 
 _PICO_PER_USD: Final = 10**12
-_PER_TOKEN: Final = frozenset({"input", "cached_input", "cache_write", "audio_input", "output", "audio_output"})
+_PER_TOKEN: Final = frozenset(
+    {"input", "cached_input", "cache_write", "audio_input", "image_input", "output", "audio_output", "image_output"}
+)
 """The items of a charge whose prices are told by the million."""
 
 
@@ -50,9 +52,11 @@ def call(found: Call) -> Json:
             "cached_input_tokens": counts.cached_input,
             "cache_write_tokens": counts.cache_write,
             "audio_input_tokens": counts.audio_input,
+            "image_input_tokens": counts.image_input,
             "output_tokens": counts.output,
             "reasoning_tokens": counts.reasoning,
             "audio_output_tokens": counts.audio_output,
+            "image_output_tokens": counts.image_output,
             "images": counts.images,
             "audio_seconds": counts.audio_seconds,
             "characters": counts.characters,

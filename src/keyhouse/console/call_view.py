@@ -22,14 +22,18 @@ _ITEMS: Final = {
     "cached_input": "Cached input tokens",
     "cache_write": "Tokens written to the cache",
     "audio_input": "Audio input tokens",
+    "image_input": "Image input tokens",
     "output": "Output tokens",
     "audio_output": "Audio output tokens",
+    "image_output": "Image output tokens",
     "images": "Images",
     "audio_seconds": "Seconds of audio",
     "characters": "Characters",
     "request": "The request itself",
 }
-_PER_TOKEN: Final = frozenset({"input", "cached_input", "cache_write", "audio_input", "output", "audio_output"})
+_PER_TOKEN: Final = frozenset(
+    {"input", "cached_input", "cache_write", "audio_input", "image_input", "output", "audio_output", "image_output"}
+)
 _BASES: Final = {
     Basis.UPSTREAM: "What the upstream reported",
     Basis.COUNTED: "What the gateway counted",

@@ -17,6 +17,8 @@ PRICES: Final = (
     ("input_usd_per_million", "Input", "per million tokens"),
     ("cached_input_usd_per_million", "Cached input", "per million tokens"),
     ("output_usd_per_million", "Output", "per million tokens"),
+    ("image_input_usd_per_million", "Image input", "per million tokens"),
+    ("image_output_usd_per_million", "Image output", "per million tokens"),
     ("image_usd", "Image", "each"),
     ("audio_usd_per_minute", "Audio", "per minute"),
     ("characters_usd_per_million", "Speech", "per million characters"),

@@ -104,8 +104,8 @@ class Need(msgspec.Struct, frozen=True, gc=False):
     `output_tokens_requested` serve limits in tokens a minute, which reserve an estimate as OpenAI's do.
     `output_is_bounded` is false where nobody has set a maximum: then one must be written into the request.
     Of `input_tokens`, `fixed_output_tokens` are output whose length nobody can choose, `unwritten_output_tokens` of
-    them not the text of the answer, and `audio_input_tokens` are heard. `audio_is_bounded` is false where nobody says
-    how long the audio is at most.
+    them not the text of the answer, `audio_input_tokens` are heard and `image_input_tokens` seen. `audio_is_bounded` is
+    false where nobody says how long the audio is at most.
     """
 
     input_tokens: int
@@ -123,6 +123,7 @@ class Need(msgspec.Struct, frozen=True, gc=False):
     fixed_output_tokens: int = 0
     unwritten_output_tokens: int = 0
     audio_input_tokens: int = 0
+    image_input_tokens: int = 0
     audio_is_bounded: bool = True
 
     @property
@@ -134,6 +135,8 @@ class Need(msgspec.Struct, frozen=True, gc=False):
             input=self.input_tokens - self.fixed_output_tokens,
             output=self.unwritten_output_tokens,
             audio_input=self.audio_input_tokens,
+            image_input=self.image_input_tokens,
+            image_output=self.unwritten_output_tokens if self.images else 0,
             images=self.images,
             audio_seconds=self.audio_seconds,
             characters=self.characters,
@@ -157,7 +160,8 @@ def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> N
     """The worst case of `ask` on a model with this price and these maxima."""
     unbounded = ask.unbounded or _unbounded(ask, price, ceilings)
     audio_tokens = ask.audio_in * (ceilings.audio_tokens or 0)
-    media_tokens = ask.images_in * (ceilings.image_tokens or 0) + audio_tokens
+    image_tokens = ask.images_in * (ceilings.image_tokens or 0)
+    media_tokens = image_tokens + audio_tokens
     text_bytes = ask.input_bytes - ask.media_bytes
     surcharge = TEMPLATE_TOKENS + (TOOL_TOKENS if ask.has_tools else 0)
     input_tokens = text_bytes + media_tokens + surcharge
@@ -203,6 +207,7 @@ def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> N
         fixed_output_tokens=fixed_output,
         unwritten_output_tokens=unwritten_output,
         audio_input_tokens=audio_tokens,
+        image_input_tokens=image_tokens,
         audio_is_bounded=ask.audio_seconds is not None or ceilings.audio_seconds is not None,
     )
 

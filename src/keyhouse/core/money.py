@@ -26,8 +26,8 @@ AMOUNT_MAX: Final = 2**63 - 1
 class Rate(msgspec.Struct, frozen=True):
     """What one token costs, in pico-USD, on one service tier and from so many input tokens on.
 
-    A rate holds for every token of a call, not only for those beyond `from_input_tokens`. Audio that has no
-    rate of its own costs what text costs.
+    A rate holds for every token of a call, not only for those beyond `from_input_tokens`. Audio and images that
+    have no rate of their own cost what text costs.
     """
 
     input: int
@@ -36,18 +36,20 @@ class Rate(msgspec.Struct, frozen=True):
     output: int
     audio_input: int | None = None
     audio_output: int | None = None
+    image_input: int | None = None
+    image_output: int | None = None
     tier: str = DEFAULT_TIER
     from_input_tokens: int = 0
 
     @property
     def dearest_input(self) -> int:
         """The most an input token can cost, however the upstream counts it."""
-        return max(self.input, self.cached_input, self.cache_write, self.audio_input or 0)
+        return max(self.input, self.cached_input, self.cache_write, self.audio_input or 0, self.image_input or 0)
 
     @property
     def dearest_output(self) -> int:
         """The most an output token can cost."""
-        return max(self.output, self.audio_output or 0)
+        return max(self.output, self.audio_output or 0, self.image_output or 0)
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -85,9 +87,9 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True, gc=False):
-    """What a call used. `cached_input`, `cache_write` and `audio_input` are parts of `input` that do not overlap,
-    `reasoning` and `audio_output` are parts of `output`, all in tokens; then images made, seconds of audio and
-    characters spoken.
+    """What a call used. `cached_input`, `cache_write`, `audio_input` and `image_input` are parts of `input` that do not
+    overlap, `reasoning`, `audio_output` and `image_output` are parts of `output`, all in tokens, the last two apart;
+    then images made, seconds of audio and characters spoken.
     """
 
     input: int = 0
@@ -100,6 +102,8 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
     images: int = 0
     audio_seconds: int = 0
     characters: int = 0
+    image_input: int = 0
+    image_output: int = 0
 
     @property
     def tokens(self) -> int:
@@ -115,18 +119,23 @@ def to_nano(pico: int) -> int:
 def cost_nano_usd(counts: Counts, price: Price, tier: str = DEFAULT_TIER) -> int:
     """Counts x price, in nano-USD: what a call is charged. `cost_lines` says the same line by line."""
     rate = price.rate(tier, counts.input)
-    heard, spoken, cached, written = counts.audio_input, counts.audio_output, counts.cached_input, counts.cache_write
+    cached, written = counts.cached_input, counts.cache_write
     pico = (
-        (counts.input - cached - written - heard) * rate.input
+        (counts.input - cached - written) * rate.input
         + cached * rate.cached_input
         + written * rate.cache_write
-        + (counts.output - spoken) * rate.output
+        + counts.output * rate.output
         + price.request
     )
-    if heard:
-        pico += heard * (rate.input if rate.audio_input is None else rate.audio_input)
-    if spoken:
-        pico += spoken * (rate.output if rate.audio_output is None else rate.audio_output)
+    # What is no text costs what text does, and what its own rate is above or below that.
+    if counts.audio_input and rate.audio_input is not None:
+        pico += counts.audio_input * (rate.audio_input - rate.input)
+    if counts.audio_output and rate.audio_output is not None:
+        pico += counts.audio_output * (rate.audio_output - rate.output)
+    if counts.image_input and rate.image_input is not None:
+        pico += counts.image_input * (rate.image_input - rate.input)
+    if counts.image_output and rate.image_output is not None:
+        pico += counts.image_output * (rate.image_output - rate.output)
     if price.is_more_than_tokens:
         pico += counts.images * price.image + counts.audio_seconds * price.audio_second
         pico += counts.characters * price.character
@@ -136,15 +145,17 @@ def cost_nano_usd(counts: Counts, price: Price, tier: str = DEFAULT_TIER) -> int
 def cost_lines(counts: Counts, price: Price, tier: str = DEFAULT_TIER) -> list[tuple[str, int, int, int]]:
     """The charge line by line, those of zero left out: what was counted, how many, pico-USD each, pico-USD in all."""
     rate = price.rate(tier, counts.input)
-    plain = counts.input - counts.cached_input - counts.cache_write - counts.audio_input
-    spoken = counts.audio_output
+    seen, drawn, spoken = counts.image_input, counts.image_output, counts.audio_output
+    plain = counts.input - counts.cached_input - counts.cache_write - counts.audio_input - seen
     lines = (
         ("input", plain, rate.input),
         ("cached_input", counts.cached_input, rate.cached_input),
         ("cache_write", counts.cache_write, rate.cache_write),
         ("audio_input", counts.audio_input, rate.input if rate.audio_input is None else rate.audio_input),
-        ("output", counts.output - spoken, rate.output),
+        ("image_input", seen, rate.input if rate.image_input is None else rate.image_input),
+        ("output", counts.output - spoken - drawn, rate.output),
         ("audio_output", spoken, rate.output if rate.audio_output is None else rate.audio_output),
+        ("image_output", drawn, rate.output if rate.image_output is None else rate.image_output),
         ("images", counts.images, price.image),
         ("audio_seconds", counts.audio_seconds, price.audio_second),
         ("characters", counts.characters, price.character),

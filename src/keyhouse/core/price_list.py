@@ -17,6 +17,8 @@ BESIDE_TOKENS: Final = (
     "cache_write_usd_per_million",
     "audio_input_usd_per_million",
     "audio_output_usd_per_million",
+    "image_input_usd_per_million",
+    "image_output_usd_per_million",
 )
 """Prices of tokens that mean nothing without those of plain ones."""
 
@@ -44,6 +46,8 @@ class WrittenRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     output_usd_per_million: str
     audio_input_usd_per_million: str | None = None
     audio_output_usd_per_million: str | None = None
+    image_input_usd_per_million: str | None = None
+    image_output_usd_per_million: str | None = None
 
 
 class PriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,6 +59,8 @@ class PriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     output_usd_per_million: str | None = None
     audio_input_usd_per_million: str | None = None
     audio_output_usd_per_million: str | None = None
+    image_input_usd_per_million: str | None = None
+    image_output_usd_per_million: str | None = None
     image_usd: str | None = None
     audio_usd_per_minute: str | None = None
     characters_usd_per_million: str | None = None
@@ -144,6 +150,7 @@ def _rate(written: PriceList | WrittenRate) -> Rate:
     given = parse_price(written.input_usd_per_million or "0")
     cached, cache_write = written.cached_input_usd_per_million, written.cache_write_usd_per_million
     heard, spoken = written.audio_input_usd_per_million, written.audio_output_usd_per_million
+    seen, drawn = written.image_input_usd_per_million, written.image_output_usd_per_million
     return Rate(
         input=given,
         cached_input=given if cached is None else parse_price(cached),
@@ -151,6 +158,8 @@ def _rate(written: PriceList | WrittenRate) -> Rate:
         output=parse_price(written.output_usd_per_million or "0"),
         audio_input=None if heard is None else parse_price(heard),
         audio_output=None if spoken is None else parse_price(spoken),
+        image_input=None if seen is None else parse_price(seen),
+        image_output=None if drawn is None else parse_price(drawn),
         tier=written.tier if isinstance(written, WrittenRate) else DEFAULT_TIER,
         from_input_tokens=written.from_input_tokens if isinstance(written, WrittenRate) else 0,
     )

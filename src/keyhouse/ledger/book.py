@@ -278,15 +278,18 @@ def capped(counts: Counts, reserved: Reserved) -> Counts:
     output = min(counts.output, reserved.tokens - given)
     cached = min(counts.cached_input, given)
     written = min(counts.cache_write, given - cached)
+    heard, spoken = min(counts.audio_input, given - cached - written), min(counts.audio_output, output)
     return Counts(
         given,
         cached,
         written,
         output,
         min(counts.reasoning, output),
-        min(counts.audio_input, given - cached - written),
-        min(counts.audio_output, output),
+        heard,
+        spoken,
         min(counts.images, reserved.images),
         min(counts.audio_seconds, reserved.audio_seconds),
         min(counts.characters, reserved.characters),
+        min(counts.image_input, given - cached - written - heard),
+        min(counts.image_output, output - spoken),
     )

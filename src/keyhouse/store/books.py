@@ -254,6 +254,8 @@ def _closed(closing: Closing, call: HeldCall) -> list[object]:
         counts.reasoning,
         counts.audio_input,
         counts.audio_output,
+        counts.image_input,
+        counts.image_output,
         counts.images,
         counts.audio_seconds,
         counts.characters,

@@ -300,6 +300,8 @@ def _call(row: RowMapping) -> Call:
         row["images"],
         row["audio_seconds"],
         row["characters"],
+        row["image_input_tokens"],
+        row["image_output_tokens"],
     )
     if row["given_call_id"] is not None:
         given = Adjusted(*(row[f"given_{name}"] for name in Adjusted.__struct_fields__))

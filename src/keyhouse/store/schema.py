@@ -251,6 +251,8 @@ calls = Table(
     Column("reasoning_tokens", BigInteger, nullable=False, server_default="0"),
     Column("audio_input_tokens", BigInteger, nullable=False, server_default="0"),
     Column("audio_output_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("image_input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("image_output_tokens", BigInteger, nullable=False, server_default="0"),
     Column("images", BigInteger, nullable=False, server_default="0"),
     Column("audio_seconds", BigInteger, nullable=False, server_default="0"),
     Column("characters", BigInteger, nullable=False, server_default="0"),

@@ -117,7 +117,13 @@ class ImagesMeter(StreamMeter):
             return
         before = Counts() if self.reading is None else self.reading.counts
         now = reading.counts
-        counts = Counts(before.input + now.input, output=before.output + now.output, images=self._finished)
+        counts = Counts(
+            before.input + now.input,
+            output=before.output + now.output,
+            images=self._finished,
+            image_input=before.image_input + now.image_input,
+            image_output=before.image_output + _drawn(now),
+        )
         is_clamped = reading.is_clamped or (self.reading is not None and self.reading.is_clamped)
         self.reading = Reading(counts, is_clamped)
 
@@ -207,4 +213,10 @@ def _file_id(picture: msgspec.Raw) -> str | None:
 
 
 def _with_images(reading: Reading, images: int) -> Reading:
-    return msgspec.structs.replace(reading, counts=msgspec.structs.replace(reading.counts, images=images))
+    counts = msgspec.structs.replace(reading.counts, images=images, image_output=_drawn(reading.counts))
+    return msgspec.structs.replace(reading, counts=counts)
+
+
+def _drawn(counts: Counts) -> int:
+    """How many tokens of output are images: all of them where nobody says that some are text."""
+    return counts.image_output or counts.output

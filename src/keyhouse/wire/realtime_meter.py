@@ -7,7 +7,7 @@ import msgspec
 from keyhouse.core.money import Counts
 from keyhouse.wire.body import ABSENT
 from keyhouse.wire.events import UNREADABLE
-from keyhouse.wire.usage import SINGULAR, Reading, counted, in_reason, output_tokens_in, read_usage
+from keyhouse.wire.usage import SINGULAR, TOKENS_MAX, Reading, counted, in_reason, output_tokens_in, read_usage
 
 AUDIO_BYTES_PER_TOKEN: Final = 500
 """For counting sound without usage: OpenAI makes a token of 50 ms (Realtime, costs), which are 533 bytes of G.711 in
@@ -37,10 +37,12 @@ class _Error(msgspec.Struct, gc=False):
 
 class _Cached(msgspec.Struct, gc=False):
     audio_tokens: Any = None
+    image_tokens: Any = None
 
 
 class _Details(msgspec.Struct, gc=False):
     audio_tokens: Any = None
+    image_tokens: Any = None
     cached_tokens_details: _Cached | None = None
 
 
@@ -81,7 +83,7 @@ def cause_of(event: ServerEvent) -> str | None:
 
 
 def read_realtime_usage(usage: msgspec.Raw) -> Reading | None:
-    """The usage of a response. Audio that was cached costs what is cached, so it counts there alone."""
+    """The usage of a response. Audio and images that were cached cost what is cached, so they count there alone."""
     reading = read_usage(usage, None, SINGULAR)
     if reading is None or reading.is_clamped:
         return reading
@@ -91,11 +93,17 @@ def read_realtime_usage(usage: msgspec.Raw) -> Reading | None:
         return reading
     if details is None or details.cached_tokens_details is None:
         return reading
-    heard = in_reason(details.audio_tokens, reading.counts.input)
-    fresh = max(0, heard - in_reason(details.cached_tokens_details.audio_tokens, heard))
-    if fresh >= reading.counts.audio_input:
-        return reading
-    return Reading(msgspec.structs.replace(reading.counts, audio_input=fresh), tier=reading.tier)
+    counts, cached = reading.counts, details.cached_tokens_details
+    fresh = counts.input - counts.cached_input - counts.cache_write
+    heard = _fresh(details.audio_tokens, cached.audio_tokens, fresh)
+    seen = _fresh(details.image_tokens, cached.image_tokens, fresh - heard)
+    return Reading(msgspec.structs.replace(counts, audio_input=heard, image_input=seen), tier=reading.tier)
+
+
+def _fresh(told: object, cached: object, most: int) -> int:
+    """What of these tokens was not cached, at most so many."""
+    every = in_reason(told, TOKENS_MAX)
+    return min(most, every - in_reason(cached, every))
 
 
 class SpokenMeter:

@@ -32,11 +32,13 @@ class _InputDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class _OutputDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -146,11 +148,12 @@ def read_usage(usage: msgspec.Raw | bytes, tier: object = None, spelling: Spelli
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return _read_nonsense(usage, spelling)
     given, made = reported.prompt_tokens_details, reported.completion_tokens_details
-    cached = (given.cached_tokens or 0) if given is not None else 0
-    written = (given.cache_write_tokens or 0) if given is not None else 0
-    reasoning = (made.reasoning_tokens or 0) if made is not None else 0
-    heard = (given.audio_tokens or 0) if given is not None else 0
-    spoken = (made.audio_tokens or 0) if made is not None else 0
+    cached = written = heard = seen = reasoning = spoken = drawn = 0
+    if given is not None:
+        cached, written = given.cached_tokens or 0, given.cache_write_tokens or 0
+        heard, seen = given.audio_tokens or 0, given.image_tokens or 0
+    if made is not None:
+        reasoning, spoken, drawn = made.reasoning_tokens or 0, made.audio_tokens or 0, made.image_tokens or 0
     input_tokens, output_tokens = reported.prompt_tokens, reported.completion_tokens
     total = reported.total_tokens or 0
     if (
@@ -164,10 +167,27 @@ def read_usage(usage: msgspec.Raw | bytes, tier: object = None, spelling: Spelli
         # Some upstreams leave reasoning out of completion_tokens, but not out of total_tokens.
         if total > input_tokens + output_tokens:
             output_tokens = total - input_tokens
-        if 0 <= reasoning <= output_tokens and 0 <= spoken <= output_tokens and 0 <= heard <= input_tokens:
-            # Cached audio is told under both names; it is cached first.
+        if (
+            0 <= reasoning <= output_tokens
+            and 0 <= spoken <= output_tokens
+            and 0 <= drawn <= output_tokens - spoken
+            and 0 <= heard <= input_tokens
+            and 0 <= seen <= input_tokens - heard
+        ):
+            # What was cached of audio and images is told under both names; it is cached first.
             heard = min(heard, input_tokens - cached - written)
-            counts = Counts(input_tokens, cached, written, output_tokens, reasoning, heard, spoken)
+            seen = min(seen, input_tokens - cached - written - heard)
+            counts = Counts(
+                input_tokens,
+                cached,
+                written,
+                output_tokens,
+                reasoning,
+                heard,
+                spoken,
+                image_input=seen,
+                image_output=drawn,
+            )
             return Reading(counts, tier=tier[:TIER_CHARACTERS_MAX] if isinstance(tier, str) else None)
     return _clamped(input_tokens, cached, written, output_tokens, reasoning)
 
@@ -187,6 +207,7 @@ def counted(reading: Reading | None, most: Counts, output_tokens: int) -> Counts
         output=max(said.output, output_tokens),
         reasoning=said.reasoning,
         audio_output=said.audio_output,
+        image_output=max(said.image_output, most.image_output),
         images=max(said.images, most.images),
         audio_seconds=max(said.audio_seconds, most.audio_seconds),
         characters=max(said.characters, most.characters),

@@ -103,10 +103,11 @@ WITH opened AS (
     input_tokens = (w.value ->> 4)::bigint, cached_input_tokens = (w.value ->> 5)::bigint,
     cache_write_tokens = (w.value ->> 6)::bigint, output_tokens = (w.value ->> 7)::bigint,
     reasoning_tokens = (w.value ->> 8)::bigint, audio_input_tokens = (w.value ->> 9)::bigint,
-    audio_output_tokens = (w.value ->> 10)::bigint, images = (w.value ->> 11)::bigint,
-    audio_seconds = (w.value ->> 12)::bigint, characters = (w.value ->> 13)::bigint, tier = w.value ->> 14,
-    status = (w.value ->> 15)::int, first_byte_ms = (w.value ->> 16)::bigint,
-    duration_ms = (w.value ->> 17)::bigint, flags = w.value ->> 18, closed_at_ms = $5
+    audio_output_tokens = (w.value ->> 10)::bigint, image_input_tokens = (w.value ->> 11)::bigint,
+    image_output_tokens = (w.value ->> 12)::bigint, images = (w.value ->> 13)::bigint,
+    audio_seconds = (w.value ->> 14)::bigint, characters = (w.value ->> 15)::bigint, tier = w.value ->> 16,
+    status = (w.value ->> 17)::int, first_byte_ms = (w.value ->> 18)::bigint,
+    duration_ms = (w.value ->> 19)::bigint, flags = w.value ->> 20, closed_at_ms = $5
   FROM jsonb_array_elements($3::jsonb) AS w WHERE calls.id = w.value ->> 0 AND calls.state = 'held'
   RETURNING calls.*
 ), hours AS (

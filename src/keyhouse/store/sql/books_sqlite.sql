@@ -59,15 +59,16 @@ SELECT ?, ?, 'held', * FROM (VALUES
 -- close_calls --
 -- The line of placeholders is there once for each call; a line of nothing but NULL is no call. First one: now
 WITH closed (closed_at_ms, id, state, basis, charged_nano_usd, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
-  reasoning_tokens, audio_input_tokens, audio_output_tokens, images, audio_seconds, characters, tier, status,
-  first_byte_ms, duration_ms, flags) AS (SELECT ?, * FROM (VALUES
-(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  reasoning_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, images,
+  audio_seconds, characters, tier, status, first_byte_ms, duration_ms, flags) AS (SELECT ?, * FROM (VALUES
+(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ))
 UPDATE calls SET state = closed.state, basis = closed.basis, charged_nano_usd = closed.charged_nano_usd,
   input_tokens = closed.input_tokens, cached_input_tokens = closed.cached_input_tokens,
   cache_write_tokens = closed.cache_write_tokens, output_tokens = closed.output_tokens,
   reasoning_tokens = closed.reasoning_tokens, audio_input_tokens = closed.audio_input_tokens,
-  audio_output_tokens = closed.audio_output_tokens, images = closed.images, audio_seconds = closed.audio_seconds,
+  audio_output_tokens = closed.audio_output_tokens, image_input_tokens = closed.image_input_tokens,
+  image_output_tokens = closed.image_output_tokens, images = closed.images, audio_seconds = closed.audio_seconds,
   characters = closed.characters, tier = closed.tier, status = closed.status, first_byte_ms = closed.first_byte_ms,
   duration_ms = closed.duration_ms, flags = closed.flags, closed_at_ms = closed.closed_at_ms
 FROM closed WHERE calls.id = closed.id AND calls.state = 'held';
