@@ -96,6 +96,7 @@ class Walk:
         group = await desk.groups.create(owner, f"Desk {suffix}")
         await desk.groups.add_user(owner, group.id, guest)
         await desk.assignments.give_group(owner, group.id, held.id)
+        await desk.assignments.give_group(owner, group.id, held_here.id, project_id=project)
         ids |= {"group_id": group.id, "other_user_id": await self._member(suffix, f"other-{suffix}", "member")}
         upstream = WrittenUpstream(f"own-{suffix}", f"https://own-{suffix}.example.com/v1")
         ids["upstream_id"] = (await desk.catalog.upstreams.create(owner, upstream, None)).id

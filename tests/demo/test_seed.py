@@ -90,6 +90,7 @@ async def test_there_are_keys_of_every_status_and_calls_of_every_ending(house: H
     assert any(row["expires_at_ms"] and row["expires_at_ms"] < NOON for row in rows)
     assert any(row["last_used_at_ms"] is None for row in rows)
     assert len({row["key_id"] for row in await house.rows("key_secrets") if row["version"] == 2}) > 0
+    assert len(await house.rows("groups")) == len({row["principal_id"] for row in await house.rows("role_assignments")})
     made = await house.rows("calls")
     assert {row["state"] for row in made} >= {"settled", "released"}
     assert {200, 429} <= {row["status"] for row in made}

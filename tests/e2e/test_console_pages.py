@@ -91,6 +91,10 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "role_id": admin.ask("POST", "/roles", body=clerk)["id"],
             "project_role_id": admin.ask("POST", projects_roles, body=keeper)["id"],
         }
+        clerks = ids["group_id"]
+        admin.ask("POST", f"/groups/{clerks}/users", body={"user_id": viewer["id"]})
+        in_project = {"role_id": "role-api-project-viewer"}
+        admin.ask("POST", f"{house.url}/v1/projects/{admin.project_id}/groups/{clerks}/roles", body=in_project)
         secrets = {
             "admin key": admin.admin_key,
             "old secret": key["value"],

@@ -9,11 +9,11 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
-from keyhouse.console import wording
 from keyhouse.console.doorway import Visit, actor_of, read_form, session_of
 from keyhouse.console.members import people_seen
 from keyhouse.console.pages import pages_of
-from keyhouse.control.authority import Task
+from keyhouse.console.role_view import called
+from keyhouse.control.authority import Task, sight_of
 from keyhouse.core.authority import tasks_in
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.reporting.member_pages import MemberQuery
@@ -90,6 +90,7 @@ async def group_page(
     group = await desk.group_questions.one(organization_id, group_id)
     users = await desk.group_questions.users(organization_id, group_id)
     inside = {user.user_id for user in users}
+    sight = sight_of(actor, Task.PROJECTS_READ)
     may_edit = pages.may(session, Task.GROUPS)
     everybody = (
         await desk.member_pages.page(organization_id, MemberQuery(limit=_OFFERED_MAX, sight=await people_seen(request)))
@@ -113,14 +114,15 @@ async def group_page(
         group=group,
         users=users,
         others=[one.member for one in everybody.rows if one.member.user_id not in inside] if everybody else [],
-        held=[(role, _name(role), Task.ROLES in can and role.tasks <= can) for role in held],
-        roles=[(role, _name(role)) for role in roles if not role.is_predefined],
+        held=[(role, called(role), Task.ROLES in can and role.tasks <= can) for role in held],
+        roles=[(role, called(role)) for role in roles if not role.is_predefined],
+        in_projects=[
+            (project, ", ".join(map(called, there)))
+            for project, there in await desk.group_questions.in_projects(organization_id, group_id)
+            if sight is None or project.id in sight.project_ids
+        ],
         may_edit=may_edit,
     )
-
-
-def _name(role: Role) -> str:
-    return wording.sentence(role.name) if role.is_predefined else role.name
 
 
 @post("/members/groups/{group_id:str}")

@@ -155,6 +155,8 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("POST", "/settings/projects/{project_id}/people"): Who.SIGNED_IN,
     ("POST", "/settings/projects/{project_id}/people/{user_id}/roles"): Who.SIGNED_IN,
     ("POST", "/settings/projects/{project_id}/people/{user_id}/roles/{project_role_id}/remove"): Who.SIGNED_IN,
+    ("POST", "/settings/projects/{project_id}/groups"): Who.SIGNED_IN,
+    ("POST", "/settings/projects/{project_id}/groups/{group_id}/roles/{project_role_id}/remove"): Who.SIGNED_IN,
     ("POST", "/settings/projects/{project_id}/roles"): Who.SIGNED_IN,
     ("GET", "/settings/projects/{project_id}/roles/new"): Who.SIGNED_IN,
     ("GET", "/settings/projects/{project_id}/roles/{project_role_id}/edit"): Who.SIGNED_IN,

@@ -15,13 +15,14 @@ from keyhouse.console.limit_view import size_of
 from keyhouse.console.member_view import PROJECT_ROLE_WORDS, project_roles_here, project_roles_to_give
 from keyhouse.console.members import people_seen
 from keyhouse.console.pages import pages_of
-from keyhouse.console.role_view import RoleMore, more_roles, role_line, roles_left
+from keyhouse.console.role_view import RoleMore, called, group_line, more_roles, role_line, roles_left
 from keyhouse.console.settings import settings_page
 from keyhouse.control.authority import Place, Task, may_at, sight_of
 from keyhouse.core.authority import tasks_in
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import LimitState, ScopeType
 from keyhouse.reporting.member_pages import HeldBy
+from keyhouse.store.grants import IN_PROJECT
 from keyhouse.store.member_pages import RoleHeld
 from keyhouse.store.project_members import ProjectMember
 from keyhouse.store.projects import Project
@@ -92,6 +93,7 @@ async def project_page(
         models=[*pages.desk.models(), *(name for name in named if name not in pages.desk.models())],
         keys=(await pages.desk.project_pages.counts(organization_id)).keys.get(project_id, 0),
         **await _people_and_roles(request, project),
+        **await _groups(request, project),
         **words,
     )
 
@@ -129,6 +131,25 @@ async def _people_and_roles(request: Visit, project: Project) -> dict[str, Any]:
         "may_make_roles": Task.PROJECT_ROLES in may_give,
         "roles_at": roles_at(project.id),
         "leads_to": f"{HERE}/{project.id}",
+    }
+
+
+async def _groups(request: Visit, project: Project) -> dict[str, Any]:
+    """Which groups hold roles in it; and which of them whoever looks may give to which group."""
+    actor, questions, place = actor_of(request), pages_of(request).desk.group_questions, Place(project.id)
+    if not (may_at(actor, Task.PROJECT_USERS_READ, place) and may_at(actor, Task.PROJECT_ROLES_READ, place)):
+        return {"groups_here": (), "groups_to_choose": (), "group_roles": ()}
+    is_live = project.archived_at_ms is None
+    may_give = tasks_in(actor.role, actor.grants, project.id) if is_live else frozenset[Task]()
+    found = await questions.here(actor.organization_id, project.id)
+    roles = [one for one in found.roles if Task.PROJECT_ROLES in may_give and one.tasks <= may_give]
+    # The one that gives most comes last: what stands first is given by whoever does not look.
+    roles.sort(key=lambda one: one.id == IN_PROJECT + "owner")
+    may_choose = roles and Task.GROUPS_READ in tasks_in(actor.role, actor.grants)
+    return {
+        "groups_here": [group_line(one, may_give) for one in found.groups],
+        "groups_to_choose": await questions.list(actor.organization_id) if may_choose else (),
+        "group_roles": [(one.id, called(one)) for one in roles],
     }
 
 

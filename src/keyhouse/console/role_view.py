@@ -10,6 +10,7 @@ from keyhouse.console.member_view import ROLE_WORDS, role_name
 from keyhouse.console.role_form import in_words
 from keyhouse.core.authority import Task, Tasks
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.reporting.groups import GroupHere
 from keyhouse.reporting.member_pages import HeldBy
 from keyhouse.store.grants import tasks_of
 from keyhouse.store.member_pages import RoleHeld
@@ -39,12 +40,26 @@ class RoleMore(msgspec.Struct, frozen=True):
     may_take: bool
 
 
+class GroupLine(msgspec.Struct, frozen=True):
+    """A group in a project, and its roles there."""
+
+    id: str
+    name: str
+    people: int
+    roles: tuple[RoleMore, ...]
+
+
+def called(role: Role) -> str:
+    """What a role is called: those that are always there as any word is written."""
+    return wording.sentence(role.name) if role.is_predefined else role.name
+
+
 def role_line(found: HeldBy, held: Tasks) -> RoleLine:
     """A role and its holders in words. `held` is what who looks may do where the role counts."""
     role, in_project = found.role, found.role.project_id is not None
     return RoleLine(
         id=role.id,
-        name=wording.sentence(role.name) if role.is_predefined else role.name,
+        name=called(role),
         description=ROLE_WORDS.get(role.name, "") if role.is_predefined else role.description or "",
         gives=() if role.is_predefined else in_words(role.permissions, in_project=in_project),
         holders=found.holders[:_HOLDERS_SHOWN],
@@ -74,6 +89,15 @@ def more_roles(given: Sequence[RoleHeld], own: Sequence[Role], held: Tasks) -> t
         )
         for one in given
     )
+
+
+def group_line(found: GroupHere, held: Tasks) -> GroupLine:
+    """A group in a project as a line. `held` is what who looks may do there."""
+    may_give = Task.PROJECT_ROLES in held
+    roles = tuple(
+        RoleMore(one.id, called(one), is_direct=True, may_take=may_give and one.tasks <= held) for one in found.roles
+    )
+    return GroupLine(found.group.id, found.group.name, found.people, roles)
 
 
 def roles_left(given: Sequence[RoleHeld], own: Sequence[Role], held: Tasks) -> tuple[Role, ...]:

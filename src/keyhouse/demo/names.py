@@ -22,6 +22,9 @@ PROJECTS: Final = (
     *("Translations", "Recruiting", "Finance", "Customs", "Fleet", "Warehouse", "Forecasting", "Marketing", "Legal"),
     *("Partner portal", "Invoices", "Security", "Training", "Analytics", "Route planning", "Voice line"),
 )
+GROUPS: Final = (("On call", "viewer"), ("Platform team", "member"))
+"""Groups, and the role that each has in some projects."""
+
 MACHINES: Final = (
     *("indexer", "ticket-triage", "nightly-report", "summarizer", "chat-widget", "ocr-cleanup", "router", "enricher"),
     *("classifier", "mail-drafts", "backfill", "evaluator"),

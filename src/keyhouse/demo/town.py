@@ -7,10 +7,14 @@ import msgspec
 
 from keyhouse.core.identifiers import identifier
 from keyhouse.demo import names
+from keyhouse.store.grants import IN_PROJECT
+from keyhouse.store.groups import GROUP_ID
 
 DAY_MS: Final = 86_400_000
 PEOPLE_MAX: Final = 2_000
 MACHINES_MAX: Final = 400
+IN_A_GROUP: Final = 5
+PROJECTS_OF_A_GROUP: Final = 3
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -30,10 +34,13 @@ class Owner(msgspec.Struct, frozen=True):
     gone_at_ms: int | None = None
 
 
+Tables = dict[str, tuple[tuple[str, ...], list[tuple[object, ...]]]]
+
+
 class Town(msgspec.Struct, frozen=True):
     """Rows by table, with the columns they have, and who of them can own keys."""
 
-    rows: dict[str, tuple[tuple[str, ...], list[tuple[object, ...]]]]
+    rows: Tables
     project_ids: tuple[str, ...]
     people: tuple[Owner, ...]
     machines: tuple[Owner, ...]
@@ -76,6 +83,7 @@ def build(place: Place, keys: int, now_ms: int, draw: Random) -> Town:
                 ("id", "organization_id", "project_id", "name", "role", "created_at_ms"),
                 [(one.id, organization, one.project_id, one.name, "member", founded_ms) for one in accounts],
             ),
+            **_groups(place, [one for one in people if one.gone_at_ms is None], ids, founded_ms, draw),
         },
         ids,
         tuple(people),
@@ -104,6 +112,34 @@ def _people(
         if draw.random() < 0.3 and (other := draw.choice(project_ids)) != home:
             members.append((other, one.id, place.organization_id, "member", founded_ms))
     return people, members
+
+
+def _groups(place: Place, people: list[Owner], project_ids: tuple[str, ...], founded_ms: int, draw: Random) -> Tables:
+    """Some people together, with a role in some projects."""
+    made = [(identifier(GROUP_ID, draw.randbytes(20)), name, role) for name, role in names.GROUPS]
+    organization = place.organization_id
+    return {
+        "groups": (
+            ("id", "organization_id", "name", "created_at_ms"),
+            [(group_id, organization, name, founded_ms) for group_id, name, _ in made],
+        ),
+        "group_members": (
+            ("group_id", "user_id", "added_at_ms"),
+            [
+                (group_id, one.id, founded_ms)
+                for group_id, _, _ in made
+                for one in draw.sample(people, min(IN_A_GROUP, len(people)))
+            ],
+        ),
+        "role_assignments": (
+            ("principal_id", "role_id", "project_id", "organization_id", "created_at_ms", "created_by"),
+            [
+                (group_id, IN_PROJECT + role, project_id, organization, founded_ms, place.owner_id)
+                for group_id, _, role in made
+                for project_id in draw.sample(project_ids, min(PROJECTS_OF_A_GROUP, len(project_ids)))
+            ],
+        ),
+    }
 
 
 def _machines(count: int, project_ids: tuple[str, ...], draw: Random) -> list[Owner]:

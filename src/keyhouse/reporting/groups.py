@@ -1,9 +1,28 @@
 """Groups, who is in them, and those of a project, as they are listed and looked up."""
 
-from keyhouse.store import groups, projects
+import msgspec
+
+from keyhouse.store import assignments, groups, projects, roles
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.groups import Group, ProjectGroup
 from keyhouse.store.people import Member
+from keyhouse.store.projects import Project
+from keyhouse.store.roles import Role
+
+
+class GroupHere(msgspec.Struct, frozen=True):
+    """A group in a project: how many people are in it, and its roles there."""
+
+    group: Group
+    people: int
+    roles: tuple[Role, ...]
+
+
+class GroupsHere(msgspec.Struct, frozen=True):
+    """The groups that hold roles in a project, and the roles that there are."""
+
+    groups: tuple[GroupHere, ...]
+    roles: tuple[Role, ...]
 
 
 class GroupQuestions:
@@ -42,6 +61,37 @@ class GroupQuestions:
         def ask(connection: Connection) -> tuple[ProjectGroup, ...]:
             projects.get_project(connection, organization_id, project_id)
             return groups.list_project_groups(connection, organization_id, project_id)
+
+        return await self._database.read(ask)
+
+    async def here(self, organization_id: str, project_id: str) -> GroupsHere:
+        """The same with what each of them may, and all roles of the project."""
+
+        def ask(connection: Connection) -> GroupsHere:
+            there = roles.list_roles(connection, organization_id, project_id)
+
+            def line(group: Group) -> GroupHere:
+                held = assignments.list_roles_of(connection, organization_id, group.id, project_id)
+                people = len(groups.list_group_members(connection, group))
+                return GroupHere(group, people, tuple(role for role in there if role.id in held))
+
+            found = groups.list_project_groups(connection, organization_id, project_id)
+            return GroupsHere(tuple(line(one.group) for one in found), there)
+
+        return await self._database.read(ask)
+
+    async def in_projects(self, organization_id: str, group_id: str) -> tuple[tuple[Project, tuple[Role, ...]], ...]:
+        """The projects in which a group holds roles, with these roles."""
+
+        def ask(connection: Connection) -> tuple[tuple[Project, tuple[Role, ...]], ...]:
+            groups.get_group(connection, organization_id, group_id)
+            found = []
+            for project_id in assignments.list_projects_of(connection, organization_id, group_id):
+                held = assignments.list_roles_of(connection, organization_id, group_id, project_id)
+                there = roles.list_roles(connection, organization_id, project_id)
+                project = projects.get_project(connection, organization_id, project_id)
+                found.append((project, tuple(role for role in there if role.id in held)))
+            return tuple(found)
 
         return await self._database.read(ask)
 

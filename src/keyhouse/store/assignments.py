@@ -37,6 +37,21 @@ def list_roles_of(
     return tuple(rows.scalars())
 
 
+def list_projects_of(connection: Connection, organization_id: str, principal_id: str) -> tuple[str, ...]:
+    """The ids of the projects in which roles are assigned to this very user or group, in their order."""
+    rows = connection.execute(
+        select(role_assignments.c.project_id)
+        .where(
+            role_assignments.c.organization_id == organization_id,
+            role_assignments.c.principal_id == principal_id,
+            role_assignments.c.project_id > "",
+        )
+        .distinct()
+        .order_by(role_assignments.c.project_id)
+    )
+    return tuple(rows.scalars())
+
+
 def list_principals(connection: Connection, organization_id: str, role_id: str) -> tuple[str, ...]:
     """The ids of the users and groups to whom a role is assigned."""
     rows = connection.execute(
