@@ -84,6 +84,8 @@ def is_public(address: str) -> bool:
             hidden = IPv4Address(int(found) & 0xFFFF_FFFF)
         if hidden is not None:
             return is_public(str(hidden))
+        if found.is_site_local:
+            return False  # long deprecated, and still within a site: Python takes it for global
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
 
