@@ -53,6 +53,7 @@ from keyhouse.ledger.commit import ONE_CORE_TURNS, GroupCommit
 from keyhouse.ledger.housekeeping import Kept
 from keyhouse.ledger.instances import Instances
 from keyhouse.ledger.orphans import close_orphans
+from keyhouse.ledger.refused import RefusedCount
 from keyhouse.ledger.tally import Tally
 from keyhouse.metrics import Metrics, Sources
 from keyhouse.reporting.audit import AuditQuestions
@@ -121,11 +122,12 @@ async def open_house(
     database, clock, entropy = ground.database, ground.clock, ground.entropy
     client = UpstreamClient(clock)
     catalog = await load_catalog(settings, environment, database, clock, client, ground.keyring.sealing)
-    books = await _open_ledger(ground, say, catalog.prices)
+    refused = RefusedCount(database, clock)
+    books = await _open_ledger(ground, say, catalog.prices, refused)
     ledger = books.ledger
     admin_keys = AdminKeys(database, clock, ground.keyring.pepper)
     kept = Kept(settings.retention.minutes_days, settings.retention.calls_days)
-    watch, housekeeping, finish_rounds = begin_rounds(database, clock, kept, admin_keys, catalog.round)
+    watch, housekeeping, finish_rounds = begin_rounds(database, clock, kept, admin_keys, refused, catalog.round)
     statuses: dict[tuple[str, int], int] = {}
 
     def print_setup_link() -> None:
@@ -203,7 +205,7 @@ class _OpenLedger:
     finish: Callable[[], Awaitable[None]]
 
 
-async def _open_ledger(ground: Ground, say: Say, prices: Mapping[int, Price]) -> _OpenLedger:
+async def _open_ledger(ground: Ground, say: Say, prices: Mapping[int, Price], refused: RefusedCount) -> _OpenLedger:
     """The ledger, with what dead gateways left closed."""
     books = open_books(ground.database, ground.clock)
     await books.begin()
@@ -225,7 +227,7 @@ async def _open_ledger(ground: Ground, say: Say, prices: Mapping[int, Price]) ->
         except Unavailable as error:
             report_failure("the database could not be told that this gateway has stopped", error)
 
-    ledger = Ledger(commit, ground.clock, prices)
+    ledger = Ledger(commit, ground.clock, prices, refused.add)
     return _OpenLedger(ledger, commit.tally, lambda: orphans + instances.orphans, finish)
 
 

@@ -16,6 +16,7 @@ from keyhouse.core.money import NANO_PER_CENT, format_usd
 from keyhouse.ledger.folding import FOLD_SECONDS, Folding
 from keyhouse.ledger.housekeeping import SWEEP_SECONDS, Housekeeping, Kept
 from keyhouse.ledger.ranking import Rankings
+from keyhouse.ledger.refused import WRITE_SECONDS, RefusedCount
 from keyhouse.ledger.rounds import repeat
 from keyhouse.ledger.watch import AUDIT_SECONDS, Watch
 from keyhouse.store.engine import Database, Unavailable
@@ -26,7 +27,12 @@ SPENDING_SECONDS: Final = 60.0
 
 
 def begin_rounds(
-    database: Database, clock: Clock, kept: Kept, admin_keys: AdminKeys, reread: Callable[[], Awaitable[object]]
+    database: Database,
+    clock: Clock,
+    kept: Kept,
+    admin_keys: AdminKeys,
+    refused: RefusedCount,
+    reread: Callable[[], Awaitable[object]],
 ) -> tuple[Watch, Housekeeping, Callable[[], Awaitable[None]]]:
     """The auditor and housekeeping, at work in the background, and how to end them.
 
@@ -38,6 +44,7 @@ def begin_rounds(
     notices = Notices(database, clock)
     works: tuple[tuple[Callable[[], Awaitable[object]], float, str], ...] = (
         (admin_keys.write_uses, USES_SECONDS, "last uses were not written"),
+        (refused.write, WRITE_SECONDS, "what limits refused was not written"),
         (reread, 0.0, "upstreams and models could not be read"),
         (housekeeping.round, SWEEP_SECONDS, "housekeeping has failed"),
         (partial(add_up, Folding(database, clock), Rankings(database, clock)), FOLD_SECONDS, "nothing was added up"),
@@ -55,6 +62,7 @@ def begin_rounds(
         await asyncio.wait(rounds)
         with suppress(Unavailable):
             await admin_keys.write_uses()
+            await refused.write()
 
     return watch, housekeeping, finish
 

@@ -35,18 +35,19 @@ def test_each_model_has_its_line_the_most_used_first_and_all_are_summed() -> Non
     ]
     found = a_report(rows)
     assert [line[:2] for line in found.lines] == [("slow", "16"), ("quick", "8")]
-    assert found.lines[1] == ("quick", "8", "75 ms", "98 ms", "75 ms", "98 ms", "200.0", "0.00%", "0", "0", "0")
-    assert found.lines[0][-4:] == ("18.75%", "1", "1", "1")
+    assert found.lines[1] == ("quick", "8", "75 ms", "98 ms", "75 ms", "98 ms", "200.0", "0.00%", "0", "0", "0", "0")
+    assert found.lines[0][-5:] == ("18.75%", "1", "0", "1", "1")
     assert found.whole[:2] == ("All models", "24")
     assert len(found.buckets) == 7
     assert all(len(row) == 1 + len(HEADS) for row in (*found.lines, *found.buckets, found.whole))
 
 
 def test_charts_leave_out_days_without_calls_and_show_errors_by_cause() -> None:
-    found = a_report([GroupTimings(MIDNIGHT, ("m",), some(QUICK, errors=4, errors_429=1, errors_5xx=2))])
+    found = a_report([GroupTimings(MIDNIGHT, ("m",), some(QUICK, errors=4, errors_429=1, errors_5xx=2, refused=8))])
     charts = {chart.title: chart.plot for chart in found.charts}
     assert charts["Whole answer"].series[1].values == [None] * 6 + [75.0]
-    assert [series.values[-1] for series in charts["Errors"].series] == [25.0, 12.5, 12.5]
+    assert [series.values[-1] for series in charts["Errors"].series] == [12.5, 6.25, 50.0, 6.25]
+    assert found.lines[0][-5:] == ("75.00%", "1", "8", "1", "2")
     assert all(series.form == "bar" for series in charts["Errors"].series)
 
 

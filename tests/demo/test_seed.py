@@ -95,6 +95,7 @@ async def test_there_are_keys_of_every_status_and_calls_of_every_ending(house: H
     assert {row["state"] for row in made} >= {"settled", "released"}
     assert {200, 429} <= {row["status"] for row in made}
     assert any(row["cached_input_tokens"] for row in made)
+    assert await house.rows("refused_hour")
     assert max(row["created_at_ms"] for row in made) > NOON - 3_600_000
     assert all(row["created_at_ms"] <= row["closed_at_ms"] <= NOON for row in made)
 

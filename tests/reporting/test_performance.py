@@ -54,6 +54,8 @@ def test_errors_are_told_by_cause_and_a_share_is_never_more_than_all() -> None:
     assert speed.error_share == 0.5
     assert speed.output_tokens_per_second == 200
     assert speed_of(Timings(0, 3, 3, 0, 0, 0, NOTHING.durations, NOTHING.first_bytes)).error_share == 1
+    refused = speed_of(Timings(10, 5, 2, 1, 600, 3_000, NOTHING.durations, NOTHING.first_bytes, refused=10))
+    assert (refused.requests, refused.asked, refused.own_429, refused.error_share) == (10, 20, 10, 0.75)
     nothing = speed_of(NOTHING)
     assert (nothing.error_share, nothing.output_tokens_per_second, nothing.duration_p50_ms) == (None, None, None)
 

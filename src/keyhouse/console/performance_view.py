@@ -23,6 +23,7 @@ HEADS: Final = (
     "Tokens a second",
     "Errors",
     "Caller’s",  # noqa: RUF001  as the page writes it
+    "Our 429",
     "Upstream’s 429",  # noqa: RUF001
     "Faults",
 )
@@ -108,6 +109,7 @@ def cells(speed: Speed) -> tuple[str, ...]:
         _rate(speed.output_tokens_per_second),
         _percent(speed.error_share),
         wording.count(speed.caller_errors),
+        wording.count(speed.own_429),
         wording.count(speed.upstream_429),
         wording.count(speed.faults),
     )
@@ -211,6 +213,7 @@ def _charts(speeds: Sequence[Speed], period: Period, starts: Sequence[int], time
             [
                 errors("Faults and timeouts", "bad", lambda speed: speed.faults),
                 errors("Upstream’s 429", "warned", lambda speed: speed.upstream_429),  # noqa: RUF001
+                errors("Our 429", "c3", lambda speed: speed.own_429),
                 errors("Caller’s mistakes", "c5", lambda speed: speed.caller_errors),  # noqa: RUF001
             ],
         ),
@@ -218,5 +221,4 @@ def _charts(speeds: Sequence[Speed], period: Period, starts: Sequence[int], time
 
 
 def _of_all(errors: int, speed: Speed) -> float:
-    whole = max(speed.requests, speed.caller_errors + speed.upstream_429 + speed.faults)
-    return round(errors * 100 / whole, 4) if whole else 0.0
+    return round(errors * 100 / speed.asked, 4) if speed.asked else 0.0

@@ -5,7 +5,7 @@ of their time, some whole hours to a transaction with their rollups and what the
 are true at every moment. What is drawn depends on the seed and the clock alone.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from random import Random
 from typing import Final
@@ -27,6 +27,7 @@ from keyhouse.demo.town import DAY_MS, Place, Town
 from keyhouse.store import bulk, people, prices
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Connection, Database
+from keyhouse.store.refused import Turned, add_refused
 
 BATCH: Final = 20_000
 """About how many calls are written at once."""
@@ -106,8 +107,9 @@ async def seed(database: Database, plan: Plan, now_ms: int, say: Say) -> Seeded:
     for batch in _batches(hours(end_ms - plan.days * DAY_MS, end_ms, plan.calls, zone)):
         rows = dealer.deal([moment for hour in batch for moment in crowd.moments(hour)])
         with_minutes = batch[-1].ends_ms > now_ms - MINUTES_DAYS * DAY_MS
-        await database.write(partial(_write, limits=limits, rows=rows, with_minutes=with_minutes))
-        limits.new_periods, limits.counted = [], {}
+        write = partial(_write, limits=limits, rows=rows, refused=dealer.refused, with_minutes=with_minutes)
+        await database.write(write)
+        limits.new_periods, limits.counted, dealer.refused = [], {}, {}
         written += len(rows)
         say(written, plan.calls)
     await database.write(lambda connection: bulk.update_last_used(connection, dealer.last_used_ms))
@@ -141,7 +143,9 @@ def _settle_in(change: Change, there: Town, made: keys.Keys, limits: Till) -> No
         change.record(Event.PROJECT_CREATED, project_id, project_id=project_id, details={"source": SOURCE})
 
 
-def _write(connection: Connection, *, limits: Till, rows: bulk.Rows, with_minutes: bool) -> None:
+def _write(
+    connection: Connection, *, limits: Till, rows: bulk.Rows, refused: Mapping[Turned, int], with_minutes: bool
+) -> None:
     bulk.insert_rows(connection, "limit_periods", till.PERIOD_COLUMNS, limits.new_periods)
     if limits.new_periods:
         bulk.update_period_sequence(connection)
@@ -152,6 +156,8 @@ def _write(connection: Connection, *, limits: Till, rows: bulk.Rows, with_minute
         if with_minutes:
             bulk.insert_minutes(connection, first_id, last_id)
     bulk.update_settled(connection, limits.counted)
+    if refused:
+        add_refused(connection, refused)
 
 
 def _batches(all_hours: Iterable[Hour]) -> Iterator[list[Hour]]:
@@ -196,6 +202,7 @@ class _Dealer:
         draw: Random,
     ) -> None:
         self.last_used_ms: dict[str, int] = {}
+        self.refused: dict[Turned, int] = {}
         self._place = place
         self._limits = limits
         self._zone = zone
@@ -216,6 +223,7 @@ class _Dealer:
             answer = deck[int(draw() * len(deck))]
             period_ids, periods = limits.counting(key, organization_id, at_ms)
             if not limits.admits(periods, answer):
+                self._refuse(at_ms, key, answer)
                 continue
             random = self._draw.randbytes(10)
             row_id = call_id(at_ms, random)
@@ -228,6 +236,12 @@ class _Dealer:
         # Of one millisecond the random bits decide.
         rows.sort(key=_id_of)
         return rows
+
+    def _refuse(self, at_ms: int, key: DemoKey, answer: Answer) -> None:
+        who = self._place.organization_id, key.owner.project_id, key.owner.id, key.id
+        model, upstream, endpoint = map(str, answer.row[:3])
+        turned = Turned(self._rollup_ms(at_ms), *who, model, upstream, endpoint)
+        self.refused[turned] = self.refused.get(turned, 0) + 1
 
     def _rollup_ms(self, at_ms: int) -> int:
         quarter = at_ms // QUARTER_MS

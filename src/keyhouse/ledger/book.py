@@ -21,7 +21,7 @@ from keyhouse.core.decide import Admitted, Refused, Reserve, Reserved, Verdict
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import DEFAULT_TIER, Counts, Price, cost_nano_usd
 from keyhouse.ledger.commit import GroupCommit
-from keyhouse.ledger.refusals import refusal
+from keyhouse.ledger.refusals import LIMITED, refusal
 
 STOPPING_RETRY_MS: Final = 1_000
 """When to try again at a gateway that stops: another one answers at once, this one is soon back."""
@@ -38,9 +38,18 @@ def stopping() -> Refusal:
 
 
 class Ledger:
-    """Admits calls and closes them. `prices` maps price ids to the prices they stand for."""
+    """Admits calls and closes them. `prices` maps price ids to the prices they stand for; `refused` is told of every
+    call that a limit refuses.
+    """
 
-    def __init__(self, commit: GroupCommit, clock: Clock, prices: Mapping[int, Price]) -> None:
+    def __init__(
+        self,
+        commit: GroupCommit,
+        clock: Clock,
+        prices: Mapping[int, Price],
+        refused: Callable[[Opening], None] = lambda _: None,
+    ) -> None:
+        self.refused = refused
         self._commit = commit
         self._clock = clock
         self._prices = prices
@@ -121,6 +130,8 @@ class Hold:
     async def __aenter__(self) -> Self:
         verdict = await self._verdict()
         if isinstance(verdict, Refused):
+            if verdict.code in LIMITED:
+                self._ledger.refused(self._opening)
             raise refusal(verdict, self._opening, self._clock.now_ms())
         if not isinstance(verdict, Admitted):
             raise TypeError(f"a reservation was answered with {verdict!r}")

@@ -21,6 +21,9 @@ _PER: Final = {
 _SCOPES: Final = {ScopeType.USER: "user", ScopeType.SERVICE_ACCOUNT: "service account", ScopeType.PROJECT: "project"}
 _NOUNS: Final = {Unit.AUDIO_SECONDS: "seconds of audio", Unit.CONCURRENCY: "calls"}
 
+LIMITED: Final = frozenset({Code.LIMIT_RATE, Code.LIMIT_RATE_TOO_LARGE, Code.LIMIT_QUOTA})
+"""What is refused because a limit is full, and answered with 429."""
+
 CONCURRENCY_RETRY_MS: Final = 1_000
 """When to try again where other calls have to end first: nobody knows when they do."""
 

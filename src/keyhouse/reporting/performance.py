@@ -70,8 +70,12 @@ class PerformanceQuestions:
 
 
 class Speed(msgspec.Struct, frozen=True):
-    """What the timings say. Times are milliseconds, rates shares of the requests; None where nothing was measured."""
+    """What the timings say. Times are milliseconds, rates shares of the requests; None where nothing was measured.
 
+    `asked` are all requests, those too that a limit of ours refused (`own_429`) and so never became one of `requests`.
+    """
+
+    asked: int
     requests: int
     first_byte_p50_ms: float | None
     first_byte_p95_ms: float | None
@@ -80,6 +84,7 @@ class Speed(msgspec.Struct, frozen=True):
     output_tokens_per_second: float | None
     error_share: float | None
     caller_errors: int
+    own_429: int
     upstream_429: int
     faults: int
 
@@ -87,7 +92,10 @@ class Speed(msgspec.Struct, frozen=True):
 def speed_of(found: Timings) -> Speed:
     """Percentiles and rates of these calls."""
     caller_errors = found.errors - found.errors_429 - found.errors_5xx
+    # A call that was released answered with an error, and is no request that was charged: both are counted.
+    asked = max(found.requests, found.errors) + found.refused
     return Speed(
+        asked=asked,
         requests=found.requests,
         first_byte_p50_ms=percentile_ms(found.first_bytes, 0.5),
         first_byte_p95_ms=percentile_ms(found.first_bytes, 0.95),
@@ -96,11 +104,9 @@ def speed_of(found: Timings) -> Speed:
         output_tokens_per_second=(
             found.output_tokens * 1000 / found.answering_ms if found.answering_ms and found.output_tokens else None
         ),
-        # A call that was released answered with an error, and is no request that was charged: both are counted.
-        error_share=min(1.0, found.errors / max(found.requests, found.errors))
-        if found.requests + found.errors
-        else None,
+        error_share=(found.errors + found.refused) / asked if asked else None,
         caller_errors=max(0, caller_errors),
+        own_429=found.refused,
         upstream_429=found.errors_429,
         faults=found.errors_5xx,
     )

@@ -61,6 +61,11 @@ def rollup_tables(metadata: MetaData) -> tuple[Table, Table]:
     )
 
 
+def refused_table(metadata: MetaData) -> Table:
+    """What limits refused, by the same hours: these requests never became calls, and no other rollup knows of them."""
+    return _rollup("refused_hour", metadata, SLOT_GROUPS, ("requests",))
+
+
 def hour_tables(metadata: MetaData) -> tuple[Table, Table]:
     """Whole hours of an organization's time zone added up, whoever called; and which hours those are."""
     return _rollup("usage_whole_hour", metadata, WHOLE_GROUPS, HOUR_SUMS), _marks("folded_hours", metadata)

@@ -30,6 +30,7 @@ from keyhouse.store.rollup_tables import (
     hour_tables,
     ranking_table,
     recent_tables,
+    refused_table,
     rollup_tables,
 )
 from keyhouse.store.schema_admin import audit_events, audit_heads, model_permissions, models, spend_alerts, upstreams
@@ -309,6 +310,7 @@ objects = Table(
 """What an upstream keeps for a project, by the id that the upstream gave it. Whose it is never changes."""
 
 usage_hour, usage_minute = rollup_tables(METADATA)
+refused_hour = refused_table(METADATA)
 usage_whole_hour, folded_hours = hour_tables(METADATA)
 usage_whole_hour_by_owner, usage_whole_hour_by_key, folded_recent_hours = recent_tables(METADATA)
 usage_day, usage_day_by_owner, usage_day_by_key, folded_days = day_tables(METADATA)

@@ -1,16 +1,19 @@
 """How fast calls were and what became of them: the histograms and causes of the rollups, summed over spans of slots."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from sqlalchemy import Connection
 
+from keyhouse.store.refused import list_refused
 from keyhouse.store.rollup_tables import HISTOGRAM_BOUNDS_MS
 from keyhouse.store.rollups import ROWS_MAX, Selection, span_rows
+from keyhouse.store.spans import Bounds
 
 _PLACES: Final = len(HISTOGRAM_BOUNDS_MS) + 1
 _PLAIN: Final = ("requests", "errors", "errors_429", "errors_5xx", "output_tokens", "answering_ms")
+_NUMBERS: Final = (*_PLAIN, "refused")
 
 
 class Timings(msgspec.Struct, frozen=True):
@@ -18,7 +21,8 @@ class Timings(msgspec.Struct, frozen=True):
 
     `durations` and `first_bytes` count calls that settled by latency bucket (`HISTOGRAM_BOUNDS_MS`), from their
     admission to the last and to the first byte. `answering_ms` is the time from first to last byte, added up.
-    Of `errors`, `errors_429` were the upstream's, `errors_5xx` faults; the rest were the caller's.
+    Of `errors`, `errors_429` were the upstream's, `errors_5xx` faults; the rest were the caller's. `refused` are the
+    requests that a limit refused: they are none of the calls, and no errors of theirs.
     """
 
     requests: int
@@ -29,12 +33,13 @@ class Timings(msgspec.Struct, frozen=True):
     answering_ms: int
     durations: tuple[int, ...]
     first_bytes: tuple[int, ...]
+    refused: int = 0
 
     def __add__(self, other: "Timings") -> "Timings":
         return Timings(
             durations=tuple(mine + yours for mine, yours in zip(self.durations, other.durations, strict=True)),
             first_bytes=tuple(mine + yours for mine, yours in zip(self.first_bytes, other.first_bytes, strict=True)),
-            **{name: getattr(self, name) + getattr(other, name) for name in _PLAIN},
+            **{name: getattr(self, name) + getattr(other, name) for name in _NUMBERS},
         )
 
     def __sub__(self, other: "Timings") -> "Timings":
@@ -46,7 +51,7 @@ class Timings(msgspec.Struct, frozen=True):
         return Timings(
             durations=less(self.durations, other.durations),
             first_bytes=less(self.first_bytes, other.first_bytes),
-            **{name: max(0, getattr(self, name) - getattr(other, name)) for name in _PLAIN},
+            **{name: max(0, getattr(self, name) - getattr(other, name)) for name in _NUMBERS},
         )
 
 
@@ -62,9 +67,9 @@ class GroupTimings(msgspec.Struct, frozen=True):
 
 
 def list_timings(
-    connection: Connection, selection: Selection, spans: Iterable[tuple[int, int]], rows_max: int = ROWS_MAX
+    connection: Connection, selection: Selection, spans: Sequence[Bounds], rows_max: int = ROWS_MAX
 ) -> list[GroupTimings]:
-    """Timings over whole spans of slots, such as days or hours, in their order.
+    """Timings over whole spans of slots, such as days or hours, in their order, and in that of their groups.
 
     Raises Refusal(PARAMETER_INVALID) if the answer is longer than `rows_max`.
     """
@@ -75,4 +80,13 @@ def list_timings(
         durations, first_bytes = row[plain : plain + _PLACES], row[plain + _PLACES :]
         sums = dict(zip(_PLAIN, row[width:plain], strict=True))
         found.append(GroupTimings(start_ms, row[:width], Timings(**sums, durations=durations, first_bytes=first_bytes)))
-    return found
+    refused = list_refused(connection, selection, spans)
+    return _with_refused(found, refused) if refused else found
+
+
+def _with_refused(found: Sequence[GroupTimings], refused: dict[tuple[int, tuple[str, ...]], int]) -> list[GroupTimings]:
+    """These timings with what was refused; where nothing but that was, a row of its own."""
+    rows = {(row.starts_at_ms, row.group): row.timings for row in found}
+    for place, count in refused.items():
+        rows[place] = msgspec.structs.replace(rows.get(place, NOTHING), refused=count)
+    return [GroupTimings(start_ms, group, rows[start_ms, group]) for start_ms, group in sorted(rows)]

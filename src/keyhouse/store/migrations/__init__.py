@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from keyhouse.store.engine import CannotOpen
 
-HEAD: Final = "0027"
+HEAD: Final = "0028"
 """The newest migration. A start on a database that has it need not load Alembic at all."""
 
 

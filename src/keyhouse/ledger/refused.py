@@ -1,0 +1,55 @@
+"""Counts what limits refuse, for whoever looks at it later.
+
+A refusal waits for no disk: what was counted is written together, now and then. What a gateway that dies had not
+written yet is lost; these requests cost nothing and are in no books.
+"""
+
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from keyhouse.core.call import Opening
+from keyhouse.core.clock import Clock
+from keyhouse.core.rollup import slot_ms
+from keyhouse.store.engine import Database
+from keyhouse.store.refused import Turned, add_refused
+
+WRITE_SECONDS: Final = 5.0
+"""How often what was counted is written."""
+
+
+class RefusedCount:
+    """How many requests were refused that have not been written yet."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._counts: dict[Turned, int] = {}
+
+    def add(self, opening: Opening) -> None:
+        """A limit has refused this call."""
+        turned = Turned(
+            slot_ms(self._clock.now_ms(), ZoneInfo(opening.time_zone)),
+            opening.organization_id,
+            opening.project_id,
+            opening.owner_id,
+            opening.key_id,
+            opening.model,
+            opening.upstream,
+            opening.endpoint,
+        )
+        self._counts[turned] = self._counts.get(turned, 0) + 1
+
+    async def write(self) -> None:
+        """Write what was counted since this was last done. What cannot be written now is kept for the next time.
+
+        Raises Unavailable.
+        """
+        counts, self._counts = self._counts, {}
+        if not counts:
+            return
+        try:
+            await self._database.write(lambda connection: add_refused(connection, counts))
+        except BaseException:
+            for turned, count in counts.items():
+                self._counts[turned] = self._counts.get(turned, 0) + count
+            raise

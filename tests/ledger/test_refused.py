@@ -1,0 +1,79 @@
+"""What limits refuse is counted, and what is refused for another reason is not."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from given import NOON, a_need, an_opening
+from given_engine import Engine
+from given_ledger import Desk, a_desk, budget
+from keyhouse.core.errors import Refusal
+from keyhouse.core.limit import Unit, Window
+from keyhouse.core.rollup import HOUR_MS
+from keyhouse.ledger.book import Ledger
+from keyhouse.ledger.refused import RefusedCount
+from keyhouse.store import schema
+from keyhouse.store.engine import Unavailable
+
+pytestmark = pytest.mark.asyncio
+
+
+def counting(desk: Desk) -> tuple[Ledger, RefusedCount]:
+    count = RefusedCount(desk.database, desk.clock)
+    return Ledger(desk.commit, desk.clock, {}, count.add), count
+
+
+async def refuse(ledger: Ledger, number: int, model: str = "tiny-1") -> None:
+    with pytest.raises(Refusal):
+        async with ledger.hold(an_opening(f"call_{number}", price_id=None, model=model), a_need(1)):
+            pass
+
+
+async def written(desk: Desk) -> list[tuple[int, str, int]]:
+    columns = schema.refused_hour.c
+    rows = select(columns.starts_at_ms, columns.model, columns.requests).order_by(columns.starts_at_ms, columns.model)
+    return await desk.database.read(lambda connection: [tuple(row) for row in connection.execute(rows)])
+
+
+async def test_what_limits_refuse_is_counted_by_the_hour_and_written_together(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(0, unit=Unit.REQUESTS, window=Window.DAY)) as desk:
+        ledger, count = counting(desk)
+        for number in range(3):
+            await refuse(ledger, number)
+        assert await written(desk) == []
+        await count.write()
+        await refuse(ledger, 3)
+        await refuse(ledger, 4, model="big-1")
+        desk.clock.turn(seconds=3_600)
+        await refuse(ledger, 5)
+        await count.write()
+        await count.write()
+        assert await written(desk) == [(NOON, "big-1", 1), (NOON, "tiny-1", 4), (NOON + HOUR_MS, "tiny-1", 1)]
+
+
+async def test_a_dead_key_is_not_refused_by_a_limit(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path) as desk:
+        ledger, count = counting(desk)
+        dead = update(schema.keys).values(revoked_at_ms=NOON - 1)
+        await desk.database.write(lambda connection: connection.execute(dead).rowcount)
+        await refuse(ledger, 1)
+        await count.write()
+        assert await written(desk) == []
+
+
+async def test_what_cannot_be_written_is_kept_and_added_to(engine: Engine, tmp_path: Path) -> None:
+    class Away:
+        async def write(self, _step: object) -> None:
+            await refuse(ledger, 2)
+            raise Unavailable("the database is away")
+
+    async with a_desk(engine, tmp_path, budget(0, unit=Unit.REQUESTS, window=Window.DAY)) as desk:
+        ledger, count = counting(desk)
+        await refuse(ledger, 1)
+        count._database = Away()  # type: ignore[assignment]
+        with pytest.raises(Unavailable):
+            await count.write()
+        count._database = desk.database
+        await count.write()
+        assert [row[2] for row in await written(desk)] == [2]
