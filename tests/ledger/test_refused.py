@@ -1,5 +1,7 @@
 """What limits refuse is counted, and what is refused for another reason is not."""
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,29 @@ async def test_what_cannot_be_written_is_kept_and_added_to(engine: Engine, tmp_p
         count._database = desk.database
         await count.write()
         assert [row[2] for row in await written(desk)] == [2]
+
+
+async def test_what_was_asked_for_before_a_stop_is_not_written_twice(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(0, unit=Unit.REQUESTS, window=Window.DAY)) as desk:
+        ledger, count = counting(desk)
+        await refuse(ledger, 1)
+        writing = asyncio.create_task(count.write())
+        await asyncio.sleep(0)
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        await count.write()
+        await desk.database.write(lambda _: None)
+        assert [row[2] for row in await written(desk)] == [1]
+
+
+async def test_very_many_are_written_some_at_a_time(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyhouse.ledger.refused.ROWS_AT_ONCE", 2)
+    async with a_desk(engine, tmp_path, budget(0, unit=Unit.REQUESTS, window=Window.DAY)) as desk:
+        ledger, count = counting(desk)
+        for number in range(5):
+            await refuse(ledger, number, model=f"m{number}")
+        await count.write()
+        assert len(await written(desk)) == 5

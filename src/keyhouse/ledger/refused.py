@@ -4,6 +4,7 @@ A refusal waits for no disk: what was counted is written together, now and then.
 written yet is lost; these requests cost nothing and are in no books.
 """
 
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,8 @@ from keyhouse.store.refused import Turned, add_refused
 
 WRITE_SECONDS: Final = 5.0
 """How often what was counted is written."""
+
+ROWS_AT_ONCE: Final = 500
 
 
 class RefusedCount:
@@ -40,16 +43,16 @@ class RefusedCount:
         self._counts[turned] = self._counts.get(turned, 0) + 1
 
     async def write(self) -> None:
-        """Write what was counted since this was last done. What cannot be written now is kept for the next time.
+        """Write what was counted since this was last done, some rows at a time, so that no call waits for it long.
 
-        Raises Unavailable.
+        What cannot be written now is kept for the next time; what was asked for is done even if whoever waits is
+        cancelled. Raises Unavailable.
         """
-        counts, self._counts = self._counts, {}
-        if not counts:
-            return
-        try:
-            await self._database.write(lambda connection: add_refused(connection, counts))
-        except BaseException:
-            for turned, count in counts.items():
-                self._counts[turned] = self._counts.get(turned, 0) + count
-            raise
+        while self._counts:
+            some = {turned: self._counts.pop(turned) for turned in list(self._counts)[:ROWS_AT_ONCE]}
+            try:
+                await self._database.write(partial(add_refused, counts=some))
+            except Exception:
+                for turned, count in some.items():
+                    self._counts[turned] = self._counts.get(turned, 0) + count
+                raise
