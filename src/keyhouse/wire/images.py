@@ -219,4 +219,4 @@ def _with_images(reading: Reading, images: int) -> Reading:
 
 def _drawn(counts: Counts) -> int:
     """How many tokens of output are images: all of them where nobody says that some are text."""
-    return counts.image_output or counts.output
+    return counts.image_output or counts.output - counts.audio_output
