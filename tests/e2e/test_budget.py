@@ -6,11 +6,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 
 from e2e.admin import Admin
 from e2e.configuration import INPUT_NANO_USD, OUTPUT_NANO_USD
-from e2e.processes import House
+from e2e.processes import House, eventually
 from e2e.wire import Reply, chat, post
 
 CALLS: Final = 1_000
@@ -80,3 +81,28 @@ async def test_of_1000_calls_at_once_137_fit_a_budget_of_137_worst_cases_and_it_
     assert {row["charged_nano_usd"] for row in scripted_house.calls(key["id"])} == {worst}
     (limit,) = scripted_admin.key(key["id"])["limits"]
     assert (limit["used"], limit["reserved"], float(limit["left"])) == (budget.rstrip("0"), "0.00", 0.0)
+
+
+def test_what_limits_refused_is_written_while_it_runs_and_when_it_stops(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.init()
+    house.start()
+    with Admin(house) as admin:
+        key = admin.create_key(limits=[{"unit": "requests", "window": "total", "amount": "0"}])
+        may = admin.create_key(permissions={"keys": "write"})
+        headers = {"authorization": f"Bearer {key['value']}"}
+        body = {"model": "keyhouse-demo", "messages": [{"role": "user", "content": "hi"}]}
+        with httpx.Client(base_url=house.url) as client:
+            assert client.post("/v1/chat/completions", json=body, headers=headers).status_code == 429
+            eventually(lambda: counted(house) == 1, "what was refused was not written")
+            question = {"key": key["value"], "model": "whatever"}
+            asking = {"authorization": f"Bearer {may['value']}"}
+            told = client.post("/v1/keys/verify", json=question, headers=asking)
+            assert (told.status_code, told.json()["code"]) == (200, "USAGE_EXCEEDED")
+            assert client.post("/v1/chat/completions", json=body, headers=headers).status_code == 429
+    house.stop()
+    assert counted(house) == 2, "a verification is answered, not refused"
+
+
+def counted(house: House) -> int:
+    return sum(row["requests"] for row in house.rows("SELECT requests FROM refused_hour"))

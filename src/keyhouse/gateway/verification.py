@@ -62,7 +62,8 @@ async def verify(request: Request, house: House) -> None:
     try:
         _require(found, asked, house.clock.now_ms())
         if asked.is_consuming:
-            async with house.ledger.hold(opening, asked.need()) as hold:
+            # What is refused is an answer here, and no 429; and its model is whatever the question says.
+            async with house.ledger.hold(opening, asked.need(), counts_refused=False) as hold:
                 hold.settle_stated(status=200)
     except Refusal as refusal:
         if refusal.code not in CODES:

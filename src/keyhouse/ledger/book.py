@@ -37,6 +37,10 @@ def stopping() -> Refusal:
     )
 
 
+def _nobody(_: Opening) -> None:
+    """Nobody is told of what a limit refuses."""
+
+
 class Ledger:
     """Admits calls and closes them. `prices` maps price ids to the prices they stand for; `refused` is told of every
     call that a limit refuses.
@@ -47,9 +51,9 @@ class Ledger:
         commit: GroupCommit,
         clock: Clock,
         prices: Mapping[int, Price],
-        refused: Callable[[Opening], None] = lambda _: None,
+        refused: Callable[[Opening], None] = _nobody,
     ) -> None:
-        self.refused = refused
+        self._refused = refused
         self._commit = commit
         self._clock = clock
         self._prices = prices
@@ -72,12 +76,13 @@ class Ledger:
         """How many reservations and closings are not in a batch yet."""
         return self._commit.waiting
 
-    def hold(self, opening: Opening, need: Need) -> "Hold":
-        """A hold for this call; entering it raises Refusal if the key is dead or a limit is full."""
+    def hold(self, opening: Opening, need: Need, *, counts_refused: bool = True) -> "Hold":
+        """A hold for this call; entering it raises Refusal if the key is dead or a limit is full, which is counted."""
         if self.is_stopping:
             raise stopping()
         price = None if opening.price_id is None else self._prices[opening.price_id]
-        return Hold(self, self._commit, self._clock, opening, need, price)
+        refused = self._refused if counts_refused else _nobody
+        return Hold(self, self._commit, self._clock, opening, need, price, refused)
 
     async def drain(self, seconds: float) -> None:
         """Admit nothing more, and give the calls that run so long to end; what then still runs is closed as counted."""
@@ -105,7 +110,14 @@ class Hold:
     admitted: Admitted
 
     def __init__(
-        self, ledger: Ledger, commit: GroupCommit, clock: Clock, opening: Opening, need: Need, price: Price | None
+        self,
+        ledger: Ledger,
+        commit: GroupCommit,
+        clock: Clock,
+        opening: Opening,
+        need: Need,
+        price: Price | None,
+        refused: Callable[[Opening], None],
     ) -> None:
         self._ledger = ledger
         self._commit = commit
@@ -113,6 +125,7 @@ class Hold:
         self._opening = opening
         self._need = need
         self._price = price
+        self._refused = refused
         self._closing: Closing | None = None
         self._seen: Callable[[], Counts] | None = None
         self._cut: Callable[[], None] | None = None
@@ -131,7 +144,7 @@ class Hold:
         verdict = await self._verdict()
         if isinstance(verdict, Refused):
             if verdict.code in LIMITED:
-                self._ledger.refused(self._opening)
+                self._refused(self._opening)
             raise refusal(verdict, self._opening, self._clock.now_ms())
         if not isinstance(verdict, Admitted):
             raise TypeError(f"a reservation was answered with {verdict!r}")
