@@ -65,9 +65,10 @@ class GroupQuestions:
         return await self._database.read(ask)
 
     async def here(self, organization_id: str, project_id: str) -> GroupsHere:
-        """The same with what each of them may, and all roles of the project."""
+        """The same with the roles that each of them has there, and all roles of the project."""
 
         def ask(connection: Connection) -> GroupsHere:
+            projects.get_project(connection, organization_id, project_id)
             there = roles.list_roles(connection, organization_id, project_id)
 
             def line(group: Group) -> GroupHere:
