@@ -3,16 +3,11 @@ link, and whatever only a script can do is shown to those who have one.
 """
 
 import re
-from collections.abc import AsyncIterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from console.given_console import a_console
 from console.given_matrix_walk import LINES, Walk
-from given import FakeClock
 from given_matrix import Role
 from keyhouse.console.policy import POLICY
 
@@ -72,14 +67,6 @@ class Page(HTMLParser):
                 self.wrong.append(f"a button of no form: {given}")
         elif "popovertarget" not in given and "with-script" not in given.get("class", "") and "hidden" not in given:
             self.wrong.append(f"a button that needs a script and is shown without one: {given}")
-
-
-@pytest_asyncio.fixture
-async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
-    async with a_console(tmp_path, FakeClock()) as console:
-        made = Walk(console, tmp_path / "keyhouse.db")
-        await made.fill()
-        yield made
 
 
 async def test_no_page_needs_a_script(walk: Walk) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from console.given_console import Console
 from console.given_usage import use
 from given import NOON
-from keyhouse.store.refused import Turned, add_refused
+from keyhouse.store.refused import RefusedSlot, add_refused
 from keyhouse.store.schema import usage_hour
 
 pytestmark = pytest.mark.asyncio
@@ -30,9 +30,9 @@ async def test_times_and_errors_stand_in_charts_table_and_csv(at_home: Console) 
 async def test_what_limits_refused_stands_beside_the_calls(at_home: Console) -> None:
     key_id, _ = await at_home.create("alpha")
     await use(at_home, key_id, duration_7=3)
-    slot = select(*(usage_hour.c[name] for name in Turned.__struct_fields__))
+    slot = select(*(usage_hour.c[name] for name in RefusedSlot.__struct_fields__))
     called = await at_home.database.read(lambda c: tuple(c.execute(slot).one()))
-    await at_home.database.write(lambda c: add_refused(c, {Turned(*called): 6}))
+    await at_home.database.write(lambda c: add_refused(c, {RefusedSlot(*called): 6}))
     for by, name in (("model", "tiny-1"), ("upstream", "local"), ("api_key_id", "alpha")):
         csv = await at_home.page(f"/performance.csv?by={by}&period=24h")
         assert csv.splitlines()[1].startswith(f"{name},3,"), by

@@ -1,15 +1,11 @@
 """Every route of the console asked by everyone, by the table in `matrix.txt`."""
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from console.given_console import Console, a_console
+from console.given_console import Console
 from console.given_matrix_walk import LINES, Walk
-from given import FakeClock
 from given_matrix import OPEN, ROLES, Line, Role, all_but, only, places
 from keyhouse.console.policy import POLICY, Who
 from keyhouse.core.authority import Task, tasks_in
@@ -18,14 +14,6 @@ pytestmark = pytest.mark.asyncio
 
 
 UNRECORDED = ("/playground", "/settings/ledger", "/settings/upstreams/{upstream_id}/test")
-
-
-@pytest_asyncio.fixture
-async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
-    async with a_console(tmp_path, FakeClock()) as console:
-        made = Walk(console, tmp_path / "keyhouse.db")
-        await made.fill()
-        yield made
 
 
 async def test_every_route_has_its_place_in_the_matrix_and_takes_what_the_policy_says() -> None:

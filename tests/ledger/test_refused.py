@@ -64,19 +64,20 @@ async def test_a_dead_key_is_not_refused_by_a_limit(engine: Engine, tmp_path: Pa
         assert await written(desk) == []
 
 
-async def test_what_cannot_be_written_is_kept_and_added_to(engine: Engine, tmp_path: Path) -> None:
-    class Away:
-        async def write(self, _step: object) -> None:
-            await refuse(ledger, 2)
-            raise Unavailable("the database is away")
+async def test_what_cannot_be_written_is_kept_and_added_to(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_step: object) -> None:
+        await refuse(ledger, 2)
+        raise Unavailable("the database is away")
 
     async with a_desk(engine, tmp_path, budget(0, unit=Unit.REQUESTS, window=Window.DAY)) as desk:
         ledger, count = counting(desk)
         await refuse(ledger, 1)
-        count._database = Away()  # type: ignore[assignment]
-        with pytest.raises(Unavailable):
-            await count.write()
-        count._database = desk.database
+        with monkeypatch.context() as patch:
+            patch.setattr(desk.database, "write", away)
+            with pytest.raises(Unavailable):
+                await count.write()
         await count.write()
         assert [row[2] for row in await written(desk)] == [2]
 

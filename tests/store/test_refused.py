@@ -11,27 +11,27 @@ import pytest
 from given import NOON
 from given_engine import ClosableDatabase, Engine
 from keyhouse.store.engine import Connection
-from keyhouse.store.refused import Turned, add_refused, list_refused
+from keyhouse.store.refused import RefusedSlot, add_refused, list_refused
 from keyhouse.store.rollups import Selection
 from keyhouse.store.spans import Bounds
 from keyhouse.store.timings import list_timings
 from reporting.given_rollups import a_slot
 
 HOUR = 3_600_000
-TURNED = Turned(NOON, "org-1", "proj_1", "user-1", "key_1", "tiny-1", "local", "/v1/chat/completions")
+SLOT = RefusedSlot(NOON, "org-1", "proj_1", "user-1", "key_1", "tiny-1", "local", "/v1/chat/completions")
 HOURS = [(NOON - HOUR, NOON), (NOON, NOON + HOUR)]
 
 
-def like(**changes: object) -> Turned:
-    return msgspec.structs.replace(TURNED, **changes)
+def like(**changes: object) -> RefusedSlot:
+    return msgspec.structs.replace(SLOT, **changes)
 
 
 @pytest.fixture
 def database(engine: Engine, tmp_path: Path) -> Iterator[ClosableDatabase]:
     made = engine.open_for_any_loop(tmp_path)
     for counts in (
-        {TURNED: 2, like(key_id="key_2"): 1, like(starts_at_ms=NOON - HOUR): 4},
-        {TURNED: 3, like(model="tiny-2"): 7, like(organization_id="org-2"): 90, like(starts_at_ms=NOON + HOUR): 50},
+        {SLOT: 2, like(key_id="key_2"): 1, like(starts_at_ms=NOON - HOUR): 4},
+        {SLOT: 3, like(model="tiny-2"): 7, like(organization_id="org-2"): 90, like(starts_at_ms=NOON + HOUR): 50},
     ):
         asyncio.run(made.write(partial(add_refused, counts=counts)))
     yield made

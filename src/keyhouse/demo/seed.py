@@ -27,7 +27,7 @@ from keyhouse.demo.town import DAY_MS, Place, Town
 from keyhouse.store import bulk, people, prices
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Connection, Database
-from keyhouse.store.refused import Turned, add_refused
+from keyhouse.store.refused import RefusedSlot, add_refused
 
 BATCH: Final = 20_000
 """About how many calls are written at once."""
@@ -144,7 +144,7 @@ def _settle_in(change: Change, there: Town, made: keys.Keys, limits: Till) -> No
 
 
 def _write(
-    connection: Connection, *, limits: Till, rows: bulk.Rows, refused: Mapping[Turned, int], with_minutes: bool
+    connection: Connection, *, limits: Till, rows: bulk.Rows, refused: Mapping[RefusedSlot, int], with_minutes: bool
 ) -> None:
     bulk.insert_rows(connection, "limit_periods", till.PERIOD_COLUMNS, limits.new_periods)
     if limits.new_periods:
@@ -202,7 +202,7 @@ class _Dealer:
         draw: Random,
     ) -> None:
         self.last_used_ms: dict[str, int] = {}
-        self.refused: dict[Turned, int] = {}
+        self.refused: dict[RefusedSlot, int] = {}
         self._place = place
         self._limits = limits
         self._zone = zone
@@ -240,8 +240,8 @@ class _Dealer:
     def _refuse(self, at_ms: int, key: DemoKey, answer: Answer) -> None:
         who = self._place.organization_id, key.owner.project_id, key.owner.id, key.id
         model, upstream, endpoint = map(str, answer.row[:3])
-        turned = Turned(self._rollup_ms(at_ms), *who, model, upstream, endpoint)
-        self.refused[turned] = self.refused.get(turned, 0) + 1
+        slot = RefusedSlot(self._rollup_ms(at_ms), *who, model, upstream, endpoint)
+        self.refused[slot] = self.refused.get(slot, 0) + 1
 
     def _rollup_ms(self, at_ms: int) -> int:
         quarter = at_ms // QUARTER_MS

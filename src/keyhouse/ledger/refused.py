@@ -12,7 +12,7 @@ from keyhouse.core.call import Opening
 from keyhouse.core.clock import Clock
 from keyhouse.core.rollup import slot_ms
 from keyhouse.store.engine import Database
-from keyhouse.store.refused import Turned, add_refused
+from keyhouse.store.refused import RefusedSlot, add_refused
 
 WRITE_SECONDS: Final = 5.0
 """How often what was counted is written."""
@@ -26,11 +26,11 @@ class RefusedCount:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._counts: dict[Turned, int] = {}
+        self._counts: dict[RefusedSlot, int] = {}
 
     def add(self, opening: Opening) -> None:
         """A limit has refused this call."""
-        turned = Turned(
+        slot = RefusedSlot(
             slot_ms(self._clock.now_ms(), ZoneInfo(opening.time_zone)),
             opening.organization_id,
             opening.project_id,
@@ -40,7 +40,7 @@ class RefusedCount:
             opening.upstream,
             opening.endpoint,
         )
-        self._counts[turned] = self._counts.get(turned, 0) + 1
+        self._counts[slot] = self._counts.get(slot, 0) + 1
 
     async def write(self) -> None:
         """Write what was counted since this was last done, some rows at a time, so that no call waits for it long.
@@ -49,10 +49,10 @@ class RefusedCount:
         cancelled. Raises Unavailable.
         """
         while self._counts:
-            some = {turned: self._counts.pop(turned) for turned in list(self._counts)[:ROWS_AT_ONCE]}
+            some = {slot: self._counts.pop(slot) for slot in list(self._counts)[:ROWS_AT_ONCE]}
             try:
                 await self._database.write(partial(add_refused, counts=some))
             except Exception:
-                for turned, count in some.items():
-                    self._counts[turned] = self._counts.get(turned, 0) + count
+                for slot, count in some.items():
+                    self._counts[slot] = self._counts.get(slot, 0) + count
                 raise

@@ -13,8 +13,8 @@ from keyhouse.store.schema import refused_hour
 from keyhouse.store.spans import Bounds
 
 
-class Turned(msgspec.Struct, frozen=True):
-    """Whose requests were turned away, for what, in the slot of time that begins at `starts_at_ms`."""
+class RefusedSlot(msgspec.Struct, frozen=True):
+    """Whose requests were refused, for what, in the slot of time that begins at `starts_at_ms`."""
 
     starts_at_ms: int
     organization_id: str
@@ -26,16 +26,16 @@ class Turned(msgspec.Struct, frozen=True):
     endpoint: str
 
 
-def add_refused(connection: Connection, counts: Mapping[Turned, int]) -> None:
+def add_refused(connection: Connection, counts: Mapping[RefusedSlot, int]) -> None:
     """Add so many requests to what was counted before, by whichever gateway."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(refused_hour)
     both = refused_hour.c.requests + statement.excluded.requests
     # In one order, so that gateways that write the same rows wait for each other and not in a circle.
-    rows = sorted((msgspec.structs.astuple(turned), count) for turned, count in counts.items())
+    rows = sorted((msgspec.structs.astuple(slot), count) for slot, count in counts.items())
     connection.execute(
         statement.on_conflict_do_update(index_elements=["starts_at_ms", *SLOT_GROUPS], set_={"requests": both}),
-        [dict(zip(Turned.__struct_fields__, turned, strict=True)) | {"requests": count} for turned, count in rows],
+        [dict(zip(RefusedSlot.__struct_fields__, slot, strict=True)) | {"requests": count} for slot, count in rows],
     )
 
 
