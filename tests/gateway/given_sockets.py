@@ -15,6 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from gateway.scripted import SECRET, Seed, Street, Wire, a_street
+from keyhouse.wire.realtime_meter import TRANSCRIPT
 
 USAGE: Final[dict[str, Any]] = {
     "total_tokens": 12,
@@ -23,6 +24,7 @@ USAGE: Final[dict[str, Any]] = {
     "input_token_details": {"text_tokens": 7, "audio_tokens": 0, "cached_tokens": 0},
     "output_token_details": {"text_tokens": 5, "audio_tokens": 0},
 }
+LASTING: Final[dict[str, Any]] = {"type": "duration", "seconds": 7.2}
 LISTENING: Final = {"type": "server_vad", "threshold": 0.5, "idle_timeout_ms": None, "create_response": True}
 
 
@@ -151,13 +153,25 @@ async def speaks_realtime(line: Line) -> None:
             case "input_audio_buffer.append" if event["audio"] == "ENDOFTURN":
                 await line.say("input_audio_buffer.speech_stopped", event_id="e2", item_id="item_1")
                 await line.say("input_audio_buffer.committed", event_id="e3", item_id="item_1")
+                await transcribe(line, session, "item_1")
             case "input_audio_buffer.commit":
                 await line.say("input_audio_buffer.committed", event_id="e3", item_id="item_2")
+                await transcribe(line, session, "item_2")
+            case "input_audio_buffer.clear":
+                await line.say("input_audio_buffer.cleared", event_id="e5")
             case "response.create":
                 count += 1
                 await respond(line, f"resp_{count}")
             case _:
                 await line.say("conversation.item.added", event_id="e4", item=event.get("item"))
+
+
+async def transcribe(line: Line, session: dict[str, Any], item_id: str, usage: Any = LASTING) -> None:
+    """A whole transcript, if the session wants any."""
+    if session["audio"]["input"].get("transcription"):
+        about: dict[str, Any] = {"item_id": item_id, "content_index": 0}
+        await line.say(f"{TRANSCRIPT}delta", event_id="t0", delta="hello", **about)
+        await line.say(f"{TRANSCRIPT}completed", event_id="t1", transcript="hello", usage=usage, **about)
 
 
 async def respond(line: Line, response_id: str, usage: Any = USAGE, text: str = "hello") -> None:

@@ -239,6 +239,7 @@ def _models(local: Upstream, beside: Sequence[asyncio.Server]) -> dict[str, Mode
         "tiny-long": (long,),
         "tiny-media": (msgspec.structs.replace(tiny, ceilings=Ceilings(100, 20, 50, 600)),),
         "by-piece": (Deployment(local, "tiny-1-upstream", BY_PIECE, Ceilings(audio_seconds=600)),),
+        "scribe-1": (Deployment(local, "scribe-1-upstream", VOICE, Ceilings(200, audio_tokens=1_000)),),
         "same-name": (msgspec.structs.replace(tiny, upstream_model="same-name"),),
         "by-piece-open": (Deployment(local, "tiny-1-upstream", BY_PIECE),),
         "unpriced": (Deployment(local, "unpriced"),),

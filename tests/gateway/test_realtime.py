@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import InvalidStatus
 
 from gateway.given_sockets import (
     Line,
-    SocketStreet,
     a_socket_street,
     closed,
     hear,
     respond,
     speaks_realtime,
 )
-from gateway.scripted import SECRET, UPSTREAM_KEY, a_budget, the_key
+from gateway.scripted import SECRET, UPSTREAM_KEY, a_budget
 from keyhouse.core.limit import Unit
 from keyhouse.gateway.sockets import SOCKETS
 
@@ -158,8 +156,6 @@ async def test_a_turn_is_not_answered_where_the_client_wants_none_or_has_committ
 @pytest.mark.parametrize(
     ("session", "param"),
     [
-        ({"audio": {"input": {"transcription": {"model": "whisper-1"}}}}, "session.audio.input.transcription"),
-        ({"input_audio_transcription": {"model": "whisper-1"}}, "session.input_audio_transcription"),
         ({"type": "transcription"}, "session.type"),
         ({"tools": [{"type": "mcp", "server_label": "x", "server_url": "https://x"}]}, "session.tools"),
         ({"prompt": {"id": "pmpt_1"}}, "session.prompt"),
@@ -324,50 +320,6 @@ async def test_a_response_the_upstream_will_not_make_costs_nothing(tmp_path: Pat
             await hear(client, "response.done")
         rows = await there.settled(2)
     assert sorted((row.state, row.charged_nano_usd) for row in rows) == [("released", 0), ("settled", 17)]
-
-
-async def refused(there: SocketStreet, path: str, **more: Any) -> tuple[int, dict[str, Any]]:
-    with pytest.raises(InvalidStatus) as found:
-        async with there.connect(path, **more):
-            pass
-    response = found.value.response
-    assert SECRET not in repr(response)
-    return response.status_code, json.loads(response.body or b"{}").get("error", {})
-
-
-@pytest.mark.asyncio
-async def test_who_may_not_open_a_session_is_told_by_status_before_there_is_one(tmp_path: Path) -> None:
-    seeds = the_key(models='["voice-1","unpriced"]')
-    async with a_socket_street(tmp_path, speaks_realtime, seeds) as there:
-        found = {
-            "nobody": await refused(there, "/v1/realtime?model=voice-1", secret=SECRET[:-1] + "x"),
-            "model": await refused(there, "/v1/realtime?model=tiny-1"),
-            "none": await refused(there, "/v1/realtime"),
-            "intent": await refused(there, "/v1/realtime?model=voice-1&intent=transcription"),
-            "elsewhere": await refused(there, "/v1/chat/completions"),
-            "nowhere": await refused(there, "/console"),
-            "browser": await refused(
-                there, "/v1/realtime?model=voice-1", subprotocols=["realtime", f"openai-insecure-api-key.{SECRET}"]
-            ),
-        }
-        assert there.lines == []
-    assert {name: status for name, (status, _) in found.items()} == {
-        "nobody": 401,
-        "model": 403,
-        "none": 400,
-        "intent": 400,
-        "elsewhere": 404,
-        "nowhere": 403 if found["nowhere"][0] == 403 else 404,
-        "browser": 400,
-    }
-    assert found["model"][1]["code"] == "model_not_found"
-
-
-@pytest.mark.asyncio
-async def test_a_key_without_the_permission_opens_no_session(tmp_path: Path) -> None:
-    async with a_socket_street(tmp_path, speaks_realtime, the_key(permissions='{"responses":"write"}')) as there:
-        status, error = await refused(there, "/v1/realtime?model=voice-1")
-    assert (status, error["code"]) == (403, "missing_scope")
 
 
 @pytest.mark.asyncio

@@ -46,8 +46,8 @@ def test_an_address_that_takes_a_websocket_is_described_as_a_request_that_become
         responses = paths[path]["get"]["responses"]
         assert responses["101"] == {"description": "The connection has become a WebSocket."}
         assert "$ref" in responses["401"]["content"]["application/json"]["schema"]
-    (model,) = paths["/v1/realtime"]["get"]["parameters"]
-    assert (model["name"], model["in"], model["required"]) == ("model", "query", True)
+    found = {(one["name"], one["in"], one["required"]) for one in paths["/v1/realtime"]["get"]["parameters"]}
+    assert found == {("intent", "query", False), ("model", "query", False)}
 
 
 def test_the_whole_description_holds_every_address_once_and_each_operation_has_a_name_of_its_own() -> None:

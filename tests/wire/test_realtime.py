@@ -8,48 +8,33 @@ import pytest
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.wire.events import Event, read_event
-from keyhouse.wire.realtime import Session, answers_by_itself
+from keyhouse.wire.realtime import (
+    Session,
+    answers_by_itself,
+    sound_bytes_in,
+    sound_bytes_per_second,
+    transcribes,
+)
+from keyhouse.wire.realtime_settings import TRANSCRIPTION
 
 
 def event(kind: str, **fields: Any) -> Event:
     return read_event(json.dumps({"type": kind, **fields}).encode())
 
 
-def updated(session: Session, **fields: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(session.updated(event("session.update", session=fields)))["session"]
+def sets(session: Session, **fields: Any) -> dict[str, Any]:
+    """Have a client's update of a session go up; what is in it then."""
+    update = session.read_update(event("session.update", session=fields))
+    session.settings = update.settings
+    found: dict[str, Any] = json.loads(update.written(""))["session"]
     return found
-
-
-def test_turn_detection_goes_up_without_a_response_of_its_own_wherever_it_stands() -> None:
-    session = Session("public", "own")
-    assert updated(session, turn_detection={"type": "server_vad"})["turn_detection"] == {
-        "type": "server_vad",
-        "create_response": False,
-    }
-    answers = [session.answers_turns]
-    heard = {"input": {"turn_detection": {"type": "semantic_vad", "create_response": False}, "format": {"rate": 24000}}}
-    assert updated(session, audio=heard)["audio"] == heard
-    answers.append(session.answers_turns)
-    assert answers == [True, False]
-    assert updated(session, audio={"input": {"turn_detection": None}})["audio"] == {"input": {"turn_detection": None}}
-
-
-def test_a_name_given_twice_within_a_session_goes_up_once() -> None:
-    raw = (
-        b'{"type":"session.update","session":{"audio":{"input":{"turn_detection":{"create_response":true,'
-        b'"create_response":true}},"input":{"turn_detection":{"create_response":true}}}}}'
-    )
-    up = Session("public", "own").updated(read_event(raw))
-    assert up.count(b"turn_detection") == 1
-    assert up.count(b"create_response") == 1
-    assert b'"create_response":false' in up
 
 
 def test_the_model_of_a_session_is_its_own_and_goes_up_under_the_upstreams_name() -> None:
     session = Session("public", "own")
-    assert updated(session, model="public")["model"] == "own"
+    assert sets(session, model="public")["model"] == "own"
     with pytest.raises(Refusal) as found:
-        updated(session, model="own")
+        sets(session, model="own")
     assert found.value.param == "session.model"
 
 
@@ -70,13 +55,59 @@ def test_a_new_session_that_would_answer_is_told_not_to_in_its_own_form() -> Non
         assert session.quieted(msgspec.Raw(quiet), "id") is None
         assert not answers_by_itself(msgspec.Raw(quiet))
     assert answers_by_itself(new)
-    assert answers_by_itself(msgspec.Raw(b'{"audio":{"input":{"transcription":{"model":"w"}}}}'))
+
+
+def test_a_new_session_that_would_transcribe_is_told_not_to_unless_that_is_all_it_does() -> None:
+    new = msgspec.Raw(b'{"audio":{"input":{"transcription":{"model":"w"},"turn_detection":null}}}')
+    old = msgspec.Raw(b'{"input_audio_transcription":{"model":"w"}}')
+    assert json.loads(Session("public", "own").quieted(new, "id") or b"")["session"] == {
+        "type": "realtime",
+        "audio": {"input": {"transcription": None}},
+    }
+    up = json.loads(Session("public", "own").quieted(old, "id") or b"")
+    assert up["session"] == {"input_audio_transcription": None}
+    assert Session("", "", TRANSCRIPTION).quieted(new, "id") is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (b'{"audio":{"input":{"transcription":{"model":"w"}}}}', True),
+        (b'{"input_audio_transcription":{"model":"w"}}', True),
+        (b'{"audio":{"input":{"transcription":null}}}', False),
+        (b'{"input_audio_transcription":null}', False),
+        (b'{"audio":{"input":{}}}', None),
+        (b"{}", None),
+    ],
+)
+def test_a_session_shows_whether_it_transcribes_or_does_not_say(shown: bytes, said: bool | None) -> None:
+    assert transcribes(msgspec.Raw(shown)) is said
+
+
+@pytest.mark.parametrize(
+    ("shown", "rate"),
+    [
+        (b'{"audio":{"input":{"format":{"type":"audio/pcm","rate":24000}}}}', 48_000),
+        (b'{"input_audio_format":"pcm16"}', 48_000),
+        (b'{"audio":{"input":{"format":{"type":"audio/pcmu"}}}}', 8_000),
+        (b'{"input_audio_format":"g711_alaw"}', 8_000),
+        (b'{"audio":{"input":{"format":7}}}', 8_000),
+        (b"{}", 8_000),
+    ],
+)
+def test_how_long_sound_is_depends_on_its_form_and_is_never_taken_for_less(shown: bytes, rate: int) -> None:
+    assert sound_bytes_per_second(msgspec.Raw(shown)) == rate
+
+
+def test_sound_is_as_many_bytes_as_its_base64_holds() -> None:
+    assert sound_bytes_in(event("input_audio_buffer.append", audio="A" * 64_000)) == 48_000
+    assert sound_bytes_in(event("input_audio_buffer.append")) == 0
 
 
 def test_the_maximum_is_the_responses_own_or_the_sessions() -> None:
     session = Session("public", "own")
     assert session.ask_of(event("response.create"), None).output_tokens_max is None
-    updated(session, max_output_tokens=70)
+    sets(session, max_output_tokens=70)
     assert session.ask_of(event("response.create"), None).output_tokens_max == 70
     ask = session.ask_of(event("response.create", response={"max_output_tokens": 20}), None)
     assert ask.output_tokens_max == 20
@@ -121,7 +152,7 @@ def test_speech_is_expected_unless_only_text_is_asked_for() -> None:
     session = Session("public", "own")
     assert session.ask_of(event("response.create"), None).speaks
     assert not session.ask_of(event("response.create", response={"output_modalities": ["text"]}), None).speaks
-    updated(session, modalities=["text"])
+    sets(session, modalities=["text"])
     assert not session.ask_of(event("response.create"), None).speaks
     assert session.ask_of(event("response.create", response={"modalities": ["audio", "text"]}), None).speaks
 

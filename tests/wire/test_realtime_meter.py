@@ -6,7 +6,15 @@ from typing import Any
 import msgspec
 
 from keyhouse.core.money import Counts
-from keyhouse.wire.realtime_meter import SpokenMeter, cause_of, read_realtime_usage, read_server_event, response_of
+from keyhouse.wire.realtime_meter import (
+    TRANSCRIPT,
+    HeardMeter,
+    SpokenMeter,
+    cause_of,
+    read_realtime_usage,
+    read_server_event,
+    response_of,
+)
 
 
 def usage(**changes: Any) -> msgspec.Raw:
@@ -64,3 +72,37 @@ def test_events_that_cannot_be_read_name_nothing() -> None:
     event = read_server_event(b'{"type":"error","error":{"event_id":7},"response":[]}')
     assert event is not None
     assert (cause_of(event), response_of(event)[0]) == (None, None)
+
+
+def transcript(meter: HeardMeter, kind: str, **fields: Any) -> None:
+    event = read_server_event(json.dumps({"type": f"{TRANSCRIPT}{kind}", "item_id": "i"} | fields).encode())
+    assert event is not None
+    meter.count(event)
+
+
+def test_without_usage_a_transcript_counts_the_sound_that_came_and_its_text() -> None:
+    meter = HeardMeter(Counts(input=9_000, audio_input=1_000, audio_seconds=600), 100)
+    meter.hear(48_000, 48_000)
+    meter.hear(4_000, 8_000)
+    transcript(meter, "delta", delta="hello you")
+    transcript(meter, "delta", delta="!")
+    assert meter.counts == Counts(input=100 + 40, audio_input=40, output=4, audio_seconds=2)
+    meter.hear(10**9, 8_000)
+    assert (meter.counts.audio_input, meter.counts.audio_seconds) == (1_000, 600)
+    meter.forget()
+    assert (meter.counts.input, meter.counts.audio_seconds) == (100, 0)
+
+
+def test_a_transcript_is_what_its_usage_says_in_tokens_or_in_seconds() -> None:
+    tokens = {"type": "tokens", "input_tokens": 30, "output_tokens": 9, "input_token_details": {"audio_tokens": 26}}
+    for told, counts in (
+        (tokens, Counts(input=30, output=9, audio_input=26)),
+        ({"type": "duration", "seconds": 7.2}, Counts(audio_seconds=8)),
+    ):
+        meter = HeardMeter(Counts(audio_seconds=600), 0)
+        transcript(meter, "completed", transcript="x", usage=told)
+        assert meter.reading is not None
+        assert meter.reading.counts == counts
+    meter = HeardMeter(Counts(), 0)
+    transcript(meter, "completed", transcript="x")
+    assert meter.reading is None

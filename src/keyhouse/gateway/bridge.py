@@ -53,6 +53,11 @@ class Bridge(ABC):
     def said(self, refusal: Refusal, event: Event | None) -> bytes:
         """The event that tells the client of a refusal of this event, or of the whole socket."""
 
+    def settle(self, flags: str) -> None:
+        """The socket is over: settle every call that still runs by what was counted."""
+        for turn in self.turns():
+            turn.cut(flags)
+
     def connected(self, upstream: UpstreamSocket) -> None:
         """There is an upstream from now on."""
         self.upstream = upstream
@@ -147,8 +152,7 @@ class Bridge(ABC):
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
-        for turn in self.turns():
-            turn.cut("client_left" if self.socket.client_has_left else "upstream_cut")
+        self.settle("client_left" if self.socket.client_has_left else "upstream_cut")
         if reason is not None:
             self.socket.reason = str(reason.code)
         try:

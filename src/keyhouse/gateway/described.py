@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from keyhouse.gateway import children, leaks, realtime, responses_socket
+from keyhouse.gateway import children, leaks, realtime_opening, responses_socket
 from keyhouse.gateway.endpoints import BATCHES_PATH, DIALECTS, ENDPOINTS, MODEL_PATH
 from keyhouse.gateway.passed import PASSED
 from keyhouse.gateway.sockets import SOCKETS
@@ -47,9 +47,8 @@ def described() -> Iterator[Route]:
             media_type="application/octet-stream" if passed.in_pieces else JSON_TYPE,
         )
     for path in SOCKETS:
-        query = ("model",) if path == realtime.PATH else ()
-        route = _route("GET", path, query=query)
-        yield msgspec.structs.replace(route, required=frozenset(query), statuses=_SOCKET_STATUSES)
+        query = ("intent", "model") if path == realtime_opening.PATH else ()
+        yield msgspec.structs.replace(_route("GET", path, query=query), statuses=_SOCKET_STATUSES)
 
 
 def _route(
@@ -90,7 +89,7 @@ _SUMMARIES: Final = {
     ("POST", leaks.PATH): "Secrets that were found where they should not be, in GitHub's partner form.",
     ("POST", "/v1/keys/verify"): "Whether a key is alive, may do this, and has room in its limits.",
     ("GET", "/v1/models"): "The models that this key may use.",
-    ("GET", realtime.PATH): "OpenAI's Realtime, on a WebSocket: this request asks for one.",
+    ("GET", realtime_opening.PATH): "OpenAI's Realtime, on a WebSocket: this request asks for one.",
     ("GET", responses_socket.PATH): "Responses on a WebSocket: this request asks for one.",
     ("GET", f"{MODEL_PATH}{{model}}"): "One of the models that this key may use.",
 }

@@ -112,9 +112,12 @@ def opening_of(
     upstream: str,
     price_id: int | None,
     address: str | None = None,
+    endpoint: str | None = None,
     attempt: int = 1,
 ) -> Opening:
-    """Who calls what, for the books. `address` is the caller's, if it is not the request's own."""
+    """Who calls what, for the books. `address` is the caller's and `endpoint` what is called, if it is not the
+    request's own.
+    """
     random = request.entropy if attempt == 1 else house.entropy(10)
     request.call_id = call_id(house.clock.now_ms(), random)
     request.upstream = upstream
@@ -132,7 +135,7 @@ def opening_of(
         redacted=credential.redacted,
         model=model,
         upstream=upstream,
-        endpoint=request.path,
+        endpoint=request.path if endpoint is None else endpoint,
         price_id=price_id,
         address=request.address if address is None else address,
         agent=request.agent,

@@ -11,6 +11,7 @@ from keyhouse.gateway.cool_down import Failure
 from keyhouse.gateway.house import House
 from keyhouse.gateway.routing import Deployment
 from keyhouse.gateway.upstream_socket import UpstreamSocket
+from keyhouse.wire.events import invalid
 
 SWITCHED: Final = 101
 UPWARDS: Final = (b"openai-beta",)
@@ -41,3 +42,11 @@ async def open_upstream(
             house.routing.cool_downs.heard(upstream.name, SWITCHED, lambda _: None)
             return deployment, socket
     raise problem
+
+
+def at_upstream(deployments: Sequence[Deployment], upstream: str, model: str, param: str) -> Deployment:
+    """Which of a model's deployments is where a socket leads already. Raises Refusal if none is."""
+    for deployment in deployments:
+        if deployment.upstream.name == upstream:
+            return deployment
+    raise invalid(param, f"`{model[:200]}` is not served where this socket leads.", "Open another socket.")

@@ -1,30 +1,40 @@
 """`wss /v1/realtime?model=...`: OpenAI's Realtime API. What its events mean is in `wire/realtime.py`.
 
-A session belongs to one model at one upstream, where it is opened before the client's socket is. No event of the
-client goes up before the session is known not to answer by itself. When somebody has spoken, and the client wants that
-answered, Keyhouse asks for the response in its place: so every response is reserved for before it is asked for.
+A session belongs to one upstream, and one that answers to one model there; it is opened before the client's socket is.
+No event of the client goes up before the session is known not to answer by itself. When somebody has spoken, and the
+client wants that answered, Keyhouse asks for the response in its place: so every response is reserved for before it is
+asked for. What is transcribed beside it, or alone (`?intent=transcription`), is in `hearing.py`.
 """
 
 import asyncio
 from collections import deque
 from typing import Final
-from urllib.parse import parse_qs, quote
 
-from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.errors import Refusal
 from keyhouse.core.key import Credential
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.bridge import Bridge
 from keyhouse.gateway.client_socket import ClientSocket
+from keyhouse.gateway.hearing import Hearing
 from keyhouse.gateway.house import House, identify
 from keyhouse.gateway.opening import UPWARDS, open_upstream
 from keyhouse.gateway.passing import broken
+from keyhouse.gateway.realtime_opening import PATH, asked_in, target_of
 from keyhouse.gateway.routing import Deployment
 from keyhouse.gateway.turns import Turn, begin_turn
 from keyhouse.gateway.upstream_socket import Ended, UpstreamSocket
 from keyhouse.wire.events import Event, invalid, read_event, realtime_error
-from keyhouse.wire.realtime import CLIENT_EVENTS, Session, answers_by_itself
+from keyhouse.wire.realtime import (
+    CLIENT_EVENTS,
+    Session,
+    answers_by_itself,
+    sound_bytes_in,
+    sound_bytes_per_second,
+    transcribes,
+)
 from keyhouse.wire.realtime_meter import (
+    TRANSCRIPT,
     ServerEvent,
     SpokenMeter,
     cause_of,
@@ -32,86 +42,75 @@ from keyhouse.wire.realtime_meter import (
     read_server_event,
     response_of,
 )
+from keyhouse.wire.realtime_settings import REALTIME, TRANSCRIPTION
 
-PATH: Final = "/v1/realtime"
 QUIET: Final = "keyhouse_quiet"
 """The id of the update that keeps a session from answering by itself."""
 
 _ANSWER: Final = b'{"type":"response.create"}'
-_NOT_SERVED: Final = {
-    "call_id": "Calls over WebRTC and SIP are not served: their sound would go past Keyhouse.",
-    "intent": "Sessions that only transcribe are not served.",
-}
+_CLEAR: Final = b'{"type":"input_audio_buffer.clear"}'
+_UNSAID: Final = "Nothing says yet what transcribes."
+_SAY_IT: Final = "Send a `session.update` that names `audio.input.transcription.model`."
+_SOUND: Final = frozenset({"input_audio_buffer.append", "input_audio_buffer.commit"})
 
 
 async def serve_realtime(socket: ClientSocket, house: House) -> None:
     """Open a session, and carry its events until one side ends it."""
     credential = await identify(socket, house, anew=True)
     require_permission(credential, Resource.REALTIME, Access.WRITE)
-    model = _model_in(socket.query)
-    socket.model = model[:200]
-    require_model(credential, model)
-    deployments = house.routing.choose(model, socket.entropy)
-    deployment, upstream = await open_upstream(house, deployments, _target, socket.passing(UPWARDS))
-    bridge = RealtimeBridge(socket, house, credential, Session(model, deployment.upstream_model), deployment, upstream)
+    kind, model = asked_in(socket.query)
+    bridge = RealtimeBridge(socket, house, credential, kind)
     try:
+        if model is not None:
+            await bridge.open(model)
         await socket.accept()
         await bridge.run()
     finally:
-        await upstream.close()
-
-
-def _target(deployment: Deployment) -> str:
-    """Where a session with this model is opened; Azure's older form calls it a deployment."""
-    name = "model" if deployment.upstream.api_version is None else "deployment"
-    return deployment.upstream.target(f"/realtime?{name}={quote(deployment.upstream_model, safe='')}")
-
-
-def _model_in(query: bytes) -> str:
-    """The one model that a query names. Raises Refusal."""
-    given = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    for name, why in _NOT_SERVED.items():
-        if name in given:
-            raise invalid(name, why, "Leave it out.")
-    models = given.get("model", [])
-    if not models:
-        raise Refusal(
-            Code.PARAMETER_MISSING,
-            "Missing required parameter: `model`.",
-            hint=f"Connect to {PATH}?model=..., with a model that GET /v1/models lists.",
-            param="model",
-        )
-    if len(models) > 1 or not models[0]:
-        raise invalid("model", "`model` must be there once, and not be empty.", "Name one model.")
-    return models[0]
+        if bridge.upstream is not None:
+            await bridge.upstream.close()
 
 
 class RealtimeBridge(Bridge):
-    """A session of the Realtime API."""
+    """A session of the Realtime API, of kind `realtime` or `transcription`."""
 
-    def __init__(
-        self,
-        socket: ClientSocket,
-        house: House,
-        credential: Credential,
-        session: Session,
-        deployment: Deployment,
-        upstream: UpstreamSocket,
-    ) -> None:
+    _deployment: Deployment
+    _socket_to: UpstreamSocket
+
+    def __init__(self, socket: ClientSocket, house: House, credential: Credential, kind: str) -> None:
         super().__init__(socket, house, credential)
-        self._session = session
-        self._deployment = deployment
+        self._session = Session("", "", kind)
+        self._hearing = Hearing(self)
+        self._bytes_per_second = 1
         self._asked: deque[Turn[SpokenMeter]] = deque()
         self._made: dict[str, Turn[SpokenMeter]] = {}
         self._spoken: set[str] = set()
         self._is_begun = False
         self._quiet = asyncio.Event()
-        self._socket_to = upstream
-        self.connected(upstream)
+        self._opened = self._began
+
+    async def open(self, model: str) -> None:
+        """Open the session where this model is. Raises Refusal."""
+        require_model(self.credential, model)
+        self.socket.model = model[:200]
+        kind, routing = self._session.kind, self.house.routing
+        self._deployment, self._socket_to = await open_upstream(
+            self.house,
+            routing.choose(model, self.house.entropy(10)),
+            lambda deployment: target_of(deployment, kind),
+            self.socket.passing(UPWARDS),
+        )
+        self._session = Session(model, self._deployment.upstream_model, kind)
+        self._opened = self._loop.time()
+        self.connected(self._socket_to)
 
     def turns(self) -> list[Turn[SpokenMeter]]:
         """The responses that were asked for, and those that are being made."""
         return [*self._asked, *self._made.values()]
+
+    def settle(self, flags: str) -> None:
+        """Settle what is transcribed, too."""
+        super().settle(flags)
+        self._hearing.end(flags)
 
     def said(self, refusal: Refusal, event: Event | None) -> bytes:
         """Realtime's `error` event."""
@@ -121,20 +120,28 @@ class RealtimeBridge(Bridge):
     def look(self, now: float) -> None:
         """Raise Refusal also if the session does not begin in time."""
         super().look(now)
-        if not self._quiet.is_set() and now - self._began > self._deployment.upstream.connect_timeout_ms / 1000:
+        if self.upstream is None or self._quiet.is_set():
+            return
+        if now - self._opened > self._deployment.upstream.connect_timeout_ms / 1000:
             raise self._broken("did not begin the session in time")
 
     async def take(self, event: Event, message_bytes: int) -> None:
         """Pass a client's event on, once what it costs is reserved."""
-        await self._quiet.wait()
         if event.type not in CLIENT_EVENTS:
             raise invalid("type", f"There is no event `{event.type[:64]}` here.", "See OpenAI's reference of Realtime.")
+        if self.upstream is None:
+            await self._open_for(event)
+        await self._quiet.wait()
         self._session.note(event, message_bytes)
         if event.type == "response.create":
             await self._create(event)
         elif event.type == "session.update":
-            await self._socket_to.send(self._session.updated(event))
+            await self._update(event)
+        elif event.type in _SOUND:
+            await self._hear_out(event)
         else:
+            if event.type == "input_audio_buffer.clear":
+                self._hearing.clear()
             await self._socket_to.send(event.written())
 
     async def hear(self, message: bytes) -> None:
@@ -151,13 +158,36 @@ class RealtimeBridge(Bridge):
             self._finish(event)
         elif event.type == "error":
             self._refused(event)
+        elif event.type.startswith(TRANSCRIPT):
+            if not self._hearing.count(event):
+                raise self._broken("transcribed what nobody asked for")
         elif isinstance(event.response_id, str) and event.response_id in self._made:
             self._count(event, len(message))
-        elif event.type == "input_audio_buffer.speech_stopped" and isinstance(event.item_id, str):
-            self._spoken.add(event.item_id)
+        elif event.type.startswith("input_audio_buffer."):
+            await self._listen(event, message)
+            return
         await self.pass_on(message)
-        if event.type == "input_audio_buffer.committed" and event.item_id in self._spoken:
-            self._spoken.discard(event.item_id)
+
+    async def _listen(self, event: ServerEvent, message: bytes) -> None:
+        """The upstream says what becomes of the sound that went up: pass it on, and answer who has spoken."""
+        item_id = event.item_id if isinstance(event.item_id, str) else ""
+        refusal: Refusal | None = None
+        match event.type.removeprefix("input_audio_buffer."):
+            case "speech_started":
+                self._hearing.use()
+            case "speech_stopped" if item_id:
+                self._spoken.add(item_id)
+            case "committed":
+                refusal = await self._hearing.committed(item_id)
+            case _:
+                pass
+        await self.pass_on(message)
+        if refusal is not None:
+            # What has gone up since is not reserved for: it must not be committed.
+            await self._socket_to.send(_CLEAR)
+            await self.tell(refusal, None)
+        if event.type == "input_audio_buffer.committed" and item_id in self._spoken:
+            self._spoken.discard(item_id)
             await self._answer_the_speaker()
 
     async def _is_own(self, event: ServerEvent, message_bytes: int) -> bool:
@@ -171,12 +201,45 @@ class RealtimeBridge(Bridge):
                 return False
         elif answers_by_itself(event.session):
             raise self._broken("does not keep a session from answering by itself")
+        is_transcribing = transcribes(event.session)
+        if is_transcribing and not self._hearing.is_known and self._session.kind == REALTIME:
+            raise self._broken("does not keep a session from transcribing by itself")
+        self._hearing.shown(is_transcribing)
+        self._bytes_per_second = sound_bytes_per_second(event.session)
         was_quiet = self._quiet.is_set()
         self._quiet.set()
         return event.type == "session.updated" and not was_quiet
 
+    async def _open_for(self, event: Event) -> None:
+        """Open a session that only transcribes, once the client has said with which model."""
+        if event.type != "session.update":
+            raise invalid("type", _UNSAID, _SAY_IT)
+        transcriber = self._session.read_update(event).settings.transcriber
+        assert transcriber is not None  # noqa: S101  no update of such a session is without
+        await self.open(transcriber.model)
+
+    async def _update(self, event: Event) -> None:
+        """Reserve for what will be transcribed, and only then tell the upstream to."""
+        update = self._session.read_update(event)
+        called = await self._hearing.follow(update.settings.transcriber, self._deployment.upstream)
+        self._session.settings = update.settings
+        await self._socket_to.send(update.written(called))
+
+    async def _hear_out(self, event: Event) -> None:
+        """Pass sound on, or the word that a piece of it is whole, once its transcript is reserved for."""
+        if self._session.kind == TRANSCRIPTION and not self._hearing.is_known:
+            raise invalid("type", _UNSAID, _SAY_IT)
+        await self._hearing.expect()
+        if event.type == "input_audio_buffer.commit":
+            self._hearing.use()
+        else:
+            self._hearing.heard(sound_bytes_in(event), self._bytes_per_second)
+        await self._socket_to.send(event.written())
+
     async def _create(self, event: Event) -> None:
         """Reserve for a response, and only then ask for it."""
+        if self._session.kind == TRANSCRIPTION:
+            raise invalid("type", "A session that only transcribes makes no responses.", f"Use {PATH}?model=....")
         ask = self._session.ask_of(event, self._deployment.ceilings.input_tokens)
         turn = await begin_turn(
             self.socket, self.credential, self.house, ask, self._deployment, lambda need: SpokenMeter(need.most)
@@ -190,7 +253,7 @@ class RealtimeBridge(Bridge):
 
     async def _answer_the_speaker(self) -> None:
         """Ask for what voice activity detection would have made by itself."""
-        if not self._session.answers_turns:
+        if not self._session.settings.answers_turns:
             return
         try:
             await self._create(read_event(_ANSWER))

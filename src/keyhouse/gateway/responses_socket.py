@@ -15,12 +15,12 @@ from keyhouse.gateway.authenticate import require_model, require_permission
 from keyhouse.gateway.bridge import Bridge
 from keyhouse.gateway.client_socket import ClientSocket
 from keyhouse.gateway.house import House, identify
-from keyhouse.gateway.opening import UPWARDS, open_upstream
+from keyhouse.gateway.opening import UPWARDS, at_upstream, open_upstream
 from keyhouse.gateway.passing import broken
 from keyhouse.gateway.routing import Deployment
 from keyhouse.gateway.turns import Turn, begin_turn
 from keyhouse.gateway.upstream_socket import Ended
-from keyhouse.wire.events import UNREADABLE, Event, invalid, responses_error
+from keyhouse.wire.events import UNREADABLE, Event, responses_error
 from keyhouse.wire.response_events import CREATE, SERVER_EVENT, Create, LaneMeter, ServerEvent, lane_of, not_served
 
 PATH: Final = "/v1/responses"
@@ -132,11 +132,7 @@ class ResponsesBridge(Bridge):
             deployment, upstream = await open_upstream(self.house, deployments, lambda one: one.target(_RESPONSES), up)
             self.connected(upstream)
             return deployment
-        name = self.upstream.upstream.name
-        for deployment in deployments:
-            if deployment.upstream.name == name:
-                return deployment
-        raise invalid("model", f"`{ask.model[:200]}` is not served where this socket leads.", "Open another socket.")
+        return at_upstream(deployments, self.upstream.upstream.name, ask.model, "model")
 
     def _broken(self, how: str) -> Ended:
         assert self.upstream is not None  # noqa: S101  it is the upstream that was heard

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.gateway import realtime, responses_socket
+from keyhouse.gateway import realtime, realtime_opening, responses_socket
 from keyhouse.gateway.client_socket import ClientSocket
 from keyhouse.gateway.house import House
 
 SOCKETS: Final[dict[str, Callable[[ClientSocket, House], Awaitable[None]]]] = {
-    realtime.PATH: realtime.serve_realtime,
+    realtime_opening.PATH: realtime.serve_realtime,
     responses_socket.PATH: responses_socket.serve_responses,
 }
 

@@ -71,6 +71,11 @@ class Turn(Generic[M]):
         self.hold.release(status=_REFUSED, flags="upstream_error")
         self.hold.abandon()
 
+    def unused(self) -> None:
+        """What it was reserved for did not happen."""
+        self.hold.release(status=_MADE, flags="unused")
+        self.hold.abandon()
+
     def _settle(self, counts: Counts, flags: str, basis: Basis = Basis.COUNTED, tier: str | None = None) -> None:
         socket, before = self._socket, self._socket.counts or Counts()
         tier = tier or self.ask.service_tier or DEFAULT_TIER
@@ -88,8 +93,12 @@ async def begin_turn(
     ask: Ask,
     deployment: Deployment,
     meter: Callable[[Need], M],
+    endpoint: str | None = None,
 ) -> Turn[M]:
-    """Reserve what a response may cost at most. It must be ended, whatever happens. Raises Refusal."""
+    """Reserve what a response may cost at most. It must be ended, whatever happens. Raises Refusal.
+
+    In the books it is a call of `endpoint`, if that is not the socket's own.
+    """
     require_model(credential, ask.model)
     need = worst_case(ask, deployment.price, deployment.ceilings)
     socket.entropy = house.entropy(10)
@@ -100,6 +109,7 @@ async def begin_turn(
         model=ask.model,
         upstream=deployment.upstream.name,
         price_id=None if deployment.price is None else deployment.price.id,
+        endpoint=endpoint,
     )
     # Left where the turn ends (`Hold.abandon`), in another task perhaps: a block cannot span that.
     hold = await AsyncExitStack().enter_async_context(house.ledger.hold(opening, need))

@@ -7,11 +7,18 @@ import msgspec
 from keyhouse.core.money import Counts
 from keyhouse.wire.body import ABSENT
 from keyhouse.wire.events import UNREADABLE
+from keyhouse.wire.transcriptions import read_transcript_usage
 from keyhouse.wire.usage import SINGULAR, TOKENS_MAX, Reading, counted, in_reason, output_tokens_in, read_usage
 
 AUDIO_BYTES_PER_TOKEN: Final = 500
 """For counting sound without usage: OpenAI makes a token of 50 ms (Realtime, costs), which are 533 bytes of G.711 in
 base64 and six times as many of PCM. This errs upwards."""
+
+HEARD_TOKENS_PER_SECOND: Final = 20
+"""For counting sound that was transcribed without usage, upwards as well."""
+
+TRANSCRIPT: Final = "conversation.item.input_audio_transcription."
+"""What every event about a transcript begins with; then comes `delta`, `segment`, `completed` or `failed`."""
 
 
 class ServerEvent(msgspec.Struct, gc=False):
@@ -22,6 +29,7 @@ class ServerEvent(msgspec.Struct, gc=False):
     response_id: Any = None
     item_id: Any = None
     delta: Any = None
+    usage: msgspec.Raw = ABSENT
     session: msgspec.Raw = ABSENT
     error: msgspec.Raw = ABSENT
 
@@ -133,3 +141,46 @@ class SpokenMeter:
         output = output_tokens_in(self._text_bytes, self._events) + spoken
         counts = counted(self.reading, self._most, output)
         return msgspec.structs.replace(counts, audio_output=min(max(counts.audio_output, spoken), counts.output))
+
+
+class HeardMeter:
+    """Counts what waits to be transcribed, and its transcript, until its usage has come. `most` is as above; who
+    transcribes is told so many bytes.
+    """
+
+    __slots__ = ("_events", "_most", "_sound_ms", "_text_bytes", "_told_bytes", "reading")
+
+    def __init__(self, most: Counts, told_bytes: int) -> None:
+        self._most = most
+        self._told_bytes = told_bytes
+        self._events = self._text_bytes = self._sound_ms = 0
+        self.reading: Reading | None = None
+
+    def hear(self, sound_bytes: int, bytes_per_second: int) -> None:
+        """Count sound that has gone up."""
+        self._sound_ms += -(-sound_bytes * 1_000 // bytes_per_second)
+
+    def forget(self) -> None:
+        """What was heard is thrown away."""
+        self._sound_ms = 0
+
+    def count(self, event: ServerEvent) -> None:
+        """Count an event of the transcript."""
+        if isinstance(event.delta, str):
+            self._events += 1
+            self._text_bytes += len(event.delta.encode())
+        if event.type == f"{TRANSCRIPT}completed":
+            self.reading = read_transcript_usage(event.usage)
+
+    @property
+    def counts(self) -> Counts:
+        """The best knowledge so far of what was used."""
+        seconds, most = -(-self._sound_ms // 1_000), self._most
+        heard = min(most.audio_input, seconds * HEARD_TOKENS_PER_SECOND)
+        told = msgspec.structs.replace(
+            most,
+            input=min(most.input, self._told_bytes + heard),
+            audio_input=heard,
+            audio_seconds=min(most.audio_seconds, seconds),
+        )
+        return counted(self.reading, told, output_tokens_in(self._text_bytes, self._events))

@@ -54,17 +54,22 @@ def read_transcription(form: Form) -> FormRequest:
     others = [part.name for part in form.parts if part.filename is not None and part.name != _FILE]
     if len(form.files(_FILE)) > 1:
         raise Refusal(Code.PARAMETER_INVALID, "`file` is there twice.", hint="Send one file.", param=_FILE)
-    ask = Ask(
+    ask = ask_to_transcribe(model, form.text_bytes, stream=stream is True, unbounded=next(iter(others), None))
+    return FormRequest(ask, form, {"stream": "true" if stream else "false"})
+
+
+def ask_to_transcribe(model: str, text_bytes: int, *, stream: bool, unbounded: str | None = None) -> Ask:
+    """A piece of sound to be written down by this model, which is told so many bytes of text with it."""
+    return Ask(
         model=model,
-        input_bytes=form.text_bytes,
-        stream=stream is True,
+        input_bytes=text_bytes,
+        stream=stream,
         wants_usage=True,
         audio_in=1,
         audio_seconds=None,
         has_maximum=False,
-        unbounded=next(iter(others), None),
+        unbounded=unbounded,
     )
-    return FormRequest(ask, form, {"stream": "true" if stream else "false"})
 
 
 def read_transcription_answer(body: bytes) -> Reading | None:
@@ -73,7 +78,7 @@ def read_transcription_answer(body: bytes) -> Reading | None:
         answer = _ANSWER.decode(body)
     except _UNREADABLE:
         return None
-    return _read(answer.usage) or _lasting(answer.duration)
+    return read_transcript_usage(answer.usage) or _lasting(answer.duration)
 
 
 class TranscriptionMeter(StreamMeter):
@@ -89,12 +94,12 @@ class TranscriptionMeter(StreamMeter):
             self._count(seen.delta)
         elif seen.type == "transcript.text.done":
             self.is_done = True
-            self._take(_read(seen.usage))
+            self._take(read_transcript_usage(seen.usage))
         return event
 
 
-def _read(usage: msgspec.Raw) -> Reading | None:
-    """Usage in tokens, or in seconds."""
+def read_transcript_usage(usage: msgspec.Raw) -> Reading | None:
+    """The usage of a transcript, in tokens or in seconds; None if there is none."""
     try:
         duration = _DURATION.decode(usage) if bytes(usage) else _Duration()
     except _UNREADABLE:
