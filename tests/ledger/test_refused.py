@@ -14,7 +14,7 @@ from keyhouse.core.errors import Refusal
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.rollup import HOUR_MS
 from keyhouse.ledger.book import Ledger
-from keyhouse.ledger.refused import RefusedCount
+from keyhouse.ledger.refused import MODELS_MAX, OTHER_MODELS, RefusedCount
 from keyhouse.store import schema
 from keyhouse.store.engine import Unavailable
 
@@ -52,6 +52,22 @@ async def test_what_limits_refuse_is_counted_by_the_hour_and_written_together(en
         await count.write()
         await count.write()
         assert await written(desk) == [(NOON, "big-1", 1), (NOON, "tiny-1", 4), (NOON + HOUR_MS, "tiny-1", 1)]
+
+
+async def test_a_client_that_makes_names_up_fills_no_table(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(0, unit=Unit.REQUESTS, window=Window.DAY)) as desk:
+        ledger, count = counting(desk)
+        for number in range(MODELS_MAX + 5):
+            await refuse(ledger, number, model=f"made-up-{number:02}")
+            await count.write()
+        await refuse(ledger, 99, model="made-up-00")
+        desk.clock.turn(seconds=3_600)
+        await refuse(ledger, 100, model="made-up-24")
+        await count.write()
+        rows = {(starts_at_ms, model): requests for starts_at_ms, model, requests in await written(desk)}
+    assert len(rows) == MODELS_MAX + 2
+    assert rows[NOON, OTHER_MODELS] == 5
+    assert (rows[NOON, "made-up-00"], rows[NOON + HOUR_MS, "made-up-24"]) == (2, 1)
 
 
 async def test_a_dead_key_is_not_refused_by_a_limit(engine: Engine, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from keyhouse.core.call import Opening
 from keyhouse.core.clock import Clock
-from keyhouse.core.rollup import slot_ms
+from keyhouse.core.rollup import HOUR_MS, slot_ms
 from keyhouse.store.engine import Database
 from keyhouse.store.refused import RefusedSlot, add_refused
 
@@ -18,6 +18,12 @@ WRITE_SECONDS: Final = 5.0
 """How often what was counted is written."""
 
 ROWS_AT_ONCE: Final = 500
+
+MODELS_MAX: Final = 20
+"""How many models are told apart of what one key is refused within one slot. Where names that are not known are passed
+on, a client that is refused everything could make up as many as it likes, and fill a table with them."""
+
+OTHER_MODELS: Final = "(other models)"
 
 
 class RefusedCount:
@@ -27,16 +33,18 @@ class RefusedCount:
         self._database = database
         self._clock = clock
         self._counts: dict[RefusedSlot, int] = {}
+        self._models: dict[tuple[int, str], set[str]] = {}
 
     def add(self, opening: Opening) -> None:
         """A limit has refused this call."""
+        starts_at_ms = slot_ms(self._clock.now_ms(), ZoneInfo(opening.time_zone))
         slot = RefusedSlot(
-            slot_ms(self._clock.now_ms(), ZoneInfo(opening.time_zone)),
+            starts_at_ms,
             opening.organization_id,
             opening.project_id,
             opening.owner_id,
             opening.key_id,
-            opening.model,
+            self._told_apart(starts_at_ms, opening.key_id, opening.model),
             opening.upstream,
             opening.endpoint,
         )
@@ -48,6 +56,8 @@ class RefusedCount:
         What cannot be written now is kept for the next time; what was asked for is done even if whoever waits is
         cancelled. Raises Unavailable.
         """
+        over_ms = self._clock.now_ms() - HOUR_MS
+        self._models = {slot: models for slot, models in self._models.items() if slot[0] > over_ms}
         while self._counts:
             some = {slot: self._counts.pop(slot) for slot in list(self._counts)[:ROWS_AT_ONCE]}
             try:
@@ -56,3 +66,11 @@ class RefusedCount:
                 for slot, count in some.items():
                     self._counts[slot] = self._counts.get(slot, 0) + count
                 raise
+
+    def _told_apart(self, starts_at_ms: int, key_id: str, model: str) -> str:
+        models = self._models.setdefault((starts_at_ms, key_id), set())
+        if model not in models:
+            if len(models) >= MODELS_MAX:
+                return OTHER_MODELS
+            models.add(model)
+        return model
