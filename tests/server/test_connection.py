@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from given import FakeClock
+from keyhouse.server.connection import GATHERED_BYTES_MAX, Connection
 from keyhouse.server.exchange import Message
 from keyhouse.server.listening import Listening, Receive, Send
 from server.given_server import GET, a_client, a_server, answer, body_of, echo
@@ -179,3 +181,59 @@ async def _until(holds: object) -> None:
     async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110  nothing tells when
             await asyncio.sleep(0.02)
+
+
+class Sink(asyncio.Transport):
+    """What a connection has sent, and whether it is still open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.is_closed
+        self.sent.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = True
+
+
+async def a_connection() -> tuple[Connection, Sink]:
+    connection, sink = Connection(Listening(echo, FakeClock(), connections_max=9, head_seconds=9)), Sink()
+    connection.connection_made(sink)
+    return connection, sink
+
+
+async def test_little_is_sent_at_the_end_of_the_turn_in_one_and_much_at_once_behind_it() -> None:
+    connection, sink = await a_connection()
+    other, its = await a_connection()
+    for part in (b"a", b"b"):
+        connection.write(part)
+        other.write(part)
+    assert (sink.sent, its.sent) == ([], [])
+    await asyncio.sleep(0)
+    assert (sink.sent, its.sent) == ([b"ab"], [b"ab"])
+    connection.write(b"c")
+    connection.write(b"d" * GATHERED_BYTES_MAX)
+    assert sink.sent[1:] == [b"c" + b"d" * GATHERED_BYTES_MAX]
+    connection.write(b"e")
+    await asyncio.sleep(0)
+    assert sink.sent[2:] == [b"e"]
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+async def test_what_was_written_before_the_end_is_sent_before_it(is_cut: bool) -> None:
+    connection, sink = await a_connection()
+    connection.write(b"last words")
+    (connection.abort if is_cut else connection.end)()
+    assert (sink.sent, sink.is_closed) == ([b"last words"], True)
+    connection.write(b"too late")
+    await asyncio.sleep(0)
+    assert sink.sent == [b"last words"]

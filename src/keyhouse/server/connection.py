@@ -25,6 +25,9 @@ LINGER_SECONDS: Final = 5.0
 TAKING_SECONDS: Final = 300.0
 """How long a client may leave an answer waiting without taking anything of it."""
 
+GATHERED_BYTES_MAX: Final = 16 * 1024
+"""What waits at most for the end of the loop's turn, to be sent together with what others write in it."""
+
 _TOO_LATE: Final = BARE % b"408 Request Timeout"
 _TOO_MANY: Final = BARE % b"503 Service Unavailable"
 
@@ -45,6 +48,10 @@ class Host(Protocol):
         """Count it out."""
         ...
 
+    def send_soon(self, connection: "Connection") -> None:
+        """Have it send what it has gathered, once this turn of the loop is over."""
+        ...
+
     def run(self, exchange: Exchange | Socket, connection: "Connection") -> None:
         """Let the application answer."""
         ...
@@ -56,6 +63,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_answering",
         "_drain",
+        "_gathered",
         "_host",
         "_is_ending",
         "_queue",
@@ -75,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Exchange] = deque()
         self._socket: Socket | None = None
         self._drain: asyncio.Future[None] | None = None
+        self._gathered = b""
         self._is_ending = False
         self.is_lost = False
         self.until = inf
@@ -103,18 +112,34 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """Close it once what was written is sent."""
         self._is_ending = True
+        self.flush()
         self._transport.close()
 
     def abort(self) -> None:
         """Close it at once: whoever has got a part of an answer sees that it is not whole."""
         self._is_ending = True
+        self.flush()
         self._transport.abort()
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        gathered, self._gathered = self._gathered, b""
+        if gathered and not self._transport.is_closing():
+            self._transport.write(gathered)
 
     # What exchanges and sockets ask for.
 
     def write(self, data: bytes) -> None:
-        """Send bytes; what the client does not take yet waits in memory."""
-        self._transport.write(data)
+        """Send bytes; what the client does not take yet waits in memory.
+
+        Little waits for the end of the loop's turn: clients that are woken one after the other cost more than all of
+        them at once.
+        """
+        if not self._gathered:
+            self._host.send_soon(self)
+        self._gathered += data
+        if len(self._gathered) > GATHERED_BYTES_MAX:
+            self.flush()
 
     async def drained(self) -> None:
         """Wait while too much waits in memory."""
@@ -272,7 +297,7 @@ class Connection(asyncio.Protocol):
             socket.ask()
 
     def _end_with(self, answer: bytes) -> None:
-        self._transport.write(answer)
+        self.write(answer)
         self.end()
 
     def _let_go(self) -> None:

@@ -32,6 +32,7 @@ class Listening:
         self._connections_max = connections_max
         self.connections: set[Connection] = set()
         self._running: dict[Exchange | Socket, asyncio.Task[None]] = {}
+        self._writing: list[Connection] = []
         self._nobody = asyncio.Event()
         self._nobody.set()
         self._look: asyncio.TimerHandle | None = None
@@ -83,10 +84,21 @@ class Listening:
         if not self.connections:
             self._nobody.set()
 
+    def send_soon(self, connection: Connection) -> None:
+        """Have it send what it has gathered, once this turn of the loop is over."""
+        if not self._writing:
+            self.loop.call_soon(self._send)
+        self._writing.append(connection)
+
     def run(self, exchange: Exchange | Socket, connection: Connection) -> None:
         """Let the application answer."""
         # A task that nobody holds may vanish.
         self._running[exchange] = self.loop.create_task(self._run(exchange, connection))
+
+    def _send(self) -> None:
+        writing, self._writing = self._writing, []
+        for connection in writing:
+            connection.flush()
 
     async def _run(self, exchange: Exchange | Socket, connection: Connection) -> None:
         try:
