@@ -1,5 +1,6 @@
 """Sessions of Realtime that only transcribe, through OpenAI's own SDK and over raw sockets."""
 
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ ALONE: Final = "/v1/realtime?intent=transcription"
 
 
 async def transcribes_alone(line: Line) -> None:
-    session: dict[str, Any] = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+    session: dict[str, Any] = {"type": "transcription", "audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
     await line.say("session.created", event_id="e0", session=session)
     while True:
         one = await line.hear()
@@ -51,6 +52,19 @@ async def test_openais_sdk_has_a_session_that_only_transcribes(tmp_path: Path) -
     assert kinds == ["session.created", "session.updated", "input_audio_buffer.committed", WRITTEN]
     assert line.path == "/v1/realtime?intent=transcription"
     assert line.got[0]["session"]["audio"]["input"]["transcription"] == {"model": "tiny-1-upstream"}
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_waits_for_the_session_hears_of_it_once_and_before_it_names_a_model(tmp_path: Path) -> None:
+    async with a_socket_street(tmp_path, transcribes_alone) as there, there.connect(ALONE) as client:
+        first = await hear(client, "session.created")
+        assert there.lines == []
+        await client.send(ON)
+        kinds = [json.loads(await client.recv())["type"]]
+        await client.send(COMMIT)
+        await hear(client, WRITTEN)
+    assert first["session"]["type"] == "transcription"
+    assert kinds == ["session.updated"]
 
 
 @pytest.mark.asyncio

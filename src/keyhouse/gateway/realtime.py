@@ -29,6 +29,7 @@ from keyhouse.wire.realtime import (
     CLIENT_EVENTS,
     Session,
     answers_by_itself,
+    greeting,
     sound_bytes_in,
     sound_bytes_per_second,
     transcribes,
@@ -64,6 +65,8 @@ async def serve_realtime(socket: ClientSocket, house: House) -> None:
         if model is not None:
             await bridge.open(model)
         await socket.accept()
+        if model is None:
+            await bridge.greet()
         await bridge.run()
     finally:
         if bridge.upstream is not None:
@@ -84,7 +87,7 @@ class RealtimeBridge(Bridge):
         self._asked: deque[Turn[SpokenMeter]] = deque()
         self._made: dict[str, Turn[SpokenMeter]] = {}
         self._spoken: set[str] = set()
-        self._is_begun = False
+        self._is_greeted = self._is_begun = False
         self._quiet = asyncio.Event()
         self._opened = self._began
 
@@ -103,6 +106,11 @@ class RealtimeBridge(Bridge):
         self._opened = self._loop.time()
         self.connected(self._socket_to)
 
+    async def greet(self) -> None:
+        """Say that there is a session: some clients wait for that before they say what transcribes."""
+        self._is_greeted = True
+        await self.say(greeting(self._event_id(), f"sess_{self.house.entropy(10).hex()}"))
+
     def turns(self) -> list[Turn[SpokenMeter]]:
         """The responses that were asked for, and those that are being made."""
         return [*self._asked, *self._made.values()]
@@ -114,8 +122,7 @@ class RealtimeBridge(Bridge):
 
     def said(self, refusal: Refusal, event: Event | None) -> bytes:
         """Realtime's `error` event."""
-        event_id = f"event_{self.house.entropy(10).hex()}"
-        return realtime_error(refusal, event_id, None if event is None else event.id)
+        return realtime_error(refusal, self._event_id(), None if event is None else event.id)
 
     def look(self, now: float) -> None:
         """Raise Refusal also if the session does not begin in time."""
@@ -192,14 +199,14 @@ class RealtimeBridge(Bridge):
 
     async def _is_own(self, event: ServerEvent, message_bytes: int) -> bool:
         """See to it that the session does not answer by itself; whether the event is nothing to the client."""
-        if not self._is_begun:
-            self._is_begun = True
+        is_first, self._is_begun = not self._is_begun, True
+        if is_first:
             self._session.seen_bytes += message_bytes
             update = self._session.quieted(event.session, QUIET)
             if update is not None:
                 await self._socket_to.send(update)
                 return False
-        elif answers_by_itself(event.session):
+        elif self._session.kind == REALTIME and answers_by_itself(event.session):
             raise self._broken("does not keep a session from answering by itself")
         is_transcribing = transcribes(event.session)
         if is_transcribing and not self._hearing.is_known and self._session.kind == REALTIME:
@@ -208,7 +215,7 @@ class RealtimeBridge(Bridge):
         self._bytes_per_second = sound_bytes_per_second(event.session)
         was_quiet = self._quiet.is_set()
         self._quiet.set()
-        return event.type == "session.updated" and not was_quiet
+        return (is_first and self._is_greeted) or (event.type == "session.updated" and not was_quiet)
 
     async def _open_for(self, event: Event) -> None:
         """Open a session that only transcribes, once the client has said with which model."""
@@ -291,6 +298,9 @@ class RealtimeBridge(Bridge):
         if turn is not None:
             self._asked.remove(turn)
             turn.refused()
+
+    def _event_id(self) -> str:
+        return f"event_{self.house.entropy(10).hex()}"
 
     def _broken(self, how: str) -> Ended:
         return Ended.of(broken(self._deployment.upstream, how))

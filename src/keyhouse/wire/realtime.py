@@ -20,6 +20,7 @@ from keyhouse.wire.realtime_settings import (
     OLD_MAXIMUM,
     READ,
     REALTIME,
+    TRANSCRIPTION,
     Settings,
     Update,
     has_functions,
@@ -132,6 +133,12 @@ class Session:
         if text_of(fields["model"]) != self.model:
             raise invalid("session.model", "A session keeps the model that it began with.", "Open another socket.")
         fields["model"] = msgspec.Raw(ENCODE(self._upstream_model))
+
+
+def greeting(event_id: str, session_id: str) -> bytes:
+    """What a client is told of a session that only transcribes before it has said with what, and where that is."""
+    session = {"type": TRANSCRIPTION, "object": "realtime.transcription_session", "id": session_id}
+    return ENCODE({"type": "session.created", "event_id": event_id, "session": session})
 
 
 def answers_by_itself(session: msgspec.Raw) -> bool:
