@@ -27,6 +27,7 @@ from keyhouse.gateway.upstream_socket import Ended, UpstreamSocket
 from keyhouse.wire.events import Event, invalid, read_event, realtime_error
 from keyhouse.wire.realtime import (
     CLIENT_EVENTS,
+    G711_BYTES,
     Session,
     answers_by_itself,
     greeting,
@@ -83,7 +84,7 @@ class RealtimeBridge(Bridge):
         super().__init__(socket, house, credential)
         self._session = Session("", "", kind)
         self._hearing = Hearing(self)
-        self._bytes_per_second = 1
+        self._bytes_per_second = G711_BYTES
         self._asked: deque[Turn[SpokenMeter]] = deque()
         self._made: dict[str, Turn[SpokenMeter]] = {}
         self._spoken: set[str] = set()
