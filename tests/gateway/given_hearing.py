@@ -4,7 +4,9 @@ import asyncio
 import json
 from typing import Any, Final
 
-from gateway.given_sockets import SocketStreet
+from websockets.asyncio.client import ClientConnection
+
+from gateway.given_sockets import Line, SocketStreet, hear
 from keyhouse.wire.realtime_meter import TRANSCRIPT
 
 WRITTEN: Final = f"{TRANSCRIPT}completed"
@@ -41,3 +43,19 @@ async def rows_of(there: SocketStreet, count: int, model: str = "by-piece") -> l
 
 READ = ("settled", "upstream", 8, 8, "")
 UNUSED = ("released", None, 0, 0, "unused")
+
+
+async def commits(line: Line, model: str = "tiny-1-upstream") -> None:
+    """A session that is told to transcribe, and commits the first sound that comes."""
+    await line.say("session.created", session={"audio": {"input": {}}})
+    await line.hear()
+    await line.say("session.updated", session={"audio": {"input": {"transcription": {"model": model}}}})
+    await line.hear()
+    await line.say("input_audio_buffer.committed", item_id="item_1")
+
+
+async def turned_on(client: ClientConnection) -> None:
+    """Have the session transcribe."""
+    await hear(client, "session.created")
+    await client.send(ON)
+    await hear(client, "session.updated")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection
 
 from gateway.given_hearing import (
     COMMIT,
@@ -17,8 +16,10 @@ from gateway.given_hearing import (
     TURN,
     UNUSED,
     WRITTEN,
+    commits,
     event,
     rows_of,
+    turned_on,
     wanting,
 )
 from gateway.given_sockets import (
@@ -33,12 +34,6 @@ from gateway.scripted import a_budget, the_key
 from keyhouse.core.limit import Unit, Window
 from keyhouse.gateway import hearing
 from keyhouse.wire.realtime_meter import TRANSCRIPT
-
-
-async def turned_on(client: ClientConnection) -> None:
-    await hear(client, "session.created")
-    await client.send(ON)
-    await hear(client, "session.updated")
 
 
 @pytest.mark.asyncio
@@ -93,12 +88,7 @@ async def test_tokens_are_charged_where_the_model_is_charged_by_them(tmp_path: P
     usage = {"type": "tokens", "input_tokens": 30, "output_tokens": 9, "input_token_details": {"audio_tokens": 26}}
 
     async def play(line: Line) -> None:
-        shown = {"audio": {"input": {"transcription": {"model": "scribe-1-upstream"}}}}
-        await line.say("session.created", session={"audio": {"input": {}}})
-        await line.hear()
-        await line.say("session.updated", session=shown)
-        await line.hear()
-        await line.say("input_audio_buffer.committed", item_id="item_1")
+        await commits(line, "scribe-1-upstream")
         await line.say(WRITTEN, item_id="item_1", transcript="hi", usage=usage)
 
     async with a_socket_street(tmp_path, play, a_budget(10**9)) as there:
@@ -135,12 +125,7 @@ async def test_where_the_next_does_not_fit_no_sound_goes_up_until_it_does(
     going_on = asyncio.Event()
 
     async def play(line: Line) -> None:
-        shown = {"audio": {"input": {"transcription": {"model": "tiny-1-upstream"}}}}
-        await line.say("session.created", session={"audio": {"input": {}}})
-        await line.hear()
-        await line.say("session.updated", session=shown)
-        await line.hear()
-        await line.say("input_audio_buffer.committed", item_id="item_1")
+        await commits(line)
         await line.hear()
         await line.say("input_audio_buffer.cleared")
         await going_on.wait()
@@ -179,12 +164,7 @@ async def test_where_the_next_does_not_fit_no_sound_goes_up_until_it_does(
 @pytest.mark.asyncio
 async def test_sound_that_was_on_its_way_and_is_not_reserved_for_ends_the_session(tmp_path: Path) -> None:
     async def play(line: Line) -> None:
-        shown = {"audio": {"input": {"transcription": {"model": "tiny-1-upstream"}}}}
-        await line.say("session.created", session={"audio": {"input": {}}})
-        await line.hear()
-        await line.say("session.updated", session=shown)
-        await line.hear()
-        await line.say("input_audio_buffer.committed", item_id="item_1")
+        await commits(line)
         await line.say("input_audio_buffer.committed", item_id="item_2")
 
     async with a_socket_street(tmp_path, play, a_budget(1_000)) as there:
@@ -237,11 +217,7 @@ async def test_an_upstream_that_transcribes_unasked_is_cut_off(tmp_path: Path, p
 @pytest.mark.asyncio
 async def test_a_transcript_that_failed_costs_nothing(tmp_path: Path) -> None:
     async def play(line: Line) -> None:
-        await line.say("session.created", session={"audio": {"input": {}}})
-        await line.hear()
-        await line.say("session.updated", session={"audio": {"input": {"transcription": {"model": "x"}}}})
-        await line.hear()
-        await line.say("input_audio_buffer.committed", item_id="item_1")
+        await commits(line)
         await line.say(f"{TRANSCRIPT}failed", item_id="item_1", error={"message": "no"})
 
     async with a_socket_street(tmp_path, play) as there:

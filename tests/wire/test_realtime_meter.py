@@ -106,3 +106,14 @@ def test_a_transcript_is_what_its_usage_says_in_tokens_or_in_seconds() -> None:
     meter = HeardMeter(Counts(), 0)
     transcript(meter, "completed", transcript="x")
     assert meter.reading is None
+
+
+def test_sound_has_room_within_each_of_the_maxima_that_there_are() -> None:
+    for most, seconds in ((Counts(audio_seconds=2), 2), (Counts(audio_input=60), 3), (Counts(60, audio_seconds=9), 9)):
+        meter = HeardMeter(most, 0)
+        meter.hear((seconds - 1) * 8_000, 8_000)
+        assert meter.has_room(8_000, 8_000)
+        assert not meter.has_room(8_001, 8_000)
+        meter.forget()
+        assert meter.has_room(8_001, 8_000)
+    assert HeardMeter(Counts(), 0).has_room(10**12, 8_000)

@@ -83,6 +83,15 @@ class Hearing:
         if self._is_on and self._transcriber is not None and self._next is None:
             await self._renew(self._transcriber)
 
+    def has_room(self, sound_bytes: int, bytes_per_second: int) -> bool:
+        """Whether so much more sound is within what was reserved for."""
+        return self._next is None or self._next.meter.has_room(sound_bytes, bytes_per_second)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody was heard to speak, and nothing is to be committed, since the last piece."""
+        return not self._is_next_used
+
     def heard(self, sound_bytes: int, bytes_per_second: int) -> None:
         """So much sound has gone up."""
         if self._next is not None:

@@ -30,6 +30,7 @@ from keyhouse.wire.realtime import (
     G711_BYTES,
     Session,
     answers_by_itself,
+    detects_turns,
     greeting,
     sound_bytes_in,
     sound_bytes_per_second,
@@ -85,6 +86,7 @@ class RealtimeBridge(Bridge):
         self._session = Session("", "", kind)
         self._hearing = Hearing(self)
         self._bytes_per_second = G711_BYTES
+        self._detects_turns = False
         self._asked: deque[Turn[SpokenMeter]] = deque()
         self._made: dict[str, Turn[SpokenMeter]] = {}
         self._spoken: set[str] = set()
@@ -214,6 +216,7 @@ class RealtimeBridge(Bridge):
             raise self._broken("does not keep a session from transcribing by itself")
         self._hearing.shown(is_transcribing)
         self._bytes_per_second = sound_bytes_per_second(event.session)
+        self._detects_turns = detects_turns(event.session)
         was_quiet = self._quiet.is_set()
         self._quiet.set()
         return (is_first and self._is_greeted) or (event.type == "session.updated" and not was_quiet)
@@ -241,8 +244,18 @@ class RealtimeBridge(Bridge):
         if event.type == "input_audio_buffer.commit":
             self._hearing.use()
         else:
-            self._hearing.heard(sound_bytes_in(event), self._bytes_per_second)
+            await self._make_room(sound := sound_bytes_in(event))
+            self._hearing.heard(sound, self._bytes_per_second)
         await self._socket_to.send(event.written())
+
+    async def _make_room(self, sound_bytes: int) -> None:
+        """See that no more sound waits than is reserved for: silence is thrown away, anything else is the client's."""
+        if self._hearing.has_room(sound_bytes, self._bytes_per_second):
+            return
+        if not (self._detects_turns and self._hearing.is_silent):
+            raise invalid("audio", "More sound waits than what transcribes takes at once.", "Commit it, or clear it.")
+        await self._socket_to.send(_CLEAR)
+        self._hearing.clear()
 
     async def _create(self, event: Event) -> None:
         """Reserve for a response, and only then ask for it."""

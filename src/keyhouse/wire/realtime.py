@@ -147,6 +147,11 @@ def answers_by_itself(session: msgspec.Raw) -> bool:
     return bool(detection) and bytes(detection.get("create_response", b"true")) != b"false"
 
 
+def detects_turns(session: msgspec.Raw) -> bool:
+    """Whether an upstream, as it shows a session, finds out by itself when somebody speaks."""
+    return bool(_detection_of(objects_of(session, "session")))
+
+
 def transcribes(session: msgspec.Raw) -> bool | None:
     """Whether a session, as an upstream shows it, writes down what it hears; None where it does not say."""
     shown = objects_of(session, "session")

@@ -156,9 +156,15 @@ class HeardMeter:
         self._events = self._text_bytes = self._sound_ms = 0
         self.reading: Reading | None = None
 
+    def has_room(self, sound_bytes: int, bytes_per_second: int) -> bool:
+        """Whether so much more sound is still within what was reserved for, as far as that says how long it may be."""
+        sound_ms = self._sound_ms + _ms(sound_bytes, bytes_per_second)
+        most_ms = self._most.audio_seconds * 1_000, self._most.audio_input * 1_000 // HEARD_TOKENS_PER_SECOND
+        return all(sound_ms <= one for one in most_ms if one)
+
     def hear(self, sound_bytes: int, bytes_per_second: int) -> None:
         """Count sound that has gone up."""
-        self._sound_ms += -(-sound_bytes * 1_000 // bytes_per_second)
+        self._sound_ms += _ms(sound_bytes, bytes_per_second)
 
     def forget(self) -> None:
         """What was heard is thrown away."""
@@ -184,3 +190,7 @@ class HeardMeter:
             audio_seconds=min(most.audio_seconds, seconds),
         )
         return counted(self.reading, told, output_tokens_in(self._text_bytes, self._events))
+
+
+def _ms(sound_bytes: int, bytes_per_second: int) -> int:
+    return -(-sound_bytes * 1_000 // bytes_per_second)
