@@ -13,7 +13,7 @@ from keyhouse.console.policy import POLICY as CONSOLE
 from keyhouse.core.errors import Refusal
 from keyhouse.doors import ASGIApp, Doors, Receive, Scope, Send
 from keyhouse.gateway import endpoints
-from keyhouse.gateway.request import WHOLE
+from keyhouse.gateway.request import FOUND, WHOLE
 from keyhouse.gateway.sockets import SOCKETS
 
 HOST = (b"host", b"keys.example:8080")
@@ -38,6 +38,7 @@ async def ask(
     statuses: dict[tuple[str, int], int] | None = None,
     given: tuple[tuple[bytes, bytes], ...] = (HOST,),
     kind: str = "http",
+    found: dict[str, Any] | None = None,
 ) -> tuple[list[tuple[str, str]], list[MutableMapping[str, Any]]]:
     seen: list[tuple[str, str]] = []
     sent: list[MutableMapping[str, Any]] = []
@@ -59,7 +60,9 @@ async def ask(
         sent.append(message)
 
     headers = [*given, *([] if forwarded is None else [(b"x-forwarded-for", forwarded.encode())])]
-    scope = {"type": kind, "http_version": "1.1", "path": path, "query_string": b"", "headers": headers}
+    scope: dict[str, Any] = {"type": kind, "http_version": "1.1", "path": path, "query_string": b"", "headers": headers}
+    if found is not None:
+        scope["extensions"] = {FOUND: found}
     await doors({**scope, "client": (client, 1)}, receive, send)
     return seen, sent
 
@@ -227,3 +230,15 @@ async def test_a_body_is_waited_for_only_so_long_but_a_whole_one_may_be_answered
     with pytest.raises(TimeoutError):  # ours: it would wait for the client to leave as long as that takes
         await asyncio.wait_for(doors(scope, saying(True, False), send), 0.3)
     assert heard == ["part", "part", "whole"]
+
+
+@pytest.mark.asyncio
+async def test_a_head_that_comes_again_is_looked_at_once_if_it_meant_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain: dict[str, Any] = {}
+    doubtful: dict[str, Any] = {}
+    assert (await ask("/v1/models", found=plain))[0] == [("gateway", "203.0.113.9")]
+    assert (await ask("/v1/models", found=doubtful, given=(HOST, HOST)))[0] == []
+    monkeypatch.setattr("keyhouse.doors.require_plain_head", None)
+    assert (await ask("/v1/models", found=plain))[0] == [("gateway", "203.0.113.9")]
+    with pytest.raises(TypeError):
+        await ask("/v1/models", found=doubtful, given=(HOST, HOST))

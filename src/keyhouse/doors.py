@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from keyhouse.core.clock import Entropy
 from keyhouse.core.errors import Refusal
-from keyhouse.gateway.request import BODY_SECONDS_MAX, body_timeout
+from keyhouse.gateway.request import BODY_SECONDS_MAX, FOUND, body_timeout
 from keyhouse.wire import errors
 from keyhouse.wire.head import require_plain_head
 from keyhouse.wire.openapi import TEXT_TYPE, Route
@@ -37,6 +37,7 @@ _OF_THE_ADMIN_API: Final = ("/v1/organization/", "/v1/projects/")
 SWITCHED: Final = 101
 """The status of an answer that has become a WebSocket."""
 
+_IS_PLAIN: Final = "is_plain"
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
 
 
@@ -79,9 +80,12 @@ class Doors:
             await self._open(scope, receive, send)
             return
         path: str = scope["path"]
+        found = scope.get("extensions", {}).get(FOUND, {})
         try:
-            target_bytes = len(path) + len(scope["query_string"])
-            require_plain_head(scope["headers"], target_bytes, scope["http_version"])
+            if _IS_PLAIN not in found:
+                target_bytes = len(path) + len(scope["query_string"])
+                require_plain_head(scope["headers"], target_bytes, scope["http_version"])
+                found[_IS_PLAIN] = True
         except Refusal as refusal:
             await self._turn_away(refusal, self._counting("edge", send))
             return

@@ -16,6 +16,7 @@ from keyhouse.core.permissions import CHAT_ONLY
 from keyhouse.core.policy import LimitDraft
 from keyhouse.core.secret import Kind, parse
 from keyhouse.gateway.authenticate import Authenticator
+from keyhouse.gateway.presented import Presented
 from keyhouse.store import schema
 from keyhouse.store.engine import Actor
 
@@ -95,14 +96,14 @@ async def test_a_key_is_dead_by_its_owner_alone(house: House) -> None:
 async def test_the_gateway_refuses_a_deleted_accounts_key_that_it_remembers(house: House) -> None:
     account_id, _, value = await a_bot(house)
     gateway = Authenticator(house.database, PEPPER, house.clock)
-    header = [f"Bearer {value}".encode()]
-    assert (await gateway.authenticate(header, False, "192.0.2.1")).owner_id == account_id
+    presented = Presented([(b"authorization", f"Bearer {value}".encode())])
+    assert (await gateway.authenticate(presented, "192.0.2.1")).owner_id == account_id
     await house.accounts.delete(house.owner, "proj_1", account_id)
     # Without being told it would go on from memory: the verbs tell it, as `app.py` wires them.
     for key_id in house.changed:
         gateway.forget(key_id)
     with pytest.raises(Refusal) as caught:
-        await gateway.authenticate(header, False, "192.0.2.1")
+        await gateway.authenticate(presented, "192.0.2.1")
     assert caught.value.code is Code.KEY_REVOKED
 
 

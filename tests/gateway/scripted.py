@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import httpx
 import msgspec
-import uvicorn
 from sqlalchemy import Connection, insert, select, update
 
 from given import FakeClock, a_database, a_limit, seeded_entropy, some_people
@@ -35,6 +34,7 @@ from keyhouse.gateway.upstream import UpstreamClient
 from keyhouse.ledger.auditor import audit
 from keyhouse.ledger.book import Ledger
 from keyhouse.ledger.commit import GroupCommit
+from keyhouse.server.listening import Listening
 from keyhouse.store import schema
 from keyhouse.store.books_sqlite import SqliteBooks
 from keyhouse.store.sqlite import SqliteDatabase
@@ -133,18 +133,6 @@ class Wire:
         """Wait until the gateway has closed its connection."""
         with contextlib.suppress(ConnectionError):
             await self._reader.read(1)
-
-
-class Server(uvicorn.Server):
-    """A server that says when it is up."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.has_started = asyncio.Event()
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        self.has_started.set()
 
 
 @dataclass
@@ -294,13 +282,14 @@ async def a_street(
         body_bytes_max=100_000, body_seconds_max=0.3, poll_seconds=0.02,
         upload_bytes_max=1_000_000, upload_seconds_max=0.5, sockets=sockets, bodies=bodies or BodyRoom(),
     )  # fmt: skip
-    server, serving, url = await _serve(asgi.build(house, log))
+    server = Listening(asgi.build(house, log), clock, connections_max=1_000, head_seconds=10.0)
+    await server.start("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.port}"
     try:
         async with httpx.AsyncClient(base_url=url, timeout=20, verify=NO_AUTHORITIES) as http:
             yield Street(url, http, database, commit, ledger, clock, authenticator, log, seen[0], seen[1:])
     finally:
-        server.should_exit = True
-        await serving
+        await server.stop(1.0)
         await client.close()
         for one in listening:
             one.close()
@@ -311,15 +300,6 @@ async def a_street(
     assert report.passes
     assert UPSTREAM_KEY not in repr(log.lines)
     assert SECRET not in repr(log.lines)
-
-
-async def _serve(app: asgi.ASGIApp) -> tuple["Server", asyncio.Task[None], str]:
-    """A server that has started, what it runs in, and its URL."""
-    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws="websockets-sansio")
-    server = Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[config.bind_socket()]))
-    await server.has_started.wait()
-    return server, serving, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
 
 def streaming(*pieces: str | bytes, ends: bool = True) -> Script:

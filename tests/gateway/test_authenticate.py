@@ -14,6 +14,7 @@ from keyhouse.core.identifiers import ALPHABET, base62
 from keyhouse.core.key import Credential, ModelPolicy, Standing
 from keyhouse.core.secret import Kind, digest, mint, parse
 from keyhouse.gateway.authenticate import Authenticator, require_endpoint, require_model
+from keyhouse.gateway.presented import Presented
 from keyhouse.store import schema
 from keyhouse.store.model_permissions import insert_model_policy, update_model_policy
 from keyhouse.store.sqlite import SqliteDatabase
@@ -47,47 +48,54 @@ async def a_desk(folder: Path) -> tuple[Authenticator, CountingDatabase, FakeClo
     return Authenticator(counting, PEPPER, clock), counting, clock  # type: ignore[arg-type]
 
 
-def bearer(text: str) -> list[bytes]:
-    return [b"Bearer " + text.encode("latin-1")]
+Headers = list[tuple[bytes, bytes]]
+ELSEWHERE: Headers = [(b"api-key", b"x")]
+
+
+def bearer(text: str) -> Headers:
+    return [(b"authorization", b"Bearer " + text.encode("latin-1"))]
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("authorization", "elsewhere", "code"),
+    ("headers", "code"),
     [
-        ([], False, Code.CREDENTIAL_MISSING),
-        ([], True, Code.CREDENTIAL_MISSING),
-        ([b"Basic abc"], False, Code.CREDENTIAL_MISSING),
-        (bearer(SECRET) * 2, False, Code.CREDENTIAL_TWICE),
-        (bearer(SECRET), True, Code.CREDENTIAL_TWICE),
-        (bearer("' OR 1=1 --"), False, Code.KEY_MALFORMED),
-        (bearer("sk-kh_\x00"), False, Code.KEY_MALFORMED),
-        (bearer("x" * 1_000_000), False, Code.KEY_MALFORMED),
-        (bearer(SECRET[:-1] + ("a" if SECRET[-1] != "a" else "b")), False, Code.KEY_MALFORMED),
-        (bearer(mint(Kind.ADMIN, "key_0123456789", seeded_entropy(2)).value), False, Code.KEY_WRONG_KIND),
+        ([], Code.CREDENTIAL_MISSING),
+        (ELSEWHERE, Code.CREDENTIAL_MISSING),
+        ([(b"authorization", b"Basic abc")], Code.CREDENTIAL_MISSING),
+        (bearer(SECRET) * 2, Code.CREDENTIAL_TWICE),
+        (bearer(SECRET) + ELSEWHERE, Code.CREDENTIAL_TWICE),
+        (bearer("' OR 1=1 --"), Code.KEY_MALFORMED),
+        (bearer("sk-kh_\x00"), Code.KEY_MALFORMED),
+        (bearer("x" * 1_000_000), Code.KEY_MALFORMED),
+        (bearer(SECRET[:-1] + ("a" if SECRET[-1] != "a" else "b")), Code.KEY_MALFORMED),
+        (bearer(mint(Kind.ADMIN, "key_0123456789", seeded_entropy(2)).value), Code.KEY_WRONG_KIND),
     ],
 )
 async def test_what_is_not_one_whole_credential_is_refused_without_asking_the_database(
-    tmp_path: Path, authorization: list[bytes], elsewhere: bool, code: Code
+    tmp_path: Path, headers: Headers, code: Code
 ) -> None:
     authenticator, counting, _ = await a_desk(tmp_path)
     with pytest.raises(Refusal) as caught:
-        await authenticator.authenticate(authorization, elsewhere, "127.0.0.1")
+        await authenticator.authenticate(Presented(headers), "127.0.0.1")
     assert (caught.value.code, counting.questions) == (code, 0)
     await counting.database.close()
 
 
 @pytest.mark.asyncio
-async def test_a_key_is_read_once_and_again_after_it_was_changed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_same_head", [False, True])
+async def test_a_key_is_read_once_and_again_after_it_was_changed(tmp_path: Path, *, is_same_head: bool) -> None:
     authenticator, counting, clock = await a_desk(tmp_path)
+    presented = Presented(bearer(SECRET))
     for _ in range(3):
-        assert (await authenticator.authenticate(bearer(SECRET), False, "")).key_id == "key_1"
+        presented = presented if is_same_head else Presented(bearer(SECRET))
+        assert (await authenticator.authenticate(presented, "")).key_id == "key_1"
     assert counting.questions == 1
     revoke = update(schema.keys).values(revoked_at_ms=clock.now_ms())
     await counting.database.write(lambda connection: connection.execute(revoke).rowcount)
     authenticator.forget("key_1")
     with pytest.raises(Refusal) as caught:
-        await authenticator.authenticate(bearer(SECRET), False, "")
+        await authenticator.authenticate(presented, "")
     assert caught.value.code is Code.KEY_REVOKED
     await counting.database.close()
 
@@ -95,12 +103,12 @@ async def test_a_key_is_read_once_and_again_after_it_was_changed(tmp_path: Path)
 @pytest.mark.asyncio
 async def test_a_revoked_key_that_is_still_remembered_is_refused_where_it_is_read_anew(tmp_path: Path) -> None:
     authenticator, counting, clock = await a_desk(tmp_path)
-    await authenticator.authenticate(bearer(SECRET), False, "", anew=True)
+    await authenticator.authenticate(Presented(bearer(SECRET)), "", anew=True)
     revoke = update(schema.keys).values(revoked_at_ms=clock.now_ms())
     await counting.database.write(lambda connection: connection.execute(revoke).rowcount)
-    await authenticator.authenticate(bearer(SECRET), False, "")
+    await authenticator.authenticate(Presented(bearer(SECRET)), "")
     with pytest.raises(Refusal) as caught:
-        await authenticator.authenticate(bearer(SECRET), False, "", anew=True)
+        await authenticator.authenticate(Presented(bearer(SECRET)), "", anew=True)
     assert caught.value.code is Code.KEY_REVOKED
     await counting.database.close()
 
@@ -111,7 +119,7 @@ async def test_after_a_silence_every_key_is_read_anew(tmp_path: Path) -> None:
     for _ in range(2):
         authenticator.forget_all()
         for _ in range(2):
-            await authenticator.authenticate(bearer(SECRET), False, "")
+            await authenticator.authenticate(Presented(bearer(SECRET)), "")
     assert counting.questions == 2
     await counting.database.close()
 
@@ -126,9 +134,9 @@ async def test_what_was_read_before_a_change_is_not_remembered_after_it(
 ) -> None:
     authenticator, counting, _ = await a_desk(tmp_path)
     counting.meanwhile = lambda: forget(authenticator)
-    await authenticator.authenticate(bearer(SECRET), False, "")
+    await authenticator.authenticate(Presented(bearer(SECRET)), "")
     counting.meanwhile = lambda: None
-    await authenticator.authenticate(bearer(SECRET), False, "")
+    await authenticator.authenticate(Presented(bearer(SECRET)), "")
     assert counting.questions == 2
     await counting.database.close()
 
@@ -137,7 +145,9 @@ async def test_what_was_read_before_a_change_is_not_remembered_after_it(
 async def test_a_secret_of_right_form_that_nobody_issued_is_unknown(tmp_path: Path) -> None:
     authenticator, counting, _ = await a_desk(tmp_path)
     with pytest.raises(Refusal) as caught:
-        await authenticator.authenticate(bearer(mint(Kind.USER, "key_0123456789", seeded_entropy(8)).value), False, "")
+        await authenticator.authenticate(
+            Presented(bearer(mint(Kind.USER, "key_0123456789", seeded_entropy(8)).value)), ""
+        )
     assert caught.value.code is Code.KEY_UNKNOWN
     await counting.database.close()
 
@@ -151,10 +161,10 @@ async def test_a_key_with_addresses_is_used_from_these_only(tmp_path: Path, addr
     only = update(schema.keys).values(ip_allowlist='["10.0.0.0/8"]')
     await counting.database.write(lambda connection: connection.execute(only).rowcount)
     if is_allowed:
-        await authenticator.authenticate(bearer(SECRET), False, address)
+        await authenticator.authenticate(Presented(bearer(SECRET)), address)
     else:
         with pytest.raises(Refusal) as caught:
-            await authenticator.authenticate(bearer(SECRET), False, address)
+            await authenticator.authenticate(Presented(bearer(SECRET)), address)
         assert caught.value.code is Code.ADDRESS_NOT_ALLOWED
     await counting.database.close()
 
@@ -164,7 +174,7 @@ async def test_a_projects_models_hold_for_all_of_its_keys_from_the_moment_they_a
     authenticator, counting, _ = await a_desk(tmp_path)
 
     async def usable() -> list[str]:
-        credential = await authenticator.authenticate(bearer(SECRET), False, "127.0.0.1")
+        credential = await authenticator.authenticate(Presented(bearer(SECRET)), "127.0.0.1")
         found = []
         for model in ("tiny-1", "tiny-2"):
             try:
@@ -219,7 +229,7 @@ def test_a_key_with_a_list_of_endpoints_is_for_those_and_what_is_below_them(path
 async def test_secrets_that_begin_alike_are_never_taken_for_each_other(tmp_path: Path) -> None:
     """CVE-2026-35030: a cache by the first 20 characters gave one key's rights to whoever had another."""
     authenticator, counting, _ = await a_desk(tmp_path)
-    await authenticator.authenticate(bearer(SECRET), False, "127.0.0.1")
+    await authenticator.authenticate(Presented(bearer(SECRET)), "127.0.0.1")
     stem, count = SECRET[:-6], 0
     for last in ALPHABET:
         alike = stem[:-1] + last
@@ -228,7 +238,7 @@ async def test_secrets_that_begin_alike_are_never_taken_for_each_other(tmp_path:
             continue
         assert parse(alike) is not None
         with pytest.raises(Refusal) as caught:
-            await authenticator.authenticate(bearer(alike), False, "127.0.0.1")
+            await authenticator.authenticate(Presented(bearer(alike)), "127.0.0.1")
         assert caught.value.code is Code.KEY_UNKNOWN
         count += 1
     assert count == len(ALPHABET) - 1
@@ -236,10 +246,24 @@ async def test_secrets_that_begin_alike_are_never_taken_for_each_other(tmp_path:
 
 
 @pytest.mark.asyncio
+async def test_the_secret_of_a_head_that_comes_again_is_digested_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authenticator, counting, _ = await a_desk(tmp_path)
+    presented = Presented(bearer(SECRET))
+    await authenticator.authenticate(presented, "")
+    monkeypatch.setattr("keyhouse.gateway.authenticate.digest", None)
+    assert (await authenticator.authenticate(presented, "")).key_id == "key_1"
+    with pytest.raises(TypeError):
+        await authenticator.authenticate(Presented(bearer(SECRET)), "")
+    await counting.database.close()
+
+
+@pytest.mark.asyncio
 async def test_authentication_writes_nothing(tmp_path: Path) -> None:
     authenticator, counting, _ = await a_desk(tmp_path)
     for _ in range(3):
-        await authenticator.authenticate(bearer(SECRET), False, "127.0.0.1")
+        await authenticator.authenticate(Presented(bearer(SECRET)), "127.0.0.1")
     used = select(schema.keys.c.last_used_at_ms)
     assert (await counting.database.read(lambda c: c.execute(used).scalars().all())) == [None]
     assert not hasattr(counting, "write")  # what it was given can only be read

@@ -58,6 +58,7 @@ async def test_a_childs_calls_are_its_own_and_count_on_its_parents_limits(tmp_pa
         call = await street.the_call()
         assert (call.key_id, call.charged_nano_usd) == (child["id"], 17)
         await street.ask()
+        await street.commit.settled()
         rows = await street.database.read(lambda c: c.execute(schema.limit_periods.select()).mappings().all())
         by_limit = {row["limit_id"]: row["settled"] for row in rows}
         assert by_limit.pop("limit_1") == 34

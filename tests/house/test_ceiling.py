@@ -27,7 +27,7 @@ from keyhouse.core.limit import Unit, Window
 from keyhouse.core.money import Counts
 from keyhouse.store.books_sqlite import SqliteBooks
 
-CALL_MAX = 180
+CALL_MAX = 195
 STREAM_PIECE_MAX = 9
 LEDGER_MAX = 42
 

@@ -6,7 +6,7 @@ import pytest
 
 from keyhouse.server.exchange import UNREAD_BYTES_MAX, WHOLE, Message
 from keyhouse.server.listening import Receive, Send
-from keyhouse.server.reader import AT_HAND
+from keyhouse.server.reader import AT_HAND, FOUND
 from server.given_server import GET, a_client, a_server, answer, body_of, echo
 
 pytestmark = pytest.mark.asyncio
@@ -29,7 +29,7 @@ async def test_an_answer_without_a_length_goes_out_in_chunks_and_the_next_reques
 
 async def test_a_whole_answer_may_be_one_message_and_nothing_follows_it() -> None:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        assert scope["extensions"].keys() == {AT_HAND}
+        assert scope["extensions"].keys() == {AT_HAND, FOUND}
         whole = {"status": 201, "headers": [(b"content-length", b"3")], "body": b"abc"}
         await send({"type": WHOLE, **whole})
         for more in ({"type": WHOLE, **whole}, {"type": "http.response.body", "body": b"d"}):

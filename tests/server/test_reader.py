@@ -78,7 +78,7 @@ async def test_the_target_is_told_as_asgi_has_it(line: bytes, path: str, raw: by
         assert (await client.ask(b"GET " + line + b" HTTP/1.1\r\nHOST: a\r\nX-Y: Z\r\n\r\n"))[0] == 200
     (scope,) = scopes
     assert (scope["path"], scope["raw_path"], scope["query_string"]) == (path, raw, query)
-    assert scope["headers"] == [(b"host", b"a"), (b"x-y", b"Z")]
+    assert scope["headers"] == ((b"host", b"a"), (b"x-y", b"Z"))
     assert scope["client"][0] == "127.0.0.1"
 
 

@@ -16,6 +16,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential, dead_key, died_at_ms, why_dead
 from keyhouse.core.permissions import Access, Resource
 from keyhouse.core.secret import Kind, Secret, digest, parse, redact
+from keyhouse.gateway.presented import Presented
 from keyhouse.store.engine import Database
 from keyhouse.store.keys import find_credential
 
@@ -55,21 +56,21 @@ class Authenticator:
 
     async def authenticate(
         self,
-        authorization: list[bytes],
-        elsewhere: bool,
+        presented: Presented,
         address: str,
         *,
+        takes_x_api_key: bool = False,
         anew: bool = False,
         admits_admins: bool = False,
     ) -> Credential:
-        """The living credential in a request.
+        """The living credential in a request from this address.
 
-        `authorization` are the values of all its Authorization headers, `elsewhere` says whether a header of
-        another scheme (`api-key`, `x-api-key`) held one too. `anew`: read it from the database in any case, for
-        what no reservation follows that would. `admits_admins`: an admin key will do, too. Raises Refusal.
+        `takes_x_api_key`: it may stand there, too. `anew`: read it from the database in any case, for what no
+        reservation follows that would. `admits_admins`: an admin key will do, too. Raises Refusal.
         """
-        text = _the_one(authorization, elsewhere)
-        found = digest(text, self._pepper)
+        found = presented.digest
+        if found is None:
+            found = presented.digest = digest(_the_one(presented, takes_x_api_key), self._pepper)
         remembered = self._remembered.get(found)
         # The digest is keyed, so its comparison tells an attacker nothing; constant time all the same.
         if (
@@ -79,6 +80,7 @@ class Authenticator:
             or not hmac.compare_digest(remembered.digest, found)
         ):
             # Shape and checksum come before any question to the database. What is remembered had them.
+            text = _the_one(presented, takes_x_api_key)
             _require_key(text, admits_admins=admits_admins)
             remembered = await self._look_up(found, text)
         else:
@@ -220,7 +222,9 @@ def _no_admins(redacted: str) -> Refusal:
     )
 
 
-def _the_one(authorization: list[bytes], elsewhere: bool) -> str:
+def _the_one(presented: Presented, takes_x_api_key: bool) -> str:
+    """The secret in a head. Raises Refusal if there is none, or more than one."""
+    authorization, elsewhere = presented.credentials(takes_x_api_key=takes_x_api_key)
     if not authorization:
         where = "It was sent in a header that is not read here. " if elsewhere else ""
         raise Refusal(Code.CREDENTIAL_MISSING, "You didn't provide an API key.", hint=f"{where}{_SEND_IT}")

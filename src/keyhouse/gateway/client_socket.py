@@ -49,7 +49,7 @@ class ClientSocket(Request):
         self.subprotocols: list[str] = list(scope.get("subprotocols") or ())
         self.is_streamed = True
         if any(one.startswith(_IN_SUBPROTOCOL) for one in self.subprotocols):
-            self.has_other_credential = True
+            self.presented.is_elsewhere = True
 
     async def accept(self) -> None:
         """Open the socket."""

@@ -94,9 +94,12 @@ class House:
 
 async def identify(request: Request, house: House, *, anew: bool = False, admits_admins: bool = False) -> Credential:
     """Step 1: the living key in the request's headers, or a Refusal. `anew` where no reservation reads it again."""
-    authorization, elsewhere = request.credentials()
     credential = await house.authenticator.authenticate(
-        authorization, elsewhere, request.address, anew=anew, admits_admins=admits_admins
+        request.presented,
+        request.address,
+        takes_x_api_key=request.dialect.takes_x_api_key,
+        anew=anew,
+        admits_admins=admits_admins,
     )
     request.credential = credential
     require_endpoint(credential, request.path)
@@ -138,6 +141,6 @@ def opening_of(
         endpoint=request.path if endpoint is None else endpoint,
         price_id=price_id,
         address=request.address if address is None else address,
-        agent=request.agent,
+        agent=request.presented.agent,
         parent_id=credential.parent_id,
     )

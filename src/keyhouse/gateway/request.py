@@ -9,6 +9,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
 from keyhouse.core.money import Counts
 from keyhouse.gateway.body_room import BodyRoom
+from keyhouse.gateway.presented import Presented
 from keyhouse.wire.errors import OPENAI
 from keyhouse.wire.headers import Headers
 
@@ -24,7 +25,6 @@ UPLOAD_BYTES_MAX: Final = 100 * 1000 * 1000
 UPLOAD_SECONDS_MAX: Final = 300.0
 DISCARD_BYTES_MAX: Final = 100 * 1000 * 1000
 DISCARD_SECONDS_MAX: Final = 5.0
-AGENT_CHARACTERS_MAX: Final = 200
 
 AT_HAND: Final = "keyhouse.at_hand"
 """What our own server adds to ASGI: asks for the whole body if it has come, None if it has to be waited for."""
@@ -32,8 +32,12 @@ AT_HAND: Final = "keyhouse.at_hand"
 WHOLE: Final = "keyhouse.response.whole"
 """And what it takes beside ASGI's messages: an answer in one."""
 
+FOUND: Final = "keyhouse.found"
+"""And a place for what follows from a request's head alone, which later requests with the same head share."""
+
+_PRESENTED: Final = "presented"
+
 _JSON: Final = b"application/json"
-_CREDENTIALS_ELSEWHERE: Final = frozenset({b"api-key", b"x-api-key"})
 
 
 class ClientLeft(Exception):  # noqa: N818  it is news, not a fault
@@ -46,15 +50,12 @@ class Request:
     __slots__ = (
         "_at_hand",
         "_clock",
-        "_content_length",
         "_headers",
         "_receive",
         "_room",
         "_send",
         "_started_ms",
         "address",
-        "agent",
-        "authorization",
         "call_id",
         "charged_nano_usd",
         "client_has_left",
@@ -64,13 +65,13 @@ class Request:
         "entropy",
         "first_byte_ms",
         "flags",
-        "has_other_credential",
         "held_bytes",
         "is_answered",
         "is_streamed",
         "method",
         "model",
         "path",
+        "presented",
         "query",
         "reason",
         "request_id",
@@ -95,21 +96,14 @@ class Request:
         self.query: bytes = scope.get("query_string", b"")
         client = scope.get("client")
         self.address: str = client[0] if client else ""
-        self.authorization: list[bytes] = []
-        self.has_other_credential = False
-        self.agent = ""
-        self._content_length = b""
-        self._at_hand: Callable[[], bytes | None] | None = scope.get("extensions", {}).get(AT_HAND)
+        extensions: dict[str, Any] = scope.get("extensions", {})
+        self._at_hand: Callable[[], bytes | None] | None = extensions.get(AT_HAND)
         self._headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
-        for name, value in self._headers:
-            if name == b"authorization":
-                self.authorization.append(value)
-            elif name == b"content-length":
-                self._content_length = value
-            elif name == b"user-agent":
-                self.agent = value[:AGENT_CHARACTERS_MAX].decode("latin-1")
-            elif name in _CREDENTIALS_ELSEWHERE:
-                self.has_other_credential = True
+        found: dict[str, Any] = extensions.get(FOUND, {})
+        presented: Presented | None = found.get(_PRESENTED)
+        if presented is None:
+            presented = found[_PRESENTED] = Presented(self._headers)
+        self.presented = presented
         self.dialect = OPENAI
         self.credential: Credential | None = None
         self.call_id: str | None = None
@@ -146,16 +140,6 @@ class Request:
         if not names:
             return []
         return [(name.decode(), value.decode()) for name, value in self._headers if name in names and value.isascii()]
-
-    def credentials(self) -> tuple[list[bytes], bool]:
-        """The values of `Authorization`, and whether a header that is not read here held a credential, too.
-
-        Where the API takes one in `x-api-key`, that is as good as a bearer.
-        """
-        if not self.has_other_credential or not self.dialect.takes_x_api_key:
-            return self.authorization, self.has_other_credential
-        bearers = [b"Bearer " + value for value in self.values(b"x-api-key")]
-        return self.authorization + bearers, bool(self.values(b"api-key"))
 
     async def body(self, bytes_max: int = BODY_BYTES_MAX, seconds_max: float = BODY_SECONDS_MAX) -> bytes:
         """The whole body. Raises Refusal if it is too large or too slow, ClientLeft if it never ends."""
@@ -203,7 +187,8 @@ class Request:
 
     async def _refuse_announced(self, bytes_max: int, seconds_max: float) -> None:
         """Refuse a body that says itself that it is too large."""
-        if self._content_length.isdigit() and int(self._content_length[:20]) > bytes_max:
+        announced = self.values(b"content-length")
+        if len(announced) == 1 and announced[0].isdigit() and int(announced[0][:20]) > bytes_max:
             await self._discard(min(seconds_max, DISCARD_SECONDS_MAX))
             raise _too_large(bytes_max)
 

@@ -5,12 +5,13 @@ Nobody can say where the next request begins after one that is not HTTP/1.1, too
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from keyhouse.server.exchange import Exchange, Wire
+from keyhouse.server.known_head import KnownHead, Scope
 
 HEADERS_MAX: Final = 100
 
@@ -24,6 +25,10 @@ _TOO_LARGE: Final = BARE % b"431 Request Header Fields Too Large"
 AT_HAND: Final = "keyhouse.at_hand"
 """Beside what ASGI has: asks for the whole body if it has come, None if it has to be received. Where this is, an answer
 may be sent whole, too."""
+
+FOUND: Final = "keyhouse.found"
+"""Beside what ASGI has: a place for what follows from a request's head alone. It is there again with each request on
+the connection that has the same head, but for the length of its body."""
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
@@ -60,6 +65,9 @@ class Reader:
         "_ended",
         "_has_decided",
         "_headers",
+        "_is_between",
+        "_known",
+        "_left",
         "_loop",
         "_parser",
         "_refusal",
@@ -90,11 +98,48 @@ class Reader:
         self._headers: list[tuple[bytes, bytes]] = []
         self._refusal: bytes | None = None
         self._has_decided = False
+        self._is_between = True
+        self._known: KnownHead | None = None
+        self._left = 0
         self.latest: Exchange | None = None
         self.undecided_bytes = 0
 
     def feed(self, data: bytes) -> None:
         """Read what has come. Raises Refused or Switched; then nothing more may be fed."""
+        while data:
+            if self._left:
+                data = self._count(data)
+            elif self._is_between and self._known is not None and (again := self._known.read(data)) is not None:
+                scope, begin, self._left = again
+                self._is_between = False
+                self.undecided_bytes = 0
+                self._begin(Exchange(self._wire, self._loop, scope, is_kept_alive=True, expects_continue=False))
+                data = self._count(data[begin:])
+            else:
+                is_beginning = self._is_between
+                self._parse(data)
+                if is_beginning:
+                    self._known = self._known_by(data)
+                return
+
+    def _count(self, data: bytes) -> bytes:
+        """Take what belongs to the body of a request whose head was known. Returns what comes after it."""
+        body, rest = data[: self._left], data[self._left :]
+        self._left -= len(body)
+        if body:
+            self.on_body(body)
+        if not self._left:
+            self.on_message_complete()
+        return rest
+
+    def _known_by(self, data: bytes) -> KnownHead | None:
+        """How the request that these bytes began is known again, if another one with its head may come."""
+        latest = self.latest
+        if latest is None or not latest.is_kept_alive or latest.scope["type"] != "http":
+            return None
+        return KnownHead.of(data, {**latest.scope, "extensions": {FOUND: latest.scope["extensions"][FOUND]}})
+
+    def _parse(self, data: bytes) -> None:
         self._has_decided = False
         try:
             self._parser.feed_data(data)
@@ -118,6 +163,7 @@ class Reader:
         """A request begins."""
         self._target = b""
         self._headers = []
+        self._is_between = False
         self.latest = None
 
     def on_url(self, piece: bytes) -> None:
@@ -141,16 +187,14 @@ class Reader:
         elif scope is None:
             self._refuse(_BAD)
         else:
-            self.latest = Exchange(
+            exchange = Exchange(
                 self._wire,
                 self._loop,
                 scope,
                 is_kept_alive=version == "1.1" and (self._parser.should_keep_alive() or scope["type"] == "websocket"),
                 expects_continue=version == "1.1" and (b"expect", b"100-continue") in self._headers,
             )
-            if scope["type"] == "http":
-                scope["extensions"][AT_HAND] = self.latest.at_hand
-            self._begun(self.latest)
+            self._begin(exchange)
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
@@ -161,15 +205,22 @@ class Reader:
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._has_decided = True
+        self._is_between = True
         if self.latest is not None:
             self.latest.whole()
             self._ended(self.latest)
+
+    def _begin(self, exchange: Exchange) -> None:
+        self.latest = exchange
+        if exchange.scope["type"] == "http":
+            exchange.scope["extensions"] = {**exchange.scope["extensions"], AT_HAND: exchange.at_hand}
+        self._begun(exchange)
 
     def _refuse(self, answer: bytes) -> None:
         if self._refusal is None:
             self._refusal = answer
 
-    def _scope(self, version: str) -> dict[str, Any] | None:
+    def _scope(self, version: str) -> Scope | None:
         """The request as ASGI has it; None if its target is none, or its version not spoken here."""
         target = self._target
         if target[:1] != b"/":
@@ -181,7 +232,7 @@ class Reader:
         if version == "1.0" and any(name == b"transfer-encoding" for name, _ in self._headers):
             return None
         text = path.decode("ascii")
-        scope: dict[str, Any] = {
+        scope: Scope = {
             "type": "http",
             "asgi": _ASGI,
             "http_version": version,
@@ -191,10 +242,10 @@ class Reader:
             "raw_path": path,
             "query_string": query,
             "root_path": "",
-            "headers": self._headers,
+            "headers": tuple(self._headers),
             "client": self._client,
             "server": self._server,
-            "extensions": {},
+            "extensions": {FOUND: {}},
         }
         if self._parser.should_upgrade() and _asks_for_socket(scope):
             asked = (value.decode("latin-1") for name, value in self._headers if name == b"sec-websocket-protocol")
@@ -216,7 +267,7 @@ def _origin_form(target: bytes) -> bytes:
     return b"/" + path if mark else b"/"
 
 
-def _asks_for_socket(scope: dict[str, Any]) -> bool:
+def _asks_for_socket(scope: Scope) -> bool:
     """Whether a request that asks to leave HTTP asks for a WebSocket (RFC 6455, 4.1)."""
     if scope["method"] != "GET" or scope["http_version"] != "1.1":
         return False
