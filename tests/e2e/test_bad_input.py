@@ -9,7 +9,8 @@ from e2e.admin import Admin
 from e2e.processes import House
 from e2e.wire import Reply, chat, post
 
-DEEP = b'{"model":"tiny-1","messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+DEEP = b'{"model":"tiny-1","messages":' + b"[" * 2_000_000 + b"]" * 2_000_000 + b"}"
+"""Deeper than any interpreter reads: from 3.14 on the size of the stack decides, which is some hundred thousand."""
 
 
 @pytest.fixture(scope="module")
