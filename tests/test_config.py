@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from core.test_leak_signatures import published
-from keyhouse.config import BadConfiguration, Settings, load, read_secret
+from keyhouse.config import BadConfiguration, Server, Settings, Upstream, load, read_secret
+from keyhouse.core.written import Served, WrittenModel
 
 UPSTREAM = '[[upstreams]]\nname = "local"\nbase_url = "http://127.0.0.1:1/v1"\nallow_private = true\n'
 
@@ -31,8 +33,6 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[server]\nprot = 1\n", "prot"),
-        ("[sever]\nport = 1\n", "sever"),
         ('[server]\nport = "http"\n', "server.port"),
         ("[server]\nport = 70000\n", "server.port"),
         ('[server]\npublic_url = "keys.example.com"\n', "server.public_url"),
@@ -68,6 +68,29 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
 )
 def test_a_bad_field_is_named(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(BadConfiguration, match=says):
+        loaded(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "field", "fields"),
+    [
+        ("hello = 1\n", "it", "hello", Settings),
+        ("[server]\nprot = 1\n", "server", "prot", Server),
+        (UPSTREAM + "api_key = 'sk-1'\n", r"upstreams\[0\]", "api_key", Upstream),
+        (UPSTREAM + "[[models]]\nname = 'm'\nupstreams = []\nprice = 1\n", r"models\[0\]", "price", WrittenModel),
+        (
+            UPSTREAM + "[[models]]\nname = 'm'\nupstreams = [{name = 'local', order = 1}]\n",
+            r"models\[0\]\.upstreams\[0\]",
+            "order",
+            Served,
+        ),
+    ],
+)
+def test_a_field_that_is_not_there_is_named_and_so_are_those_that_are(
+    tmp_path: Path, text: str, place: str, field: str, fields: type[msgspec.Struct]
+) -> None:
+    known = ", ".join(fields.__struct_fields__)
+    with pytest.raises(BadConfiguration, match=f": {place} has no field {field}; expected one of {known}\\.$"):
         loaded(tmp_path, text)
 
 

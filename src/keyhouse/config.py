@@ -5,8 +5,9 @@ Each field can be set as `KEYHOUSE_SECTION__FIELD`, which wins over the file, an
 field's name and what was expected. Only `app.py` and the command read this; rooms get the values they need.
 """
 
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import inspect
 
 from keyhouse.core.leak_signatures import Signatures, read_signatures
 from keyhouse.core.price_list import BadField
@@ -24,6 +26,8 @@ DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://")
 RETENTION_DAYS_MAX: Final = 36_500
 
 _PREFIX: Final = "KEYHOUSE_"
+_UNKNOWN: Final = "Object contains unknown field `"
+_NAME: Final = re.compile(r"[a-z_]+")
 _NOT_FIELDS: Final = frozenset({"KEYHOUSE_CONFIG", "KEYHOUSE_URL", "KEYHOUSE_ADMIN_KEY", "KEYHOUSE_ADMIN_KEY_FILE"})
 """What the command itself reads, beside names without `__`."""
 
@@ -182,7 +186,29 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
 def _say(error: msgspec.ValidationError, path: Path) -> str:
     message, _, place = str(error).partition(" - at `$")
     place = place.rstrip("`").lstrip(".")
+    if message.startswith(_UNKNOWN):
+        field = message.removeprefix(_UNKNOWN).rstrip("`")
+        return f"{path}: {place or 'it'} has no field {field}; expected one of {', '.join(_fields_at(place))}."
     return f"{path}: {f'{place}: ' if place else ''}{message}."
+
+
+def _fields_at(place: str) -> list[str]:
+    """The fields of the table at a place such as `models[2].upstreams[0]`."""
+    table = next(_tables_in(inspect.type_info(Settings)))
+    for name in _NAME.findall(place):
+        table = next(found for field in table.fields if field.name == name for found in _tables_in(field.type))
+    return [field.name for field in table.fields]
+
+
+def _tables_in(kind: inspect.Type) -> Iterator[inspect.StructType]:
+    """The tables that a value of this kind is, or may be, or holds."""
+    if isinstance(kind, inspect.StructType):
+        yield kind
+    elif isinstance(kind, inspect.UnionType):
+        for one in kind.types:
+            yield from _tables_in(one)
+    elif isinstance(kind, inspect.VarTupleType):
+        yield from _tables_in(kind.item_type)
 
 
 def _require_sense(settings: Settings) -> None:

@@ -12,11 +12,13 @@ async def silent(wire: Wire) -> None:
     raise AssertionError("nothing is forwarded")
 
 
-async def raw(url: str, data: bytes, *, ends: bool = True) -> bytes:
-    """What a server says to these bytes."""
+async def raw(url: str, *pieces: bytes, ends: bool = True) -> bytes:
+    """What a server says to these bytes, each piece sent on its own."""
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(data)
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(0.05 if piece is not pieces[-1] else 0)
     if not ends:
         writer.close()
         await writer.wait_closed()
@@ -84,19 +86,28 @@ async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(tmp_p
     assert answer.startswith(b"HTTP/1.1 413")
 
 
+CHUNKED = head(0).replace(b"content-length: 0", b"transfer-encoding: chunked")
+PIECE = b"2710\r\n" + b"x" * 10_000 + b"\r\n"
+END = b"0\r\n\r\n"
+
+
 @pytest.mark.asyncio
 async def test_a_body_that_grows_too_large_in_chunks_is_refused(tmp_path: Path) -> None:
-    chunked = head(0).replace(b"content-length: 0", b"transfer-encoding: chunked")
-    piece = b"2710\r\n" + b"x" * 10_000 + b"\r\n"
     async with a_street(tmp_path, silent) as street:
-        answer = await raw(street.url, chunked + piece * 11 + b"0\r\n\r\n")
+        answer = await raw(street.url, CHUNKED + PIECE, PIECE * 10 + END)
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.asyncio
+async def test_so_is_one_that_has_come_with_its_head(tmp_path: Path) -> None:
+    async with a_street(tmp_path, silent) as street:
+        answer = await raw(street.url, CHUNKED + PIECE * 11 + END)
     assert answer.startswith(b"HTTP/1.1 413")
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("chunks", [b"zz\r\nab\r\n0\r\n\r\n", b"-1\r\nab\r\n0\r\n\r\n", b"fffffffffffffffffffff\r\nab"])
 async def test_a_body_in_chunks_that_are_none_is_refused(tmp_path: Path, chunks: bytes) -> None:
-    chunked = head(0).replace(b"content-length: 0", b"transfer-encoding: chunked")
     async with a_street(tmp_path, silent) as street:
-        answer = await raw(street.url, chunked + chunks)
+        answer = await raw(street.url, CHUNKED + chunks)
     assert answer.startswith(b"HTTP/1.1 400")

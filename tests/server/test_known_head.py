@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyhouse.server.exchange import Exchange
-from keyhouse.server.known_head import KnownHead
+from keyhouse.server.known_head import BYTES_MAX, KnownHead
 from keyhouse.server.reader import FOUND, Reader, Refused, Switched
 from server.given_server import a_client, a_server, answer
 
@@ -98,6 +98,7 @@ def without(scope: Mapping[str, Any]) -> dict[str, Any]:
         (LINE + b"content-length:  4\r\n\r\nbody", False),
         (LINE + b"transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", False),
         (b"\r\n\r\n" + FIRST, False),
+        (LINE + b"x: %b\r\n" % (b"a" * BYTES_MAX) + FIRST.removeprefix(LINE), False),
     ],
 )
 def test_only_the_head_of_a_body_whose_length_is_said_in_digits_is_known_again(data: bytes, *, is_known: bool) -> None:

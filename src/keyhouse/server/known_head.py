@@ -7,6 +7,9 @@ by comparing, and its body by counting; whatever differs goes to the parser.
 import re
 from typing import Any, Final, Self
 
+BYTES_MAX: Final = 8 * 1024
+"""What a head may weigh to be kept for the next one: a connection that is silent should not hold much."""
+
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: ?([0-9]{1,15})\r\n", re.IGNORECASE)
 _LENGTH_LINE_MAX: Final = 17
 _LINE_END: Final = b"\r\n"
@@ -31,11 +34,13 @@ class KnownHead:
     @classmethod
     def of(cls, data: bytes, scope: Scope) -> Self | None:
         """The head with which `data` begins, and that was read as `scope`; None if it does not say in digits how long
-        its body is, or wants to be told to go on, or if there is more than one request in `data`.
+        its body is, or wants to be told to go on, or is long, or if there is more than one request in `data`.
         """
         end = data.find(_HEAD_END) + len(_HEAD_END)
         length = _LENGTH.search(data, 0, end)
-        if length is None or len(data) - end > int(length[1]) or any(name == b"expect" for name, _ in scope["headers"]):
+        if length is None or end > BYTES_MAX or len(data) - end > int(length[1]):
+            return None
+        if any(name == b"expect" for name, _ in scope["headers"]):
             return None
         return cls(data[: length.start(1)], length[1], data[length.end(1) : end], scope)
 
