@@ -4,11 +4,13 @@ import html
 import re
 
 import pytest
+from sqlalchemy import Connection, insert, select
 
 from console.given_console import Console, project_on
 from console.given_people import become, join
 from console.given_usage import use
 from keyhouse.console.project_switch import OFFERED_MAX, with_project
+from keyhouse.store import schema
 
 pytestmark = pytest.mark.asyncio
 NARROWED = ("/api-keys", "/calls", "/usage", "/performance", "/costs", "/limits", "/costs/statement")
@@ -127,11 +129,17 @@ async def test_an_archived_project_has_its_name_and_is_not_offered(at_home: Cons
     assert "Old" not in offered_on(page)
 
 
-async def test_very_many_projects_are_not_all_in_the_menu(at_home: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keyhouse.console.project_switch.OFFERED_MAX", 2)
-    for name in ("alpha", "Beta"):
-        await make(at_home, name)
+async def test_very_many_projects_are_not_all_in_the_menu(at_home: Console) -> None:
+    await make(at_home, "alpha")
+
+    def add_others(connection: Connection) -> None:
+        alpha = connection.execute(select(schema.projects).where(schema.projects.c.name == "alpha")).mappings().one()
+        others = [{**alpha, "id": f"proj_{number}", "name": f"beta {number:03}"} for number in range(OFFERED_MAX)]
+        connection.execute(insert(schema.projects), others)
+
+    await at_home.database.write(add_others)
     page = await at_home.page("/api-keys")
-    assert list(offered_on(page)) == ["All projects", "alpha", "Beta"]
-    assert "1 more in the settings" in page
-    assert OFFERED_MAX >= 100
+    offered = list(offered_on(page))
+    assert offered[:3] == ["All projects", "alpha", "beta 000"]
+    assert len(offered) == 1 + OFFERED_MAX
+    assert "2 more in the settings" in page

@@ -32,7 +32,7 @@ from gateway.given_sockets import (
 )
 from gateway.scripted import a_budget, the_key
 from keyhouse.core.limit import Unit, Window
-from keyhouse.gateway import hearing
+from keyhouse.gateway.house import SocketLimits
 from keyhouse.wire.realtime_meter import TRANSCRIPT
 
 
@@ -118,10 +118,8 @@ async def test_where_a_transcript_does_not_fit_the_upstream_is_never_told_and_th
 
 
 @pytest.mark.asyncio
-async def test_where_the_next_does_not_fit_no_sound_goes_up_until_it_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hearing, "ASK_AGAIN_SECONDS", 0.05)
+async def test_where_the_next_does_not_fit_no_sound_goes_up_until_it_does(tmp_path: Path) -> None:
+    hasty = SocketLimits(tick_seconds=0.05, ask_again_seconds=0.05)
     going_on = asyncio.Event()
 
     async def play(line: Line) -> None:
@@ -133,7 +131,7 @@ async def test_where_the_next_does_not_fit_no_sound_goes_up_until_it_does(
         while True:
             await line.hear()
 
-    async with a_socket_street(tmp_path, play, a_budget(1_000)) as there:
+    async with a_socket_street(tmp_path, play, a_budget(1_000), sockets=hasty) as there:
         async with there.connect() as client:
             await client.send(ON)
             await client.send(COMMIT)

@@ -139,6 +139,9 @@ WITHOUT_MIRROR: Final = frozenset(
 )
 """Source files that need no test file of the same name."""
 
+PATCHES: Final = frozenset({"setattr", "delattr", "patch"})
+"""How pytest's monkeypatch and unittest's mock change what is there."""
+
 TYPE_IGNORE: Final = re.compile(r"#\s*type:\s*ignore(?!\[)")
 SECRET: Final = re.compile(r"sk-(?:svcacct-|admin-)?kh_[0-9A-Za-z]{10}_[0-9A-Za-z]{38}")
 
@@ -190,6 +193,17 @@ def reraises(node: ast.ExceptHandler) -> bool:
     """Whether it only cleans up: the last thing it does is `raise`."""
     last = node.body[-1]
     return isinstance(last, ast.Raise) and last.exc is None
+
+
+def test_no_test_changes_the_program_from_outside() -> None:
+    """What must be another thing in a test is handed in, as it would be by whoever calls."""
+    bent = [
+        f"{name(path)}:{node.lineno}"
+        for path in python_files()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr in PATCHES
+    ]
+    assert bent == []
 
 
 def test_every_ignored_type_error_names_its_code() -> None:

@@ -1,8 +1,10 @@
 """What limits refuse is counted, and what is refused for another reason is not."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -14,15 +16,15 @@ from keyhouse.core.errors import Refusal
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.rollup import HOUR_MS
 from keyhouse.ledger.book import Ledger
-from keyhouse.ledger.refused import MODELS_MAX, OTHER_MODELS, RefusedCount
+from keyhouse.ledger.refused import MODELS_MAX, OTHER_MODELS, ROWS_AT_ONCE, RefusedCount
 from keyhouse.store import schema
-from keyhouse.store.engine import Unavailable
+from keyhouse.store.engine import Database, Unavailable
 
 pytestmark = pytest.mark.asyncio
 
 
-def counting(desk: Desk) -> tuple[Ledger, RefusedCount]:
-    count = RefusedCount(desk.database, desk.clock)
+def counting(desk: Desk, rows_at_once: int = ROWS_AT_ONCE) -> tuple[Ledger, RefusedCount]:
+    count = RefusedCount(desk.database, desk.clock, rows_at_once)
     return Ledger(desk.commit, desk.clock, {}, count.add), count
 
 
@@ -80,20 +82,29 @@ async def test_a_dead_key_is_not_refused_by_a_limit(engine: Engine, tmp_path: Pa
         assert await written(desk) == []
 
 
-async def test_what_cannot_be_written_is_kept_and_added_to(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away(_step: object) -> None:
-        await refuse(ledger, 2)
-        raise Unavailable("the database is away")
+class Unsteady:
+    """A real database that is away the first time that something is to be written; meanwhile `happens` happens."""
 
+    def __init__(self, database: Database, happens: Callable[[], Awaitable[None]]) -> None:
+        self._database = database
+        self._happens: Callable[[], Awaitable[None]] | None = happens
+
+    async def write(self, step: Callable[[Any], Any]) -> Any:
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            await happens()
+            raise Unavailable("the database is away")
+        return await self._database.write(step)
+
+
+async def test_what_cannot_be_written_is_kept_and_added_to(engine: Engine, tmp_path: Path) -> None:
     async with a_desk(engine, tmp_path, budget(0, unit=Unit.REQUESTS, window=Window.DAY)) as desk:
-        ledger, count = counting(desk)
+        unsteady = Unsteady(desk.database, lambda: refuse(ledger, 2))
+        count = RefusedCount(unsteady, desk.clock)  # type: ignore[arg-type]
+        ledger = Ledger(desk.commit, desk.clock, {}, count.add)
         await refuse(ledger, 1)
-        with monkeypatch.context() as patch:
-            patch.setattr(desk.database, "write", away)
-            with pytest.raises(Unavailable):
-                await count.write()
+        with pytest.raises(Unavailable):
+            await count.write()
         await count.write()
         assert [row[2] for row in await written(desk)] == [2]
 
@@ -112,12 +123,9 @@ async def test_what_was_asked_for_before_a_stop_is_not_written_twice(engine: Eng
         assert [row[2] for row in await written(desk)] == [1]
 
 
-async def test_very_many_are_written_some_at_a_time(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("keyhouse.ledger.refused.ROWS_AT_ONCE", 2)
+async def test_very_many_are_written_some_at_a_time(engine: Engine, tmp_path: Path) -> None:
     async with a_desk(engine, tmp_path, budget(0, unit=Unit.REQUESTS, window=Window.DAY)) as desk:
-        ledger, count = counting(desk)
+        ledger, count = counting(desk, rows_at_once=2)
         for number in range(5):
             await refuse(ledger, number, model=f"m{number}")
         await count.write()

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, update
 from given_calls import a_call
 from given_control import House
 from keyhouse.core.authority import Sight
-from keyhouse.reporting.networks import PAGE, NetworkQuestions
+from keyhouse.reporting.networks import NetworkQuestions
 from keyhouse.store import schema
 
 DAY = 86_400_000
@@ -14,7 +14,7 @@ DAY = 86_400_000
 
 @pytest.mark.asyncio
 async def test_keys_used_of_late_are_looked_through_and_those_in_sight_alone(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House,
 ) -> None:
     moved = (await house.keys.create(house.owner, house.draft(name="moved"))).key.id
     stayed = (await house.keys.create(house.owner, house.draft(name="stayed"))).key.id
@@ -35,8 +35,7 @@ async def test_keys_used_of_late_are_looked_through_and_those_in_sight_alone(
     assert (page.looked, page.has_more) == (2, False)
     assert (await questions.page("org-1", 2)).looked == 0
     assert (await questions.page("org-1", 1, Sight(frozenset(), "nobody"))).looked == 0
-    assert PAGE > 1
-    monkeypatch.setattr("keyhouse.reporting.networks.PAGE", 1)
-    pages = [await questions.page("org-1", number) for number in (1, 2)]
+    one_by_one = NetworkQuestions(house.database, house.clock, keys_a_page=1)
+    pages = [await one_by_one.page("org-1", number) for number in (1, 2)]
     assert [(one.looked, one.has_more) for one in pages] == [(1, True), (1, False)]
     assert sum(len(one.found) for one in pages) == 1

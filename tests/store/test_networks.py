@@ -11,8 +11,7 @@ from sqlalchemy import Connection
 from given import NOON, some_people
 from given_calls import a_call
 from given_engine import ClosableDatabase, Engine
-from keyhouse.store import networks
-from keyhouse.store.networks import Networks, find_networks, network_of
+from keyhouse.store.networks import CALLS_READ_MAX, Networks, find_networks, network_of
 
 LATE = NOON + 100
 
@@ -33,8 +32,8 @@ def called(database: ClosableDatabase, *calls: tuple[int, str], **fields: Any) -
     asyncio.run(database.write(write))
 
 
-def ask(database: ClosableDatabase) -> Networks:
-    return asyncio.run(database.read(lambda c: find_networks(c, "key_1", LATE)))
+def ask(database: ClosableDatabase, calls_read_max: int = CALLS_READ_MAX) -> Networks:
+    return asyncio.run(database.read(lambda c: find_networks(c, "key_1", LATE, calls_read_max)))
 
 
 def test_a_network_of_late_that_was_not_there_before_is_new(database: ClosableDatabase) -> None:
@@ -52,13 +51,10 @@ def test_a_key_without_earlier_calls_has_no_new_network(database: ClosableDataba
     assert found.new == ()
 
 
-def test_of_many_calls_the_newest_are_read_on_each_side(
-    database: ClosableDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(networks, "CALLS_READ_MAX", 2)
+def test_of_many_calls_the_newest_are_read_on_each_side(database: ClosableDatabase) -> None:
     called(database, *((NOON + place, f"10.0.{place}.1") for place in range(3)))
     called(database, *((LATE + place, f"10.1.{place}.1") for place in range(3)))
-    found = ask(database)
+    found = ask(database, calls_read_max=2)
     assert found.before == {"10.0.1.0/24", "10.0.2.0/24"}
     assert found.lately == {"10.1.1.0/24", "10.1.2.0/24"}
 

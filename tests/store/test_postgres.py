@@ -15,7 +15,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.store import migrations, postgres, schema
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, CannotOpen, Change, Unavailable
-from keyhouse.store.postgres import PostgresDatabase, open_postgres, read_only
+from keyhouse.store.postgres import SERVER_VERSION_MIN, PostgresDatabase, open_postgres, read_only
 from postgres import Cluster, a_cluster
 
 pytestmark = pytest.mark.asyncio
@@ -49,8 +49,8 @@ def names(connection: Connection) -> list[str]:
     return list(connection.execute(select(schema.organizations.c.name).order_by(schema.organizations.c.id)).scalars())
 
 
-async def opened(url: str) -> None:
-    await (await open_postgres(url, FakeClock(), seeded_entropy())).close()
+async def opened(url: str, version_min: int = SERVER_VERSION_MIN) -> None:
+    await (await open_postgres(url, FakeClock(), seeded_entropy(), version_min)).close()
 
 
 async def test_what_was_written_is_there_for_the_next_one_who_opens_it(postgres_url: str) -> None:
@@ -256,10 +256,10 @@ async def test_a_question_of_any_length_is_asked_without_a_gateway(postgres_url:
     assert await read_only(postgres_url, lambda c: c.execute(unlimited).scalar_one()) == "on"
 
 
-async def refusal_to_open(url: str) -> str:
+async def refusal_to_open(url: str, version_min: int = SERVER_VERSION_MIN) -> str:
     """Why it is not opened; it must be the same for everyone, and hold no password."""
     said = set()
-    for attempt in (opened(url), read_only(url, names)):
+    for attempt in (opened(url, version_min), read_only(url, names, version_min)):
         with pytest.raises(CannotOpen) as caught:
             await attempt
         said.add(str(caught.value))
@@ -285,10 +285,9 @@ async def test_a_newer_schema_is_refused(cluster: Cluster, postgres_url: str) ->
         await opened(postgres_url)
 
 
-async def test_an_old_server_is_refused(cluster: Cluster, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_old_server_is_refused(cluster: Cluster, postgres_url: str) -> None:
     found = int(cluster.execute("SHOW server_version_num")[0][0]) // 10_000
-    monkeypatch.setattr(postgres, "SERVER_VERSION_MIN", found + 1)
-    assert f"is PostgreSQL {found}: Keyhouse needs {found + 1}" in await refusal_to_open(postgres_url)
+    assert f"is PostgreSQL {found}: Keyhouse needs {found + 1}" in await refusal_to_open(postgres_url, found + 1)
 
 
 async def test_what_cannot_be_reached_is_said_without_its_password(cluster: Cluster) -> None:

@@ -25,9 +25,6 @@ ENDPOINT: Final = "/v1/audio/transcriptions"
 
 _PARAM: Final = "session.audio.input.transcription.model"
 
-ASK_AGAIN_SECONDS: Final = 1.0
-"""How long a refusal stands for every further piece of sound: a microphone brings fifty a second."""
-
 
 class Hearing:
     """The transcripts of one session, on its bridge.
@@ -46,6 +43,7 @@ class Hearing:
         self._reserving = asyncio.Lock()
         self._refusal: Refusal | None = None
         self._refused_at = 0.0
+        self._ask_again_seconds = bridge.house.sockets.ask_again_seconds
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -169,7 +167,7 @@ class Hearing:
             if self._next is not None:
                 return
             now = self._loop.time()
-            if self._refusal is not None and now - self._refused_at < ASK_AGAIN_SECONDS:
+            if self._refusal is not None and now - self._refused_at < self._ask_again_seconds:
                 raise self._refusal.with_traceback(None)
             try:
                 turn = await self._reserve(*transcriber)

@@ -37,8 +37,8 @@ from keyhouse.wire.form import FormReader, FormRequest, Upload, not_a_form
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """How long an open socket may be: in all, silent, unread, and saying goodbye; and how often it is looked after.
-    In seconds.
+    """How long an open socket may be: in all, silent, unread, and saying goodbye; how often it is looked after; and how
+    long a refusal stands for every further piece of sound, of which a microphone brings fifty a second. In seconds.
     """
 
     session_seconds: float = 3_600.0
@@ -46,6 +46,7 @@ class SocketLimits:
     read_seconds: float = 120.0
     goodbye_seconds: float = 2.0
     tick_seconds: float = 1.0
+    ask_again_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,10 @@ OTHER_MODELS: Final = "(other models)"
 class RefusedCount:
     """How many requests were refused that have not been written yet."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, rows_at_once: int = ROWS_AT_ONCE) -> None:
         self._database = database
         self._clock = clock
+        self._rows_at_once = rows_at_once
         self._counts: dict[RefusedSlot, int] = {}
         self._models: dict[tuple[int, str], set[str]] = {}
 
@@ -59,7 +60,7 @@ class RefusedCount:
         over_ms = self._clock.now_ms() - HOUR_MS
         self._models = {slot: models for slot, models in self._models.items() if slot[0] > over_ms}
         while self._counts:
-            some = {slot: self._counts.pop(slot) for slot in list(self._counts)[:ROWS_AT_ONCE]}
+            some = {slot: self._counts.pop(slot) for slot in list(self._counts)[: self._rows_at_once]}
             try:
                 await self._database.write(partial(add_refused, counts=some))
             except Exception:

@@ -41,29 +41,31 @@ class NetworkPage(msgspec.Struct, frozen=True):
 
 
 class NetworkQuestions:
-    """Asks for keys by where they are called from."""
+    """Asks for keys by where they are called from, and looks through so many for a page."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, keys_a_page: int = PAGE) -> None:
         self._database = database
         self._clock = clock
+        self._keys_a_page = keys_a_page
 
     async def page(self, organization_id: str, page: int, sight: Sight | None = None) -> NetworkPage:
         """Page `page` (from 1) of the keys in sight that were used of late, looked through: those used last first."""
         now_ms = self._clock.now_ms()
         since_ms = now_ms - DAYS * _DAY_MS
+        most = self._keys_a_page
         # One more than is looked through tells whether there are others.
-        selection = KeySelection(sort="last_used", offset=(page - 1) * PAGE, limit=PAGE + 1, sight=sight)
+        selection = KeySelection(sort="last_used", offset=(page - 1) * most, limit=most + 1, sight=sight)
 
         def ask(connection: Connection) -> NetworkPage:
             newest = key_pages.list_page(connection, organization_id, selection, now_ms).keys
             used = [key for key in newest if (key.last_used_at_ms or 0) >= since_ms]
             new = {
                 key.id: unknown
-                for key in used[:PAGE]
+                for key in used[:most]
                 if (unknown := networks.find_networks(connection, key.id, since_ms).new)
             }
             rows = rows_of(connection, organization_id, [key for key in used if key.id in new], now_ms)
             found = tuple(KeyNetworks(row, new[row.key.id]) for row in rows)
-            return NetworkPage(found, len(used[:PAGE]), len(used) > PAGE)
+            return NetworkPage(found, len(used[:most]), len(used) > most)
 
         return await self._database.read(ask)

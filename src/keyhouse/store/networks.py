@@ -43,9 +43,9 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network(f"{known}/{_LENGTHS[known.version]}", strict=False))
 
 
-def find_networks(connection: Connection, key_id: str, since_ms: int) -> Networks:
+def find_networks(connection: Connection, key_id: str, since_ms: int, calls_read_max: int = CALLS_READ_MAX) -> Networks:
     """The networks of a key's newest calls from this moment on, and of those before it."""
-    asked = {"key_id": key_id, "edge": call_id(max(0, since_ms), _NO_RANDOM), "at_most": CALLS_READ_MAX}
+    asked = {"key_id": key_id, "edge": call_id(max(0, since_ms), _NO_RANDOM), "at_most": calls_read_max}
 
     def seen(addresses: Select[Any]) -> frozenset[str]:
         found = connection.execute(addresses, asked).scalars()

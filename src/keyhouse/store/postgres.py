@@ -138,34 +138,36 @@ class PostgresDatabase:
                 tries += 1
 
 
-async def open_postgres(url: str, clock: Clock, entropy: Entropy) -> PostgresDatabase:
+async def open_postgres(
+    url: str, clock: Clock, entropy: Entropy, version_min: int = SERVER_VERSION_MIN
+) -> PostgresDatabase:
     """Connect, and bring the schema up to date, alone among all gateways.
 
     Raises CannotOpen, with nothing changed, if the database cannot be reached, is another program's, older than
     PostgreSQL 15, or newer than this program.
     """
-    await _once(read_address(url), _prepare)
+    await _once(read_address(url), _prepare, version_min)
     return PostgresDatabase(url, clock, entropy)
 
 
-async def read_only(url: str, question: Callable[[Connection], T]) -> T:
+async def read_only(url: str, question: Callable[[Connection], T], version_min: int = SERVER_VERSION_MIN) -> T:
     """Ask one question of any length on a snapshot, beside running gateways. Raises CannotOpen."""
 
     async def ask(engine: AsyncEngine) -> T:
         return await _Attempt().run(_snapshots(engine), _of_ours(question))
 
-    return await _once(read_address(url), ask)
+    return await _once(read_address(url), ask, version_min)
 
 
-async def _once(address: Address, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+async def _once(address: Address, work: Callable[[AsyncEngine], Awaitable[T]], version_min: int) -> T:
     """Do `work` with an engine of its own that waits for statements of any length."""
 
     async def connect() -> asyncpg.Connection:
         connection = await asyncpg.connect(**address.connect_arguments(is_patient=True))
         version = connection.get_server_version().major
-        if version < SERVER_VERSION_MIN:
+        if version < version_min:
             connection.terminate()
-            raise CannotOpen(f"{address.shown} is PostgreSQL {version}: Keyhouse needs {SERVER_VERSION_MIN} or later.")
+            raise CannotOpen(f"{address.shown} is PostgreSQL {version}: Keyhouse needs {version_min} or later.")
         return connection
 
     engine = create_async_engine(
