@@ -2,9 +2,10 @@
 
 import pytest
 
-from keyhouse.server.exchange import Message
+from keyhouse.gateway import request
+from keyhouse.server.exchange import WHOLE, Message
 from keyhouse.server.listening import Receive, Send
-from keyhouse.server.reader import HEAD_BYTES_MAX
+from keyhouse.server.reader import AT_HAND, FOUND, HEAD_BYTES_MAX
 from server.given_server import Client, a_client, a_server, answer, echo
 
 pytestmark = pytest.mark.asyncio
@@ -26,6 +27,11 @@ async def test_what_is_no_plain_request_is_refused_and_the_connection_closed(dat
     async with a_server(echo) as listening, a_client(listening) as client:
         assert (await client.ask(data + b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"))[0] == status
         assert await client.rest() == b""
+
+
+async def test_the_application_calls_what_asgi_has_not_by_the_same_names() -> None:
+    """Neither knows the other; under another name the quick ways would be left without a word."""
+    assert (AT_HAND, FOUND, WHOLE) == (request.AT_HAND, request.FOUND, request.WHOLE)
 
 
 @pytest.mark.parametrize("begin", [b"GET /", b"GET / HTTP/1.1\r\na: ", b"POST / HTTP/1.1\r\n"])
