@@ -1,4 +1,4 @@
-"""Runs `keyhouse` with a second for heads and bodies to come instead of ten and sixty: python hurried.py serve ...
+"""Runs `keyhouse` with two seconds for heads and bodies to come instead of ten and sixty: python hurried.py serve ...
 
 It says on stderr whenever the gateway asks the database for a credential.
 """
@@ -21,7 +21,7 @@ def _said(connection: Any, digest: bytes) -> Any:
 
 
 if __name__ == "__main__":
-    serve.HEAD_SECONDS = 1.0  # type: ignore[misc]
-    app.GatewayHouse = partial(app.GatewayHouse, body_seconds_max=1.0)  # type: ignore[assignment,attr-defined]
+    serve.HEAD_SECONDS = 2.0  # type: ignore[misc]
+    app.GatewayHouse = partial(app.GatewayHouse, body_seconds_max=2.0)  # type: ignore[assignment,attr-defined]
     authenticate.find_credential = _said  # type: ignore[attr-defined]
     main.run()

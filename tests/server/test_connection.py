@@ -142,6 +142,27 @@ async def test_a_slow_head_is_told_so_and_closed() -> None:
         assert await client.rest() == b""
 
 
+async def test_also_when_it_began_while_another_request_was_answered() -> None:
+    is_enough = asyncio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await is_enough.wait()
+        await echo(scope, receive, send)
+
+    async with a_server(app) as listening, a_client(listening) as client:
+        client.writer.write(GET)
+        await _until(lambda: any(not one.is_idle for one in listening.connections))
+        (connection,) = listening.connections
+        client.writer.write(b"GET / HTTP/1.1\r\n")
+        await _until(lambda: connection._reader.undecided_bytes > 0)
+        is_enough.set()
+        assert (await client.answer())[0] == 200
+        assert connection.until <= listening.loop.time() + listening.head_seconds
+        hurry(listening)
+        assert (await client.answer())[0] == 408
+        assert await client.rest() == b""
+
+
 async def test_who_asks_nothing_is_closed_in_the_end() -> None:
     async with a_server(echo) as listening, a_client(listening) as client:
         await _until(lambda: len(listening.connections) == 1)

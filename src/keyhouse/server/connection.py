@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
             self.resume()
         else:
             self._answering = None
-            self.until = self._host.loop.time() + IDLE_SECONDS
+            self._await_next()
 
     # What the event loop says.
 
@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
             if not self._socket.is_full:
                 self.resume()
         elif self._answering is None:
-            self.until = self._host.loop.time() + IDLE_SECONDS
+            self._await_next()
         else:
             self.until = self._host.loop.time() + LINGER_SECONDS if self._answering.is_answered else inf
         self._let_go()
@@ -299,6 +299,11 @@ class Connection(asyncio.Protocol):
     def _end_with(self, answer: bytes) -> None:
         self.write(answer)
         self.end()
+
+    def _await_next(self) -> None:
+        """Nothing is under way. A head may have begun behind what was answered, and must end in time like any other."""
+        seconds = self._host.head_seconds if self._reader.undecided_bytes else IDLE_SECONDS
+        self.until = self._host.loop.time() + seconds
 
     def _let_go(self) -> None:
         drain, self._drain = self._drain, None
