@@ -37,12 +37,20 @@ class Outages:
         self._number = 0
 
     async def outage(self, seconds: float) -> list[str]:
-        """Stop the server, in good order and killed in turns, and start it again; what must not be, in words."""
+        """Stop the server, in good order and killed in turns, and start it again; what must not be, in words.
+
+        It is away for so long at least, and until somebody who asked meanwhile has been answered.
+        """
         await self._load.until_answered(CLIENTS)
         self._number += 1
         await asyncio.to_thread(self._cluster.stop if self._number % 2 else self._cluster.kill)
         down_ms = now_ms()
+        answered = len(self._load.replies)
         await asyncio.sleep(seconds)
+        await self._load.until(
+            lambda replies: any(reply.began_ms > down_ms for reply in replies[answered:]),
+            "nobody is answered meanwhile",
+        )
         up_ms = now_ms()
         await asyncio.to_thread(self._cluster.start)
         began = time.monotonic()
@@ -54,8 +62,6 @@ class Outages:
         resumed = time.monotonic() - began
         meanwhile = [reply for reply in self._load.replies if reply.began_ms > down_ms and reply.ended_ms < up_ms]
         found = [f"answered: {reply}" for reply in meanwhile if reply.status != 503 or not reply.has_retry]
-        if not meanwhile:
-            found.append("answered: nobody asked")
         if resumed > RESUMED_SECONDS:
             found.append(f"late: served again {resumed:.1f} s after the start")
         return found
