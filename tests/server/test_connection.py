@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from given import FakeClock
-from keyhouse.server.connection import GATHERED_BYTES_MAX, Connection
+from keyhouse.server.connection import GATHERED_BYTES_MAX, TAKING_SECONDS, Connection
 from keyhouse.server.exchange import Message
-from keyhouse.server.listening import Listening, Receive, Send
+from keyhouse.server.listening import LOOK_SECONDS, Listening, Receive, Send
 from server.given_server import GET, a_client, a_server, answer, body_of, echo
 
 pytestmark = pytest.mark.asyncio
@@ -114,6 +114,29 @@ async def test_also_when_its_answer_was_long_and_taken_late() -> None:
         assert await client.rest() == b""
 
 
+@pytest.mark.parametrize("asked", [GET, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nx"])
+async def test_who_takes_a_whole_answer_slowly_is_not_cut_off(asked: bytes) -> None:
+    """It has the time of who takes something, not of who asks nothing more or sends the rest of its body."""
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await answer(send, b"x" * 20_000_000)
+
+    async with a_server(app) as listening, a_client(listening) as client:
+        client.writer.write(asked)
+        head = await client.reader.readuntil(b"\r\n\r\n")
+        (connection,) = listening.connections
+        await _until(lambda: connection.until < float("inf"))
+        taken = 0
+        for _ in range(3):
+            hurry(listening)
+            await asyncio.sleep(LOOK_SECONDS + 0.1)
+            assert connection.until > listening.loop.time() + TAKING_SECONDS - 10
+            for _ in range(50):
+                taken += len(await client.reader.read(65_536))
+        assert b" 200 " in head
+        assert len(await client.reader.readexactly(20_000_000 - taken)) == 20_000_000 - taken
+
+
 async def test_an_answer_that_breaks_off_ends_the_connection_without_an_end() -> None:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -154,9 +177,19 @@ async def test_also_when_it_began_while_another_request_was_answered() -> None:
         await _until(lambda: any(not one.is_idle for one in listening.connections))
         (connection,) = listening.connections
         client.writer.write(b"GET / HTTP/1.1\r\n")
-        await _until(lambda: connection._reader.undecided_bytes > 0)
+        await _until(lambda: connection._reader.is_in_head)
         is_enough.set()
         assert (await client.answer())[0] == 200
+        assert connection.until <= listening.loop.time() + listening.head_seconds
+        hurry(listening)
+        assert (await client.answer())[0] == 408
+        assert await client.rest() == b""
+
+
+async def test_also_when_it_came_with_the_end_of_the_request_before() -> None:
+    async with a_server(echo) as listening, a_client(listening) as client:
+        assert (await client.ask(GET + b"GET / HT"))[0] == 200
+        (connection,) = listening.connections
         assert connection.until <= listening.loop.time() + listening.head_seconds
         hurry(listening)
         assert (await client.answer())[0] == 408
@@ -188,13 +221,28 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off() -> None:
         await _until(lambda: not listening.connections)
 
 
-async def test_another_protocol_is_not_spoken_but_what_is_asked_is_answered() -> None:
+@pytest.mark.parametrize("cut", [1, 70, 1_000])
+async def test_another_protocol_is_not_spoken_but_what_is_asked_is_answered(cut: int) -> None:
+    """As Java's HttpClient asks, body and all, and asks on."""
+    offer = b"connection: Upgrade, HTTP2-Settings\r\nhttp2-settings: AA\r\nupgrade: h2c\r\n"
+    head = b"POST /a HTTP/1.1\r\nhost: a\r\n" + offer
+    asked = (
+        head + b"content-length: 2\r\n\r\n{}"
+        b"GET /b HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket, h2c\r\n\r\n"
+        + head + b"transfer-encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n" + GET
+    )  # fmt: skip
     async with a_server(echo) as listening, a_client(listening) as client:
-        status, headers, _ = await client.ask(
-            b"GET / HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n"
-        )
-        assert (status, headers["connection"]) == (200, "close")
-        assert await client.rest() == b""
+        for place in range(0, len(asked), cut):
+            client.writer.write(asked[place : place + cut])
+            await asyncio.sleep(0)
+        said = [await client.answer() for _ in range(4)]
+        assert [(status, body) for status, _, body in said] == [
+            (200, b"POST /a {}"),
+            (200, b"GET /b "),
+            (200, b"POST /a []"),
+            (200, b"GET / "),
+        ]
+        assert not any("connection" in headers for _, headers, _ in said)
 
 
 async def _until(holds: object) -> None:
@@ -205,10 +253,12 @@ async def _until(holds: object) -> None:
 
 
 class Sink(asyncio.Transport):
-    """What a connection has sent, and whether it is still open."""
+    """What a connection has sent, and whether it is still open. `waiting` bytes of it nobody has taken."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.waiting = 0
+        self.is_cut = False
         self.sent: list[bytes] = []
         self.is_closed = False
 
@@ -219,11 +269,14 @@ class Sink(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.is_closed
 
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
     def close(self) -> None:
         self.is_closed = True
 
     def abort(self) -> None:
-        self.is_closed = True
+        self.is_closed = self.is_cut = True
 
 
 async def a_connection() -> tuple[Connection, Sink]:
@@ -258,3 +311,14 @@ async def test_what_was_written_before_the_end_is_sent_before_it(is_cut: bool) -
     connection.write(b"too late")
     await asyncio.sleep(0)
     assert sink.sent == [b"last words"]
+
+
+async def test_who_takes_nothing_of_the_last_words_is_cut_off() -> None:
+    connection, sink = await a_connection()
+    sink.waiting = 3
+    connection.end()
+    for sink.waiting in (2, 1):
+        connection.run_out()
+        assert not sink.is_cut
+    connection.run_out()
+    assert sink.is_cut

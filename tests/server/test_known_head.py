@@ -16,6 +16,7 @@ from server.given_server import a_client, a_server, answer
 LINE = b"POST /v1/a?b=c HTTP/1.1\r\nhost: a\r\nauthorization: Bearer x\r\n"
 FIRST = LINE + b"Content-Length: 4\r\naccept: */*\r\n\r\nbody"
 HEAD = FIRST.removesuffix(b"body")
+OFFER = b"connection: Upgrade\r\nupgrade: h2c"
 SCOPE: dict[str, Any] = {
     "path": "/v1/a",
     "headers": ((b"host", b"a"), (b"authorization", b"Bearer x"), (b"content-length", b"4"), (b"accept", b"*/*")),
@@ -142,6 +143,9 @@ seconds = st.one_of(
     st.builds(lengthened, lengths, bodies),
     st.builds(lambda begin, end: FIRST[begin:end], st.integers(0, len(FIRST)), st.integers(0, len(FIRST))),
     st.builds(lambda data, more: data + more, st.just(FIRST), bodies),
+    st.builds(
+        lambda more: FIRST.replace(b"accept: */*", more), st.sampled_from((OFFER, OFFER.replace(b"h2c", b"websocket")))
+    ),
     bent,
 )
 

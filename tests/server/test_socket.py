@@ -8,17 +8,24 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, Inv
 from websockets.typing import Subprotocol
 
 from keyhouse.server.exchange import UNREAD_BYTES_MAX, Message
-from keyhouse.server.listening import Listening, Receive, Send
+from keyhouse.server.listening import ASGIApp, Listening, Receive, Send
 from keyhouse.server.socket import MESSAGE_BYTES_MAX
-from server.given_server import a_client, a_server
+from server.given_server import Client, a_client, a_server
 
 pytestmark = pytest.mark.asyncio
 
-HANDSHAKE = b"GET /s HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+HANDSHAKE = (
+    b"GET /a?b=c HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+)
 
 
 def url(listening: Listening) -> str:
     return f"ws://127.0.0.1:{listening.port}/a?b=c"
+
+
+async def open_by_hand(client: Client) -> None:
+    client.writer.write(HANDSHAKE + b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+    assert (await client.answer(has_body=False))[0] == 101
 
 
 async def parrot(scope: Message, receive: Receive, send: Send) -> None:
@@ -96,9 +103,23 @@ async def test_it_can_be_refused_with_any_answer() -> None:
         assert refused.value.response.status_code == 403
 
 
+async def test_a_refused_one_ends_its_connection() -> None:
+    """A proxy would hand it the next client's request, which would be read as a socket's."""
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.http.response.start", "status": 401, "headers": [(b"content-length", b"2")]})
+        await send({"type": "websocket.http.response.body", "body": b"no"})
+
+    async with a_server(app) as listening, a_client(listening) as client:
+        status, headers, _ = await client.ask(HANDSHAKE + b"\r\n")
+        assert (status, headers["connection"]) == (401, "close")
+        assert await client.rest() == b""
+
+
 async def test_a_handshake_without_its_key_is_refused() -> None:
     async with a_server(parrot) as listening, a_client(listening) as client:
-        client.writer.write(HANDSHAKE.replace(b"/s", b"/a?b=c") + b"\r\n")
+        client.writer.write(HANDSHAKE + b"\r\n")
         assert (await client.answer())[0] == 400
         assert await client.rest() == b""
 
@@ -113,9 +134,7 @@ async def test_behind_another_request_it_is_not_opened() -> None:
 async def test_what_is_no_frame_ends_it(frame: bytes) -> None:
     """A text that is not UTF-8, bits that mean nothing, and a frame without a mask."""
     async with a_server(parrot) as listening, a_client(listening) as client:
-        opening = HANDSHAKE.replace(b"/s", b"/a?b=c") + b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        client.writer.write(opening)
-        assert (await client.answer(has_body=False))[0] == 101
+        await open_by_hand(client)
         client.writer.write(frame)
         assert (await client.rest())[:1] == b"\x88"
 
@@ -170,17 +189,46 @@ async def test_a_silent_client_is_asked_and_one_that_is_gone_cut_off() -> None:
         socket.transport.abort()
 
 
-async def test_who_asks_for_pongs_without_taking_them_is_not_listened_to() -> None:
+@pytest.mark.parametrize("frame", [b"\x81\x80\0\0\0\0", b"\x81\x81\0\0\0\0x"])
+async def test_messages_without_weight_are_held_back_too(frame: bytes) -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await asyncio.sleep(60)
+
+    await _is_held_back(app, frame * 100_000)
+
+
+async def test_empty_parts_of_a_message_take_no_room() -> None:
     async with a_server(parrot) as listening, a_client(listening) as client:
-        opening = HANDSHAKE.replace(b"/s", b"/a?b=c") + b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        client.writer.write(opening)
-        assert (await client.answer(has_body=False))[0] == 101
+        await open_by_hand(client)
+        client.writer.write(b"\x01\x81\0\0\0\0a" + b"\x00\x80\0\0\0\0" * 100_000 + b"\x80\x81\0\0\0\0b")
+        assert await client.reader.readexactly(4) == b"\x81\x02ab"
+
+
+async def test_who_takes_no_pongs_is_not_listened_to_when_its_messages_are_taken() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] == "websocket.receive":
+            pass
+
+    await _is_held_back(app, ((b"\x89\xfd\0\0\0\0" + b"x" * 125) * 50 + b"\x81\x81\0\0\0\0x") * 200)
+
+
+async def _is_held_back(app: ASGIApp, data: bytes) -> None:
+    """Whether a client that takes nothing cannot send this again and again."""
+    async with a_server(app) as listening, a_client(listening) as client:
+        await open_by_hand(client)
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        pings = (b"\x89\xfd\0\0\0\0" + b"x" * 125) * 10_000
         for _ in range(40):
-            client.writer.write(pings)
+            client.writer.write(data)
             try:
                 await asyncio.wait_for(client.writer.drain(), 2)
             except TimeoutError:
                 return
         raise AssertionError("it takes in whatever comes")
+
+
+async def test_who_asks_for_pongs_without_taking_them_is_not_listened_to() -> None:
+    await _is_held_back(parrot, (b"\x89\xfd\0\0\0\0" + b"x" * 125) * 10_000)

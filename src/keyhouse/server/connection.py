@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         "_reader",
         "_socket",
         "_transport",
+        "_untaken_bytes",
         "is_lost",
         "until",
     )
@@ -84,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._socket: Socket | None = None
         self._drain: asyncio.Future[None] | None = None
         self._gathered = b""
+        self._untaken_bytes = 0
         self._is_ending = False
         self.is_lost = False
         self.until = inf
@@ -100,19 +102,23 @@ class Connection(asyncio.Protocol):
 
     def run_out(self) -> None:
         """Its time is up. Who has begun a head is told so; who takes nothing, or does not answer, is cut off."""
-        if self._drain is not None:
-            self.abort()
+        if self._drain is not None or self._transport.is_closing():
+            untaken = self._untaken_bytes
+            self._await_taking()
+            if self._untaken_bytes >= untaken:
+                self.abort()
         elif self._socket is not None:
             self._ask(self._socket)
-        elif self._answering is None and self._reader.undecided_bytes:
+        elif self._answering is None and self._reader.is_in_head:
             self._end_with(_TOO_LATE)
         else:
             self.end()
 
     def end(self) -> None:
-        """Close it once what was written is sent."""
+        """Close it once what was written is sent, if the client takes it."""
         self._is_ending = True
         self.flush()
+        self._await_taking()
         self._transport.close()
 
     def abort(self) -> None:
@@ -152,8 +158,9 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read again, unless other requests wait already."""
-        if not self._queue and not self._transport.is_closing():
+        """Read again, unless other requests wait already, or a socket's client does not take what it asked for."""
+        is_held_back = self._queue or (self._socket is not None and self._drain is not None)
+        if not is_held_back and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def answered(self) -> None:
@@ -163,7 +170,7 @@ class Connection(asyncio.Protocol):
         if self._is_ending and not self._queue:
             self.end()
         elif not exchange.is_whole:
-            self.until = self._host.loop.time() + LINGER_SECONDS
+            self._await_next()
             self.resume()
         elif not exchange.is_kept_alive or self._host.is_stopping:
             self.end()
@@ -196,7 +203,7 @@ class Connection(asyncio.Protocol):
         if self._is_ending:
             return
         reader = self._reader
-        was_undecided = reader.undecided_bytes
+        was_in_head = reader.is_in_head
         try:
             reader.feed(data)
         except Refused as refused:
@@ -204,27 +211,27 @@ class Connection(asyncio.Protocol):
         except Switched as switched:
             self._switch(switched.rest)
         else:
-            if reader.undecided_bytes and not was_undecided and self._answering is None:
+            if reader.is_in_head and not was_in_head and self._answering is None:
                 self.until = self._host.loop.time() + self._host.head_seconds
 
     def pause_writing(self) -> None:
         """The client takes less than is sent."""
         self._drain = self._host.loop.create_future()
-        self.until = self._host.loop.time() + TAKING_SECONDS
+        self._await_taking()
         if self._socket is not None:
             self.pause()  # it might ask for answers that it does not take, such as pongs
 
     def resume_writing(self) -> None:
         """The client has caught up."""
+        self._let_go()
         if self._socket is not None:
             self.until = self._host.loop.time() + ASK_SECONDS
             if not self._socket.is_full:
                 self.resume()
-        elif self._answering is None:
+        elif self._answering is None or self._answering.is_answered:
             self._await_next()
         else:
-            self.until = self._host.loop.time() + LINGER_SECONDS if self._answering.is_answered else inf
-        self._let_go()
+            self.until = inf
 
     def connection_lost(self, _: Exception | None) -> None:
         """The client has gone."""
@@ -301,9 +308,23 @@ class Connection(asyncio.Protocol):
         self.end()
 
     def _await_next(self) -> None:
-        """Nothing is under way. A head may have begun behind what was answered, and must end in time like any other."""
-        seconds = self._host.head_seconds if self._reader.undecided_bytes else IDLE_SECONDS
+        """Nothing is under way but what the client takes, or sends: the rest of a body, or a head, which may have begun
+        behind what was answered, and must end in time like any other.
+        """
+        if self._drain is not None:
+            return
+        if self._answering is not None:
+            seconds = LINGER_SECONDS
+        elif self._reader.is_in_head:
+            seconds = self._host.head_seconds
+        else:
+            seconds = IDLE_SECONDS
         self.until = self._host.loop.time() + seconds
+
+    def _await_taking(self) -> None:
+        """Give the client time to take something of what waits for it."""
+        self._untaken_bytes = self._transport.get_write_buffer_size()
+        self.until = self._host.loop.time() + TAKING_SECONDS
 
     def _let_go(self) -> None:
         drain, self._drain = self._drain, None

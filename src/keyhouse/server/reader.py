@@ -4,7 +4,7 @@ Nobody can say where the next request begins after one that is not HTTP/1.1, too
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote
 
@@ -55,8 +55,7 @@ class Switched(Exception):  # noqa: N818  the same
 class Reader:
     """Reads one client's requests. `begun` is told of each whose head is whole, `ended` of each that is whole.
 
-    `latest` is the request that is being read; `undecided_bytes` is what came since a head or a piece of a body was
-    last complete.
+    `latest` is the request that is being read; `is_in_head`: the next one's head has begun, and is not whole yet.
     """
 
     __slots__ = (
@@ -73,9 +72,10 @@ class Reader:
         "_refusal",
         "_server",
         "_target",
+        "_undecided_bytes",
         "_wire",
+        "is_in_head",
         "latest",
-        "undecided_bytes",
     )
 
     def __init__(
@@ -101,8 +101,9 @@ class Reader:
         self._is_between = True
         self._known: KnownHead | None = None
         self._left = 0
+        self._undecided_bytes = 0
+        self.is_in_head = False
         self.latest: Exchange | None = None
-        self.undecided_bytes = 0
 
     def feed(self, data: bytes) -> None:
         """Read what has come. Raises Refused or Switched; then nothing more may be fed."""
@@ -112,7 +113,7 @@ class Reader:
             elif self._is_between and self._known is not None and (again := self._known.read(data)) is not None:
                 scope, begin, self._left = again
                 self._is_between = False
-                self.undecided_bytes = 0
+                self._undecided_bytes = 0
                 self._begin(Exchange(self._wire, self._loop, scope, is_kept_alive=True, expects_continue=False))
                 data = self._count(data[begin:])
             else:
@@ -142,20 +143,36 @@ class Reader:
     def _parse(self, data: bytes) -> None:
         self._has_decided = False
         try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            if self._refusal is None:
-                raise Switched(data[upgrade.args[0] :]) from None
+            self._feed_parser(memoryview(data))
         except HttpParserError:
             self._refuse(_BAD)
         if self._has_decided:
-            self.undecided_bytes = 0
+            self._undecided_bytes = 0
         else:
-            self.undecided_bytes += len(data)
-            if self.undecided_bytes > HEAD_BYTES_MAX:
+            self._undecided_bytes += len(data)
+            if self._undecided_bytes > HEAD_BYTES_MAX:
                 self._refuse(_TOO_LARGE)
         if self._refusal is not None:
             raise Refused(self._refusal)
+
+    def _feed_parser(self, data: memoryview) -> None:
+        """Have it parsed. Where a request asks to leave HTTP the parser ends. If it is for no WebSocket, it need not be
+        followed (RFC 9110, 7.8): another parser reads the request without what it asked, and goes on from there.
+        """
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+            else:
+                return
+            if self._refusal is not None:
+                return
+            if self.latest is not None:
+                raise Switched(bytes(data))
+            head = self._head_without_offer()
+            self._parser = HttpRequestParser(self)
+            self._parser.feed_data(head)
 
     # What the parser says. Nothing is raised in here: it would come out as another error.
 
@@ -164,6 +181,7 @@ class Reader:
         self._target = b""
         self._headers = []
         self._is_between = False
+        self.is_in_head = True
         self.latest = None
 
     def on_url(self, piece: bytes) -> None:
@@ -180,13 +198,14 @@ class Reader:
         if self._refusal is not None:
             return
         self._has_decided = True
+        self.is_in_head = False
         version = self._parser.get_http_version()
         scope = self._scope(version)
         if len(self._headers) > HEADERS_MAX:
             self._refuse(_TOO_LARGE)
         elif scope is None:
             self._refuse(_BAD)
-        else:
+        elif not self._is_offer(scope):
             exchange = Exchange(
                 self._wire,
                 self._loop,
@@ -203,18 +222,29 @@ class Reader:
             self.latest.take(piece)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """The request is whole. Of one that asks to leave HTTP that is said before its body."""
+        if self.latest is None:
+            return
         self._has_decided = True
         self._is_between = True
-        if self.latest is not None:
-            self.latest.whole()
-            self._ended(self.latest)
+        self.latest.whole()
+        self._ended(self.latest)
 
     def _begin(self, exchange: Exchange) -> None:
         self.latest = exchange
         if exchange.scope["type"] == "http":
             exchange.scope["extensions"] = {**exchange.scope["extensions"], AT_HAND: exchange.at_hand}
         self._begun(exchange)
+
+    def _is_offer(self, scope: Scope) -> bool:
+        """Whether a request asks to leave HTTP for what is not spoken here."""
+        return scope["type"] == "http" and bool(self._parser.should_upgrade())
+
+    def _head_without_offer(self) -> bytes:
+        """The head that was read, as it would be if it did not ask to leave HTTP."""
+        version = self._parser.get_http_version().encode("ascii")
+        line = b"%b %b HTTP/%b" % (self._parser.get_method(), self._target, version)
+        return b"\r\n".join((line, *map(b": ".join, _without_offer(self._headers)), b"\r\n"))
 
     def _refuse(self, answer: bytes) -> None:
         if self._refusal is None:
@@ -265,6 +295,16 @@ def _origin_form(target: bytes) -> bytes:
     if not colon or not host or b"?" in host:
         return b""
     return b"/" + path if mark else b"/"
+
+
+def _without_offer(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    for name, value in headers:
+        if name == b"connection":
+            tokens = [token for token in map(bytes.strip, value.split(b",")) if token.lower() != b"upgrade"]
+            if tokens:
+                yield name, b", ".join(tokens)
+        elif name != b"upgrade":
+            yield name, value
 
 
 def _asks_for_socket(scope: Scope) -> bool:

@@ -20,6 +20,8 @@ from keyhouse.server.exchange import UNREAD_BYTES_MAX, ClientGone, Exchange, Mes
 
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 
+_MESSAGE_WEIGHT_MIN: Final = 256
+
 _DENIED: Final = "websocket.http.response."
 
 
@@ -32,7 +34,7 @@ class Socket:
         self._loop = loop
         self._protocol = Protocol(SERVER, state=State.OPEN, max_size=MESSAGE_BYTES_MAX)
         self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
-        self._parts: list[bytes] = []
+        self._part = bytearray()
         self._is_text = False
         self._unread = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -86,8 +88,8 @@ class Socket:
             finally:
                 self._waiter = None
         message = self._messages.popleft()
-        if self._unread and message["type"] == "websocket.receive":
-            self._unread -= len(message.get("text") or message.get("bytes") or b"")
+        if message["type"] == "websocket.receive":
+            self._unread -= _weight(message)
             if not self._messages:
                 self._wire.resume()
         return message
@@ -120,6 +122,8 @@ class Socket:
         elif kind == "websocket.close":
             await self._deny(403)
         elif kind.startswith(_DENIED):
+            # What the client sends next would be read as a socket's, and a proxy may hand it another client's request.
+            self._exchange.is_kept_alive = False
             await self._exchange.send({**message, "type": kind.removeprefix("websocket.")})
         else:
             raise RuntimeError(f"{kind} before the socket was accepted")
@@ -152,10 +156,11 @@ class Socket:
             self._is_text = frame.opcode is Opcode.TEXT
         elif frame.opcode is not Opcode.CONT:
             return
-        self._parts.append(bytes(frame.data))
+        self._part += frame.data
         if not frame.fin:
             return
-        whole, self._parts = b"".join(self._parts), []
+        whole = bytes(self._part)
+        self._part.clear()
         message: dict[str, Any] = {"type": "websocket.receive"}
         if self._is_text:
             try:
@@ -165,7 +170,7 @@ class Socket:
                 return
         else:
             message["bytes"] = whole
-        self._unread += len(message.get("text") or whole)
+        self._unread += _weight(message)
         self._messages.append(message)
         self._wake()
 
@@ -186,6 +191,11 @@ class Socket:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _weight(message: Message) -> int:
+    """What a message counts among those that wait: an empty one takes memory, too."""
+    return _MESSAGE_WEIGHT_MIN + len(message.get("text") or message.get("bytes") or b"")
 
 
 def _handshake(scope: Message) -> Request:
