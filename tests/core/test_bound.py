@@ -43,6 +43,11 @@ def test_each_piece_of_audio_in_a_prompt_counts_its_maximum_at_the_rate_of_audio
     assert need.nano_usd(0) == to_nano(need.input_tokens * 40_000)
 
 
+def test_what_a_template_may_make_of_tools_counts_but_is_not_expected() -> None:
+    need = worst_case(an_ask(400, rewritten_bytes=300), PRICE)
+    assert (need.input_tokens, need.input_tokens_estimate) == (400 + 300 + TEMPLATE_TOKENS, 100)
+
+
 def test_images_seen_and_made_count_at_the_rates_of_images() -> None:
     price = Price(1, (msgspec.structs.replace(TEXT, image_input=10_000, image_output=40_000),))
     ask = an_ask(1_000_100, media_bytes=1_000_000, images_in=2, images=1, has_maximum=False, writes=False)

@@ -97,7 +97,8 @@ async def test_an_answer_about_the_request_or_the_credential_is_not_asked_for_el
         rows = await street.calls()
         assert street.seen_beside == [[]]
     assert got.status_code >= 400
-    assert [(row.attempt, row.state) for row in rows] == [(1, "released")]
+    # Who says that time ran out may have worked until then.
+    assert [(row.attempt, row.state) for row in rows] == [(1, "settled" if status == 408 else "released")]
 
 
 async def reset(wire: Wire) -> None:

@@ -26,6 +26,7 @@ BOMB: Final = zlib.compress(bytes(10_000_000), wbits=31)
 TIMEOUT: Final = "upstream_timeout"
 BROKEN: Final = "upstream_broken"
 GZIP: Final = "content-encoding: gzip\r\n"
+FILTERED: Final = '{"error": {"innererror": {"code":"ResponsibleAIPolicyViolation"}}}'
 TWICE: Final = f'{{"usage": {json.dumps(USAGE)}, "usage": {json.dumps(USAGE)}}}'
 LONG_HEADER: Final = b"HTTP/1.1 200 OK\r\nx: " + b"a" * 10_000_000 + b"\r\n\r\n"
 EARLY: Final = "HTTP/1.1 103 Early Hints\r\n\r\n" * 100
@@ -116,6 +117,10 @@ PLAIN: Final = [
     Plain("reports more than a model can make", saying(used(7, 10**30)), 200, None, COUNTED),
     Plain("reports usage twice", saying(TWICE), 200, None, REPORTED),
     Plain("answers 429", saying('{"error": {}}', 429, "retry-after: 7\r\n"), 429, None, FREE),
+    Plain("answers 400", saying('{"error": {"code": "invalid_value"}}', 400), 400, None, FREE),
+    Plain("filters the prompt", saying('{"error": {"code": "content_filter"}}', 400), 400, None, COUNTED),
+    Plain("filters the prompt by an older name", saying(FILTERED, 400), 400, None, COUNTED),
+    Plain("answers 408", saying('{"error": {}}', 408), 408, None, COUNTED),
     Plain("answers 500", saying('{"error": {}}', 500, "retry-after: 7\r\n"), 500, None, FREE),
     Plain("answers 503", saying('{"error": {}}', 503, "retry-after: 7\r\n"), 503, None, FREE),
     Plain("refuses our credential", saying(UPSTREAM_KEY, 401), 502, BROKEN, FREE),

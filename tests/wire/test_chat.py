@@ -2,13 +2,17 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.wire.chat import read_chat
+from keyhouse.wire.rewriting import growth, growth_of_calls
 
+TEXT = {"type": "text", "text": "a"}
+TEMPLATE = "chat_template_kwargs: chat_template"
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -40,10 +44,53 @@ def test_what_bears_on_the_cost_is_read() -> None:
         ({"web_search_options": {}}, "web_search_options"),
         ({"tools": [{"type": "mcp"}]}, "tools: mcp"),
         ({"best_of": 3}, "best_of"),
+        ({"models": ["a", "b"]}, "models"),
+        ({"search_parameters": {"mode": "on"}}, "search_parameters"),
+        ({"chat_template_kwargs": {"chat_template": "{% for i in range(99999) %}a{% endfor %}"}}, TEMPLATE),
+        ({"chat_template_kwargs": {"thinking": True, "tools": [{}]}}, "chat_template_kwargs: tools"),
+        ({"prompt_cache_options": {"ttl": "12h"}}, "prompt_cache_options: ttl"),
+        ({"moderation": {"model": "another"}}, "moderation"),
+        (
+            {"messages": [{"role": "user", "content": [TEXT | {"prompt_cache_breakpoint": {"ttl": "12h"}}]}]},
+            "prompt_cache_breakpoint",
+        ),
     ],
 )
 def test_what_the_length_does_not_bound_is_named(fields: dict[str, object], part: str) -> None:
     assert read_chat(body(**fields)).ask.unbounded == part
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"chat_template_kwargs": {"enable_thinking": False, "reasoning_effort": "low", "budget": 5, "other": None}},
+        {"prompt_cache_options": {"ttl": "30m"}, "moderation": {"model": "omni-moderation-latest"}},
+        {"messages": [{"role": "user", "content": [TEXT | {"prompt_cache_breakpoint": {}}]}]},
+    ],
+)
+def test_flags_of_a_template_and_what_costs_nothing_more_pass(fields: dict[str, object]) -> None:
+    ask = read_chat(body(**fields)).ask
+    assert (ask.unbounded, ask.long_cache) == (None, False)
+
+
+def test_a_cache_of_an_hour_is_noticed() -> None:
+    for ttl, is_long in (("1h", True), ("5m", False), (None, False)):
+        marked = [{"role": "user", "content": [TEXT | {"cache_control": {"type": "ephemeral", "ttl": ttl}}]}]
+        assert read_chat(body(messages=marked)).ask.long_cache is is_long
+
+
+@pytest.mark.parametrize("name", ["tools", "functions", "response_format", "documents"])
+def test_what_a_template_may_write_anew_is_counted(name: str) -> None:
+    listed = [{"type": "function", "name": "f", "parameters": {"enum": [1] * 50}}]
+    value = listed if name != "response_format" else {"type": "json_schema", "json_schema": {"enum": [1] * 50}}
+    assert read_chat(body(**{name: value})).ask.rewritten_bytes == growth(json.dumps(value).encode()) > 500
+
+
+def test_arguments_of_calls_in_messages_are_counted() -> None:
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": json.dumps({"a": [1] * 50})}}]
+    ask = read_chat(body(messages=[*HELLO, {"role": "assistant", "content": None, "tool_calls": calls}])).ask
+    assert ask.rewritten_bytes == growth_of_calls(msgspec.Raw(json.dumps(calls).encode())) > 500
+    assert read_chat(body()).ask.rewritten_bytes == 0
 
 
 def test_images_and_audio_are_counted_and_their_bytes_set_apart_from_the_text() -> None:

@@ -8,6 +8,7 @@ from keyhouse.core.bound import Ceilings, worst_case
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import Price, Rate
 from keyhouse.wire.messages import read_count_tokens, read_messages
+from keyhouse.wire.rewriting import ARGUMENTS_DEPTH, growth
 
 HELLO = [{"role": "user", "content": "Hello"}]
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 900}}
@@ -29,7 +30,16 @@ def test_what_bears_on_the_cost_is_read() -> None:
     assert (ask.model, ask.stream, ask.output_tokens_max, ask.choices) == ("tiny-1", True, 50, 1)
     assert (ask.input_bytes, ask.has_tools, ask.unbounded, ask.long_cache) == (len(raw), True, None, False)
     need = worst_case(ask, PRICE)
-    assert need.nano_usd(50) == -(-(len(raw) + 64 + 1_024) * 1_250 // 1_000) + 50 * 5
+    assert ask.rewritten_bytes == growth(b'[{"name": "f", "input_schema": {}}]')
+    assert need.nano_usd(50) == -(-(len(raw) + ask.rewritten_bytes + 64 + 1_024) * 1_250 // 1_000) + 50 * 5
+
+
+def test_what_a_tool_was_called_with_and_the_form_of_an_answer_may_be_written_anew() -> None:
+    calls = said({"type": "tool_use", "id": "t", "name": "f", "input": {"a": [1, 2]}})
+    form = {"type": "json_schema", "schema": {"enum": [1, 2]}}
+    assert read_messages(body(messages=calls)).ask.rewritten_bytes == growth(b'{"a": [1, 2]}', ARGUMENTS_DEPTH)
+    assert read_messages(body(output_format=form)).ask.rewritten_bytes == growth(json.dumps(form).encode())
+    assert read_messages(body()).ask.rewritten_bytes == 0
 
 
 @pytest.mark.parametrize(

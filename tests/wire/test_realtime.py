@@ -119,18 +119,22 @@ def test_the_maximum_is_the_responses_own_or_the_sessions() -> None:
             session.ask_of(event("response.create", response={"max_output_tokens": bad}), None)
 
 
-def test_a_shorter_maximum_takes_the_place_of_the_clients() -> None:
+@pytest.mark.parametrize(
+    ("is_old", "maximum", "modalities"),
+    [(False, "max_output_tokens", "output_modalities"), (True, "max_response_output_tokens", "modalities")],
+)
+def test_what_bounds_a_response_is_said_with_it_whatever_the_session_was_told(
+    *, is_old: bool, maximum: str, modalities: str
+) -> None:
+    """The upstream may have refused the update that set it, or not know the client's name of it."""
     session = Session("public", "own")
-    create = event("response.create", response={"max_output_tokens": 50, "x": 1})
-    assert json.loads(session.created(create, "id", 16)) == {
-        "type": "response.create",
-        "event_id": "id",
-        "response": {"x": 1, "max_output_tokens": 16},
-    }
-    session.is_old = True
-    up = json.loads(session.created(event("response.create"), "id", 16))
-    assert up["response"] == {"max_response_output_tokens": 16}
-    assert "response" not in json.loads(session.created(event("response.create"), "id", None))
+    session.is_old = is_old
+    given = {"max_output_tokens": 50, "max_response_output_tokens": 50, "modalities": ["text"], "x": 1}
+    up = json.loads(session.created(event("response.create", response=given), "id", 16, is_text=True))
+    bounds = {maximum: 16, modalities: ["text"]}
+    assert up == {"type": "response.create", "event_id": "id", "response": {"x": 1, **bounds}}
+    assert json.loads(session.created(event("response.create"), "id", 16, is_text=True))["response"] == bounds
+    assert "response" not in json.loads(session.created(event("response.create"), "id", None, is_text=False))
 
 
 def test_all_that_came_is_read_and_the_longest_prompt_bounds_it() -> None:
@@ -139,6 +143,13 @@ def test_all_that_came_is_read_and_the_longest_prompt_bounds_it() -> None:
         session.note(event("conversation.item.create", item={"content": []}), size)
     assert session.ask_of(event("response.create"), None).input_bytes == 2_100
     assert session.ask_of(event("response.create"), 1_000).input_bytes == 1_000
+
+
+def test_neither_does_what_is_named_again_show_how_long_it_is() -> None:
+    session = Session("public", "own")
+    again = {"input": [{"type": "item_reference", "id": "item_1"}] * 20}
+    assert session.ask_of(event("response.create", response=again), 1_000).unseen_input == "item_reference"
+    assert session.ask_of(event("response.create", response={"input": []}), 1_000).unseen_input is None
 
 
 def test_an_image_is_bounded_by_nothing_but_the_longest_prompt() -> None:

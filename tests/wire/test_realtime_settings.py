@@ -73,7 +73,7 @@ def test_what_an_update_does_not_name_stays_as_it_was() -> None:
     assert off.settings.transcriber is None
     assert up(off)["audio"] == {"input": {"transcription": None}}
     changed = read(REALTIME, before, tools=[], max_output_tokens="inf", output_modalities=["audio"])
-    assert changed.settings == Settings(False, None, False, False, SCRIBE)
+    assert changed.settings == Settings(False, None, False, True, SCRIBE), "tools may stay: it may be refused"
 
 
 def test_reading_an_update_changes_nothing_until_it_is_written() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.wire.responses import read_input, read_responses
+from keyhouse.wire.rewriting import ARGUMENTS_DEPTH, growth
 
 HELLO = {"role": "user", "content": "Hello"}
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"}
@@ -42,6 +43,23 @@ def test_what_bears_on_the_cost_is_read() -> None:
     )
     assert (ask.input_bytes, ask.unbounded, ask.unseen_input, ask.references) == (len(raw), None, None, ())
     assert read_responses(body()).ask.is_kept, "it is kept unless the client says otherwise"
+
+
+def test_what_a_template_may_write_anew_is_counted() -> None:
+    tools = [{"type": "function", "name": "f", "parameters": {"enum": [1] * 50}}]
+    form = {"format": {"type": "json_schema", "schema": {"enum": [1] * 50}}}
+    arguments = json.dumps({"a": [1] * 50})
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments}
+    for fields, value in ({"tools": tools}, tools), ({"text": form}, form):
+        assert read_responses(body(**fields)).ask.rewritten_bytes == growth(json.dumps(value).encode()) > 500
+    assert read_responses(body(input=[call])).ask.rewritten_bytes >= growth(arguments.encode(), ARGUMENTS_DEPTH) > 500
+    assert read_responses(body()).ask.rewritten_bytes == 0
+
+
+def test_a_cache_of_an_hour_is_noticed() -> None:
+    part = {"type": "input_text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    assert read_responses(body(input=[{"role": "user", "content": [part]}])).ask.long_cache
+    assert not read_responses(body()).ask.long_cache
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def test_reasoning_left_out_of_the_output_is_found_in_the_total() -> None:
         ({"prompt_tokens": 7, "prompt_tokens_details": {"image_tokens": 4, "audio_tokens": 4}}, Counts(7)),
         ({"prompt_tokens": 7, "total_tokens": 10**12}, Counts(7)),
         ({"completion_tokens": 5}, Counts(output=5)),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, Counts()),
+        ({"prompt_tokens": 0, "completion_tokens": 5}, Counts(output=5)),
         ({}, Counts()),
     ],
 )

@@ -57,7 +57,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """What a request asks for, as far as the gateway must know it.
 
     `input_bytes` is the length of what is sent to be read, of which `media_bytes` are `images_in` images and
-    `audio_in` pieces of audio rather than text. `output_tokens_max` is the client's own maximum for one choice.
+    `audio_in` pieces of audio rather than text; `rewritten_bytes` is what a chat template may add to JSON in it that
+    it writes anew. `output_tokens_max` is the client's own maximum for one choice.
     `unseen_input` names the first part that makes the model read what is not in the body, such as an earlier answer
     that the upstream keeps: then only the longest prompt of the model bounds the input. `has_maximum` is false where
     the endpoint knows no maximum of its answer: then the model's own always counts.
@@ -81,6 +82,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     extra_output_tokens: int = 0
     unbounded: str | None = None
     media_bytes: int = 0
+    rewritten_bytes: int = 0
     images_in: int = 0
     audio_in: int = 0
     images: int = 0
@@ -164,7 +166,7 @@ def worst_case(ask: Ask, price: Price | None, ceilings: Ceilings = UNKNOWN) -> N
     media_tokens = image_tokens + audio_tokens
     text_bytes = ask.input_bytes - ask.media_bytes
     surcharge = TEMPLATE_TOKENS + (TOOL_TOKENS if ask.has_tools else 0)
-    input_tokens = text_bytes + media_tokens + surcharge
+    input_tokens = text_bytes + ask.rewritten_bytes + media_tokens + surcharge
     if ask.unseen_input is not None:
         # All that the model reads at once, seen or not, fits into its longest prompt.
         input_tokens = max(input_tokens, ceilings.input_tokens or 0)

@@ -6,6 +6,7 @@ ourselves is told as ours. The pieces of a stream go on as they come.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final
 
 from keyhouse.core.errors import Code, Refusal
@@ -66,6 +67,10 @@ def headers_of(
     return headers
 
 
+MAYBE_CHARGED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT})
+_FILTERED: Final = (b'"content_filter"', b'"ResponsibleAIPolicyViolation"')
+
+
 def own_fault(status: int, upstream: Upstream) -> Refusal | None:
     """What to say instead of an upstream's answer that is about us, not about the client's request."""
     if status in (401, 403, 407):
@@ -78,6 +83,15 @@ def own_fault(status: int, upstream: Upstream) -> Refusal | None:
     if not 400 <= status <= 599:
         return broken(upstream, f"answered {status}, which is not followed")
     return None
+
+
+def is_charged(status: int, content: bytes) -> bool:
+    """Whether an error of `MAYBE_CHARGED` says that the upstream worked before it gave up, and charges for that.
+
+    Azure does where its content filter refuses a prompt, and where it takes too long (Microsoft, plan to manage costs
+    for Azure OpenAI: "a 400 error due to a content filter or input limit, or a 408 error due to a timeout").
+    """
+    return status == HTTPStatus.REQUEST_TIMEOUT or any(code in content for code in _FILTERED)
 
 
 def broken(upstream: Upstream, how: str) -> Refusal:

@@ -268,7 +268,8 @@ class RealtimeBridge(Bridge):
         turn.hold.at_cut(self.stop)
         turn.event_id = event.id or turn.hold.call_id
         self._asked.append(turn)
-        message = self._session.created(event, turn.event_id, turn.shortened_to)
+        maximum = turn.hold.admitted.output_tokens_max
+        message = self._session.created(event, turn.event_id, maximum, is_text=not ask.speaks)
         turn.hold.sent()
         await self._socket_to.send(message)
 

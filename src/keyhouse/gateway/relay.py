@@ -21,11 +21,13 @@ from keyhouse.gateway.answer import Answer, compressed
 from keyhouse.gateway.metered import Metered
 from keyhouse.gateway.passing import (
     ANSWER_BYTES_MAX,
+    MAYBE_CHARGED,
     UNBUFFERED,
     Made,
     Pump,
     broken,
     headers_of,
+    is_charged,
     is_stream,
     own_fault,
     read_whole,
@@ -155,13 +157,19 @@ class Relay:
         return counted(reading, most, output_tokens_in(answer_bytes) if is_text else 0)
 
     async def _pass_error(self, status: int) -> None:
-        """The upstream will not, and nothing was used: release, and say what it said, unless it is our own fault."""
+        """The upstream will not, and says why, unless that is our own fault. It is free unless it worked before."""
         request = self._request
         refusal = own_fault(status, self._upstream)
-        self._hold.release(status=status if refusal is None else errors.form(refusal).status)
+        is_doubtful = refusal is None and status in MAYBE_CHARGED
+        if not is_doubtful:
+            self._hold.release(status=status if refusal is None else errors.form(refusal).status)
         if refusal is not None:
             raise refusal
         content = without_secret(await read_whole(self._answer), self._secret)
+        if is_doubtful and is_charged(status, content):
+            self._settle(self._counted(None, 0), status, "refused_late")
+        elif is_doubtful:
+            self._hold.release(status=status)
         headers = self._headers(DOWNWARDS_OF_ERRORS, b"application/json")
         headers.append((b"content-length", b"%d" % len(content)))
         request.reason = "upstream_error"

@@ -99,6 +99,7 @@ FLAGS: Final = {
     "orphaned": "",  # told by its outcome
     "overrun": "",  # told with the figure
     "rate_limited": "The upstream answered 429.",
+    "refused_late": "The upstream read the prompt before it refused or gave up, and may charge for that.",
     "tier_unpriced": "What the upstream asks for that service tier is not known; it may be more than was charged.",
     "unreachable": "No connection to the upstream could be made.",
     "upstream_cut": "The upstream broke off in the middle of its answer.",

@@ -7,7 +7,7 @@ import msgspec
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, ENCODE, OBJECT
-from keyhouse.wire.usage import RESPONSES, Reading, read_usage
+from keyhouse.wire.usage import SUMS, Reading, read_usage
 
 LINES_MAX: Final = 50_000
 """OpenAI's own maximum of requests in a batch."""
@@ -45,7 +45,7 @@ class BatchSaid(msgspec.Struct, gc=False):
     @property
     def reading(self) -> Reading | None:
         """Its usage, if it says it."""
-        return read_usage(self.usage, spelling=RESPONSES)
+        return read_usage(self.usage, spelling=SUMS)
 
     @property
     def made(self) -> list[tuple[str, str]]:

@@ -8,11 +8,17 @@ from keyhouse.core.bound import Ask
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, CHOICES_MAX, OUTPUT_TOKENS_MAX, Asked, Object, is_given
+from keyhouse.wire.caching import Caching, read_caching
 from keyhouse.wire.references import references_in
+from keyhouse.wire.rewriting import growth_of_calls, growth_of_fields
 
 
 class _Tool(msgspec.Struct, gc=False):
     type: str = "function"
+
+
+class _Moderation(msgspec.Struct, gc=False):
+    model: str = ""
 
 
 class _Chat(msgspec.Struct, gc=False):
@@ -29,6 +35,9 @@ class _Chat(msgspec.Struct, gc=False):
     modalities: list[str] | None = None
     audio: msgspec.Raw = ABSENT
     web_search_options: msgspec.Raw = ABSENT
+    chat_template_kwargs: dict[str, msgspec.Raw] | None = None
+    moderation: _Moderation | None = None
+    prompt_cache_options: Caching | None = None
     service_tier: str | None = None
 
 
@@ -37,8 +46,19 @@ _PARTS: Final = msgspec.json.Decoder(list[Object])
 
 _READ: Final = frozenset(_Chat.__struct_fields__)
 
-_UNBOUNDED: Final = ("best_of", "n_cmpl", "use_beam_search", "chat_template", "plugins", "mm_processor_kwargs")
-"""Extensions of some servers that make a request cost more than its text and its maximum."""
+_UNBOUNDED: Final = (
+    *("best_of", "chat_template", "enable_search", "mm_processor_kwargs", "models", "n_cmpl", "plugins"),
+    *("search_parameters", "use_beam_search"),
+)
+"""Extensions of some servers that make a request cost more than its text and its maximum: other templates, other
+models, searches."""
+
+_REWRITTEN: Final = frozenset({"documents", "functions", "response_format", "tools"})
+"""Fields whose JSON a chat template may write into the prompt."""
+
+_FREE_MODERATION: Final = "omni-moderation"
+_PLAIN: Final = frozenset(b'"tfn-0123456789')
+"""How values begin that hold no others."""
 
 _TEXT_TOOLS: Final = frozenset({"function", "custom"})
 _TEXT_PARTS: Final = frozenset({b'"text"', b'"refusal"'})
@@ -52,6 +72,7 @@ _MEDIA_PART_FIELDS: Final = {
     for kind, field in _MEDIA_FIELDS.items()
 }
 _MODALITIES: Final = frozenset({"text", "audio"})
+_CALLS: Final = frozenset({"function_call", "tool_calls"})
 _RISKY_MESSAGE_FIELDS: Final = frozenset({"content", "audio", "images", "videos", "files"})
 
 
@@ -92,8 +113,8 @@ def _ask(chat: _Chat, fields: Object, body_bytes: int) -> Ask:
     bodies.refuse_outside("max_completion_tokens", chat.max_completion_tokens, OUTPUT_TOKENS_MAX)
     bodies.refuse_outside("n", chat.n, CHOICES_MAX)
     options = chat.stream_options
-    media = _Media()
-    unbounded = _unbounded(chat, fields) or _unbounded_message(chat.messages, media)
+    found = _Content()
+    unbounded = _unbounded(chat, fields) or _unbounded_message(chat.messages, found)
     return Ask(
         model=chat.model,
         input_bytes=body_bytes,
@@ -105,11 +126,13 @@ def _ask(chat: _Chat, fields: Object, body_bytes: int) -> Ask:
         # Rejected predictions are charged as output (OpenAI, predicted outputs): at most their own text.
         extra_output_tokens=body_bytes if is_given(chat.prediction) else 0,
         unbounded=unbounded,
-        media_bytes=media.bytes,
-        images_in=media.images,
-        audio_in=media.audio,
+        media_bytes=found.bytes,
+        rewritten_bytes=found.rewritten_bytes + growth_of_fields(fields, _REWRITTEN),
+        images_in=found.images,
+        audio_in=found.audio,
         service_tier=chat.service_tier,
         references=() if unbounded is None else tuple(references_in(msgspec.json.decode(fields["messages"]))),
+        long_cache=found.is_cached_long,
         speaks=chat.modalities is not None and "audio" in chat.modalities,
     )
 
@@ -126,32 +149,44 @@ def _unbounded(chat: _Chat, fields: Object) -> str | None:
     for tool in chat.tools or ():
         if tool.type not in _TEXT_TOOLS:
             return f"tools: {tool.type[:64]}"
+    if chat.moderation is not None and not chat.moderation.model.startswith(_FREE_MODERATION):
+        return "moderation"
+    if chat.prompt_cache_options is not None and chat.prompt_cache_options.is_long:
+        return "prompt_cache_options: ttl"
+    for name, value in (chat.chat_template_kwargs or {}).items():
+        # A flag or a word is as long as it is; another template or other tools are not.
+        if "template" in name or memoryview(value)[0] not in _PLAIN:
+            return f"chat_template_kwargs: {name[:64]}"
     return None
 
 
-class _Media:
-    """What of a request's messages is not text, counted while they are read."""
+class _Content:
+    """What of a request's messages is not plain text, counted while they are read."""
 
-    __slots__ = ("audio", "bytes", "images")
+    __slots__ = ("audio", "bytes", "images", "is_cached_long", "rewritten_bytes")
 
     def __init__(self) -> None:
         self.images = 0
         self.audio = 0
         self.bytes = 0
+        self.rewritten_bytes = 0
+        self.is_cached_long = False
 
 
-def _unbounded_message(messages: list[Object], media: _Media) -> str | None:
+def _unbounded_message(messages: list[Object], found: _Content) -> str | None:
     for message in messages:
         for name in message:
             if name != "content" and name.lower() in _RISKY_MESSAGE_FIELDS and is_given(message[name]):
                 return f"messages: {name}"
+        for name in _CALLS & message.keys():
+            found.rewritten_bytes += growth_of_calls(message[name])
         content = message.get("content")
-        if content is not None and (part := _unbounded_part(content, media)) is not None:
+        if content is not None and (part := _unbounded_part(content, found)) is not None:
             return part
     return None
 
 
-def _unbounded_part(content: msgspec.Raw, media: _Media) -> str | None:
+def _unbounded_part(content: msgspec.Raw, found: _Content) -> str | None:
     """The kind of the first part of a message that is neither text nor what the model's maximum bounds."""
     first = memoryview(content)[0]
     if first in b'"n':
@@ -167,9 +202,9 @@ def _unbounded_part(content: msgspec.Raw, media: _Media) -> str | None:
         kind = bytes(part.get("type", b"null"))
         if kind in _MEDIA_FIELDS:
             field = _MEDIA_FIELDS[kind]
-            media.images += kind == _IMAGE
-            media.audio += kind == _AUDIO
-            media.bytes += len(bytes(part.get(field, b"")))
+            found.images += kind == _IMAGE
+            found.audio += kind == _AUDIO
+            found.bytes += len(bytes(part.get(field, b"")))
             names = _MEDIA_PART_FIELDS[kind]
         elif kind in _TEXT_PARTS:
             names = _TEXT_PART_FIELDS
@@ -178,4 +213,8 @@ def _unbounded_part(content: msgspec.Raw, media: _Media) -> str | None:
         for name in part:
             if name not in names:
                 return name[:64]
+        if read_caching(part.get("prompt_cache_breakpoint")).is_long:
+            return "prompt_cache_breakpoint"
+        if read_caching(part.get("cache_control")).is_long_control:
+            found.is_cached_long = True
     return None

@@ -15,7 +15,7 @@ from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, CHOICES_MAX, OBJECT, Asked, Object, is_given
 from keyhouse.wire.form import Form, FormRequest
 from keyhouse.wire.meter import StreamMeter
-from keyhouse.wire.usage import RESPONSES, Reading, counted, read_usage
+from keyhouse.wire.usage import SUMS, Reading, counted, read_usage
 
 PARTIAL_IMAGE_TOKENS: Final = 100
 """What each partial image of a stream costs beside the image itself (OpenAI, Image generation, streaming)."""
@@ -82,7 +82,7 @@ def read_images_answer(body: bytes) -> Reading | None:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    reading = read_usage(answer.usage, spelling=RESPONSES)
+    reading = read_usage(answer.usage, spelling=SUMS)
     return None if reading is None else _with_images(reading, len(answer.data or ()))
 
 
@@ -109,7 +109,7 @@ class ImagesMeter(StreamMeter):
         if seen.type in _ENDS:
             self._finished += 1
             self.is_done = self._finished >= self._most.images
-            self._add(read_usage(seen.usage, spelling=RESPONSES))
+            self._add(read_usage(seen.usage, spelling=SUMS))
         return event
 
     def _add(self, reading: Reading | None) -> None:

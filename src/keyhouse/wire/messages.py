@@ -14,20 +14,18 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import DEFAULT_TIER
 from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, ENCODE, OBJECT, OUTPUT_TOKENS_MAX, Asked, Object, is_given
+from keyhouse.wire.caching import Caching, read_caching
 from keyhouse.wire.messages_usage import FAST
 from keyhouse.wire.references import references_in
+from keyhouse.wire.rewriting import ARGUMENTS_DEPTH, growth, growth_of_fields
 
 THINKING_TOKENS_MIN: Final = 1_024
 """The smallest budget for thinking that Anthropic takes."""
 
 
-class _CacheControl(msgspec.Struct, gc=False):
-    ttl: str | None = None
-
-
 class _Tool(msgspec.Struct, gc=False):
     type: str | None = None
-    cache_control: _CacheControl | None = None
+    cache_control: Caching | None = None
 
 
 class _Thinking(msgspec.Struct, gc=False):
@@ -45,7 +43,7 @@ class _Messages(msgspec.Struct, gc=False):
     service_tier: str | None = None
     speed: str | None = None
     inference_geo: str | None = None
-    cache_control: _CacheControl | None = None
+    cache_control: Caching | None = None
     output_config: msgspec.Raw = ABSENT
     output_format: msgspec.Raw = ABSENT
 
@@ -58,11 +56,13 @@ _MESSAGES: Final = msgspec.json.Decoder(_Messages)
 _COUNTED: Final = msgspec.json.Decoder(_Counted)
 _BLOCKS: Final = msgspec.json.Decoder(list[Object])
 _KIND: Final = msgspec.json.Decoder(str)
-_CACHE_CONTROL: Final = msgspec.json.Decoder(_CacheControl | None)
 
 _READ: Final = frozenset(_Messages.__struct_fields__)
 _BOUNDED: Final = _READ | {"metadata", "stop_sequences", "temperature", "tool_choice", "top_k", "top_p"}
 """Fields that add nothing to what their text and the maximum bound."""
+
+_REWRITTEN: Final = frozenset({"output_config", "output_format", "tools"})
+"""Fields whose JSON a chat template may write into the prompt."""
 
 _CLIENT_TOOLS: Final = ("bash_", "text_editor_", "memory_", "computer_20")
 _CLIENT_TOOL_TOKENS: Final = 2_048
@@ -88,7 +88,6 @@ _DEPTH_MAX: Final = 3
 """A message, a tool's result in it, a search's result in that."""
 
 _TIERS: Final = {"standard_only": DEFAULT_TIER}
-_SHORT_CACHES: Final = frozenset({None, "5m"})
 
 
 class MessagesRequest(Asked):
@@ -151,6 +150,7 @@ def _ask(asked: _Messages, fields: Object, body_bytes: int) -> Ask:
         has_tools=bool(tools) or is_given(asked.output_config) or is_given(asked.output_format),
         unbounded=_unbounded(asked, fields) or content.unbounded,
         media_bytes=content.media_bytes,
+        rewritten_bytes=content.rewritten_bytes + growth_of_fields(fields, _REWRITTEN),
         images_in=content.images,
         service_tier=FAST if asked.speed == FAST else _TIERS.get(asked.service_tier or "", asked.service_tier),
         long_cache=content.is_cached_long,
@@ -190,11 +190,12 @@ def _unbounded(asked: _Messages, fields: Object) -> str | None:
 class _Content:
     """What of a request's messages is not text, the files they name, and the first part of them that nothing bounds."""
 
-    __slots__ = ("images", "is_cached_long", "media_bytes", "references", "unbounded")
+    __slots__ = ("images", "is_cached_long", "media_bytes", "references", "rewritten_bytes", "unbounded")
 
     def __init__(self) -> None:
         self.images = 0
         self.media_bytes = 0
+        self.rewritten_bytes = 0
         self.is_cached_long = False
         self.unbounded: str | None = None
         self.references: list[tuple[str, str]] = []
@@ -207,9 +208,9 @@ class _Content:
         if "content" in message:
             self.see("messages.content", message["content"])
 
-    def see_control(self, control: _CacheControl | None) -> None:
+    def see_control(self, control: Caching | None) -> None:
         """Note for how long a part of the prompt is to be cached."""
-        if control is not None and control.ttl not in _SHORT_CACHES:
+        if control is not None and control.is_long_control:
             self.is_cached_long = True
 
     def see(self, where: str, content: msgspec.Raw, depth: int = 1) -> None:
@@ -229,12 +230,12 @@ class _Content:
 
     def _see_block(self, where: str, block: Object, depth: int) -> None:
         kind = _KIND.decode(block["type"]) if "type" in block else ""
-        if is_given(block.get("cache_control")):
-            self.see_control(_CACHE_CONTROL.decode(block["cache_control"]))
+        self.see_control(read_caching(block.get("cache_control")))
         if kind in _REFERRING:
             self.references += references_in({name: msgspec.json.decode(value) for name, value in block.items()})
         if kind in _TEXT_BLOCKS:
             known = _TEXT_BLOCKS[kind]
+            self.rewritten_bytes += growth(block["input"], ARGUMENTS_DEPTH) if "input" in block else 0
         elif kind == "image":
             self.images += 1
             self.media_bytes += len(bytes(block.get("source", b"")))

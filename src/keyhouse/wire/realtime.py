@@ -7,6 +7,7 @@ what would make an upstream work without being asked is refused: tools that run 
 silence. What transcribes is the one exception, and is reserved for ahead (`gateway/hearing.py`).
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,9 @@ from keyhouse.wire.body import ENCODE, Object, is_given
 from keyhouse.wire.events import Event, invalid, objects_of, text_of
 from keyhouse.wire.realtime_settings import (
     MAXIMUM,
+    MODALITIES,
     OLD_MAXIMUM,
+    OLD_MODALITIES,
     READ,
     REALTIME,
     TRANSCRIPTION,
@@ -90,7 +93,7 @@ class Session:
         self.seen_bytes += message_bytes
         for name in ("item", "response"):
             if is_given(event.fields.get(name)):
-                self._images += _images_in(event.fields[name])
+                self._images += sum(1 for _ in _objects_of_type(event.fields[name], "input_image"))
 
     def ask_of(self, event: Event, input_tokens_max: int | None) -> Ask:
         """What a `response.create` asks for. Raises Refusal for what is not served."""
@@ -110,22 +113,32 @@ class Session:
             wants_usage=True,
             output_tokens_max=maximum,
             has_tools=self.settings.has_tools or has_tools,
-            # How many tokens an image is does not show in its bytes: then only the longest prompt is a bound.
-            unseen_input="input_image" if self._images else None,
+            unseen_input=self._unseen(response),
             speaks=not is_text(response, self.settings.is_text),
         )
 
-    def created(self, event: Event, event_id: str, output_tokens_max: int | None) -> bytes:
-        """A `response.create` as it goes up: under an id that an error can name, and with this maximum, if any."""
+    def created(self, event: Event, event_id: str, output_tokens_max: int | None, *, is_text: bool) -> bytes:
+        """A `response.create` as it goes up: under an id that an error can name, with this maximum, if any, and only
+        text where nothing else is paid for. What the session was told is said again: the upstream may have refused it.
+        """
         response = objects_of(event.fields.get("response"), "response")
         if output_tokens_max is not None:
-            response.pop(MAXIMUM, None)
-            response.pop(OLD_MAXIMUM, None)
-            response[OLD_MAXIMUM if self.is_old else MAXIMUM] = msgspec.Raw(b"%d" % output_tokens_max)
+            _set(response, (OLD_MAXIMUM, MAXIMUM), b"%d" % output_tokens_max, is_old=self.is_old)
+        if is_text:
+            _set(response, (OLD_MODALITIES, MODALITIES), b'["text"]', is_old=self.is_old)
         changes = {"event_id": ENCODE(event_id)}
         if response:
             changes["response"] = ENCODE(response)
         return event.written(**changes)
+
+    def _unseen(self, response: Object) -> str | None:
+        """What does not show in the bytes that came: how many tokens an image is, and an item that is named again and
+        again. Then only the longest prompt is a bound.
+        """
+        if self._images:
+            return "input_image"
+        named = is_given(response.get("input")) and any(_objects_of_type(response["input"], "item_reference"))
+        return "item_reference" if named else None
 
     def _require_model(self, fields: Object) -> None:
         if not is_given(fields.get("model")):
@@ -171,6 +184,13 @@ def sound_bytes_in(event: Event) -> int:
     return max(0, len(bytes(event.fields.get("audio", b""))) - 2) * 3 // 4
 
 
+def _set(fields: Object, names: tuple[str, str], value: bytes, *, is_old: bool) -> None:
+    """Set a field that has an old and a new name."""
+    for name in names:
+        fields.pop(name, None)
+    fields[names[0] if is_old else names[1]] = msgspec.Raw(value)
+
+
 def _heard_in(session: Object) -> Object:
     return objects_of(objects_of(session.get("audio"), "audio").get("input"), "input")
 
@@ -179,14 +199,14 @@ def _detection_of(session: Object) -> Object:
     return objects_of(_heard_in(session).get("turn_detection", session.get("turn_detection")), "turn_detection")
 
 
-def _images_in(value: msgspec.Raw) -> int:
-    """How many images are anywhere in a JSON value."""
-    found, waiting = 0, [msgspec.json.decode(value)]
+def _objects_of_type(value: msgspec.Raw, kind: str) -> Iterator[dict[str, Any]]:
+    """The objects of a type that are anywhere in a JSON value."""
+    waiting = [msgspec.json.decode(value)]
     while waiting:
         one = waiting.pop()
         if isinstance(one, list):
             waiting += one
         elif isinstance(one, dict):
-            found += one.get("type") == "input_image"
+            if one.get("type") == kind:
+                yield one
             waiting += [inner for inner in one.values() if isinstance(inner, dict | list)]
-    return found

@@ -17,10 +17,12 @@ _FALSE: Final = msgspec.Raw(b"false")
 _INFINITE: Final = (b'"inf"', b"null", b"")
 MAXIMUM: Final = "max_output_tokens"
 OLD_MAXIMUM: Final = "max_response_output_tokens"
+MODALITIES: Final = "output_modalities"
+OLD_MODALITIES: Final = "modalities"
 READ: Final = frozenset(
     {
-        *("audio", "input", "input_audio_transcription", MAXIMUM, OLD_MAXIMUM, "modalities", "model"),
-        *("output_modalities", "prompt", "tools", "turn_detection", "type"),
+        *("audio", "input", "input_audio_transcription", MAXIMUM, OLD_MAXIMUM, OLD_MODALITIES, "model"),
+        *(MODALITIES, "prompt", "tools", "turn_detection", "type"),
     }
 )
 """What is read of a session and of a response."""
@@ -95,7 +97,8 @@ def read_update(event: Event, before: Settings, kind: str, require_model: Callab
         _quieted(session, heard, kind, before.answers_turns),
         maximum_in(session) if MAXIMUM in session or OLD_MAXIMUM in session else before.output_tokens_max,
         is_text(session, before.is_text),
-        has_functions(session, "session.tools") if "tools" in session else before.has_tools,
+        # Once told, they may stay: the upstream may refuse the update that takes them away.
+        has_functions(session, "session.tools") or before.has_tools,
         _transcriber_in(session, heard, before.transcriber),
     )
     if kind == TRANSCRIPTION and settings.transcriber is None:
@@ -150,7 +153,7 @@ def refuse_prompt(fields: Object, param: str) -> None:
 
 def is_text(fields: Object, default: bool) -> bool:
     """Whether only text is to be made, by the new or the old name of it."""
-    given = fields.get("output_modalities", fields.get("modalities"))
+    given = fields.get(MODALITIES, fields.get(OLD_MODALITIES))
     if given is None or not is_given(given):
         return default
     try:

@@ -13,7 +13,9 @@ from keyhouse.core.bound import Ask
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, ENCODE, OBJECT, OUTPUT_TOKENS_MAX, Asked, Object, is_given
+from keyhouse.wire.caching import Caching, read_caching
 from keyhouse.wire.references import references_in
+from keyhouse.wire.rewriting import ARGUMENTS_DEPTH, growth_of_calls, growth_of_fields
 
 
 class _Tool(msgspec.Struct, gc=False):
@@ -26,10 +28,6 @@ class _Reasoning(msgspec.Struct, gc=False):
 
 class _Moderation(msgspec.Struct, gc=False):
     model: str = ""
-
-
-class _Caching(msgspec.Struct, gc=False):
-    ttl: str | None = None
 
 
 class _Responses(msgspec.Struct, gc=False):
@@ -47,13 +45,12 @@ class _Responses(msgspec.Struct, gc=False):
     context_management: msgspec.Raw = ABSENT
     reasoning: _Reasoning | None = None
     moderation: _Moderation | None = None
-    prompt_cache_options: _Caching | None = None
+    prompt_cache_options: Caching | None = None
 
 
 _RESPONSES: Final = msgspec.json.Decoder(_Responses)
 _ITEMS: Final = msgspec.json.Decoder(list[Object])
 _TEXT: Final = msgspec.json.Decoder(str)
-_CACHING: Final = msgspec.json.Decoder(_Caching)
 
 _READ: Final = frozenset(_Responses.__struct_fields__)
 _INPUT_ONLY: Final = ("max_output_tokens", "stream", "background")
@@ -66,17 +63,17 @@ _UNBOUNDED: Final = (
 """Parameters of other endpoints, and extensions of some servers, that would make a request cost more than its input
 and its maximum where a server takes them."""
 
+_REWRITTEN: Final = frozenset({"text", "tools"})
+"""Parameters whose JSON a chat template may write into the prompt."""
+
 _TEXT_TOOLS: Final = frozenset({"function", "custom"})
 _FREE_MODERATION: Final = "omni-moderation"
-_SHORT_CACHING: Final = frozenset({None, "30m"})
-"""How long a prompt may be kept at the price of a cache write that is known; longer ones cost more."""
-
 _STANDARD: Final = frozenset({None, "standard"})
 
-_MESSAGE, _REASONING = b'"message"', b'"reasoning"'
+_MESSAGE, _REASONING, _CALL = b'"message"', b'"reasoning"', b'"function_call"'
 _TEXT_ITEMS: Final = {
     _MESSAGE: "content",
-    b'"function_call"': "arguments",
+    _CALL: "arguments",
     b'"function_call_output"': "output",
     b'"custom_tool_call"': "input",
     b'"custom_tool_call_output"': "output",
@@ -172,6 +169,7 @@ def _ask(asked: _Responses, fields: Object, body_bytes: int) -> Ask:
         has_tools=bool(asked.tools),
         unbounded=_unbounded(asked, fields) or found.unbounded,
         media_bytes=found.media_bytes,
+        rewritten_bytes=found.rewritten_bytes + growth_of_fields(fields, _REWRITTEN),
         images_in=found.images,
         audio_in=found.audio,
         service_tier=asked.service_tier,
@@ -179,6 +177,7 @@ def _ask(asked: _Responses, fields: Object, body_bytes: int) -> Ask:
         references=(*found.references, *_named(asked, fields, found)),
         is_kept=asked.store is not False,
         background=asked.background is True,
+        long_cache=found.is_cached_long,
     )
 
 
@@ -207,7 +206,7 @@ def _unbounded(asked: _Responses, fields: Object) -> str | None:
         return "reasoning: mode"
     if asked.moderation is not None and not asked.moderation.model.startswith(_FREE_MODERATION):
         return "moderation"
-    if asked.prompt_cache_options is not None and asked.prompt_cache_options.ttl not in _SHORT_CACHING:
+    if asked.prompt_cache_options is not None and asked.prompt_cache_options.is_long:
         return "prompt_cache_options: ttl"
     for name in _UNBOUNDED:
         if is_given(fields.get(name)):
@@ -233,12 +232,16 @@ def _text(value: msgspec.Raw, param: str) -> str:
 class _Input:
     """What is found while a request's input is read."""
 
-    __slots__ = ("audio", "images", "media_bytes", "references", "unbounded", "unseen")
+    __slots__ = (
+        *("audio", "images", "is_cached_long", "media_bytes", "references", "rewritten_bytes", "unbounded", "unseen"),
+    )
 
     def __init__(self) -> None:
         self.audio = 0
         self.images = 0
         self.media_bytes = 0
+        self.rewritten_bytes = 0
+        self.is_cached_long = False
         self.unbounded: str | None = None
         self.unseen: str | None = None
         self.references: list[tuple[str, str]] = []
@@ -265,6 +268,8 @@ class _Input:
         if name is not None and is_given(item.get(name)):
             self._read_parts(item[name], f"input.{name}")
             self._refuse_others(item, name)
+            if kind == _CALL:
+                self.rewritten_bytes += growth_of_calls(item[name], ARGUMENTS_DEPTH)
         elif kind == _REASONING:
             self._read_reasoning(item)
         elif kind == _COMPACTION and is_given(item.get("encrypted_content")):
@@ -312,9 +317,10 @@ class _Input:
         for name in part:
             if name not in names:
                 self._cannot_bound(f"input: {name[:64]}")
-        mark = part.get("prompt_cache_breakpoint")
-        if mark is not None and is_given(mark) and _CACHING.decode(mark).ttl not in _SHORT_CACHING:
+        if read_caching(part.get("prompt_cache_breakpoint")).is_long:
             self._cannot_bound("input: prompt_cache_breakpoint")
+        if read_caching(part.get("cache_control")).is_long_control:
+            self.is_cached_long = True
 
     def _cannot_bound(self, part: str) -> None:
         self.unbounded = self.unbounded or part

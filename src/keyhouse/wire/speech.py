@@ -15,7 +15,7 @@ from keyhouse.wire import body as bodies
 from keyhouse.wire.body import ABSENT, Asked, Object
 from keyhouse.wire.meter import StreamMeter
 from keyhouse.wire.scrubbing import Scrubber
-from keyhouse.wire.usage import RESPONSES, Reading, counted, read_usage
+from keyhouse.wire.usage import SUMS, Reading, counted, read_usage
 
 
 class _Speech(msgspec.Struct, gc=False):
@@ -66,7 +66,7 @@ class SpeechMeter(StreamMeter):
         seen = _EVENT.decode(data)
         if seen.type == _DONE:
             self.is_done = True
-            reading = read_usage(seen.usage, spelling=RESPONSES)
+            reading = read_usage(seen.usage, spelling=SUMS)
             if reading is not None:
                 said = reading.counts
                 heard = Counts(

@@ -88,13 +88,17 @@ class _SingularUsage(
 
 
 class Spelling(msgspec.Struct, frozen=True):
-    """How an endpoint writes usage: the names of input, output and their details; what they mean is the same."""
+    """How an endpoint writes usage: the names of input, output and their details; what they mean is the same.
+
+    `has_input`: a model has always read something, and who says that it has not does not count.
+    """
 
     decode: Callable[[bytes | msgspec.Raw], _Usage | _ResponsesUsage | _SingularUsage]
     input: str
     output: str
     input_details: str
     output_details: str
+    has_input: bool = False
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -111,6 +115,7 @@ CHAT: Final = Spelling(
     "completion_tokens",
     "prompt_tokens_details",
     "completion_tokens_details",
+    has_input=True,
 )
 RESPONSES: Final = Spelling(
     msgspec.json.Decoder(_ResponsesUsage).decode,
@@ -118,7 +123,11 @@ RESPONSES: Final = Spelling(
     "output_tokens",
     "input_tokens_details",
     "output_tokens_details",
+    has_input=True,
 )
+SUMS: Final = msgspec.structs.replace(RESPONSES, has_input=False)
+"""As the Responses API writes it, of many calls or of none, and of images and sound."""
+
 SINGULAR: Final = Spelling(
     msgspec.json.Decoder(_SingularUsage).decode,
     "input_tokens",
@@ -157,7 +166,7 @@ def read_usage(usage: msgspec.Raw | bytes, tier: object = None, spelling: Spelli
     input_tokens, output_tokens = reported.prompt_tokens, reported.completion_tokens
     total = reported.total_tokens or 0
     if (
-        0 <= input_tokens <= TOKENS_MAX
+        spelling.has_input <= input_tokens <= TOKENS_MAX
         and 0 <= output_tokens <= TOKENS_MAX
         and total <= 2 * TOKENS_MAX
         and cached >= 0
