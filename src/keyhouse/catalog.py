@@ -257,6 +257,7 @@ def upstream_of(written: WrittenUpstream, api_key: str | None) -> Upstream:
         api_key=api_key,
         auth=Auth(written.auth),
         api_version=written.api_version,
+        max_tokens_only=written.max_tokens_only,
         allow_private=written.allow_private,
         connect_timeout_ms=int(written.connect_timeout_seconds * 1000),
         first_byte_timeout_ms=int(written.first_byte_timeout_seconds * 1000),

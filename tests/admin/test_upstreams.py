@@ -30,6 +30,7 @@ def test_an_upstream_is_added_shown_changed_and_removed(town: Town) -> None:
         "base_url": "https://api.example.com/v1",
         "auth": "bearer",
         "api_version": None,
+        "max_tokens_only": False,
         "allow_private": False,
         "connect_timeout_seconds": 2,
         "first_byte_timeout_seconds": 600,

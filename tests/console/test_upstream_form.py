@@ -9,7 +9,7 @@ from keyhouse.core.written import WrittenUpstream
 
 
 def test_an_upstream_that_is_saved_as_it_is_stays_as_it_is() -> None:
-    written = WrittenUpstream("own", "http://10.0.0.1/v1", "api-key", "2024-10-21", True, 2.5, 60.0, 30.0)
+    written = WrittenUpstream("own", "http://10.0.0.1/v1", "api-key", "2024-10-21", True, True, 2.5, 60.0, 30.0)
     assert written_of(typed_of(written)) == written
 
 

@@ -82,6 +82,16 @@ async def test_a_maximum_is_written_where_a_budget_needs_one_and_the_client_set_
 
 
 @pytest.mark.asyncio
+async def test_an_upstream_that_knows_max_tokens_alone_is_told_the_maximum_by_that_name(tmp_path: Path) -> None:
+    async with a_street(tmp_path, answer, a_budget(10**9), max_tokens_only=True) as street:
+        for given in (None, 20):
+            assert (await street.ask(max_tokens=None, max_completion_tokens=given)).status_code == 200
+        first, second = (json.loads(wire.body) for wire in street.seen)
+    assert (first["max_tokens"], second["max_tokens"]) == (100, 20)
+    assert "max_completion_tokens" not in first.keys() | second.keys()
+
+
+@pytest.mark.asyncio
 async def test_a_full_budget_refuses_and_tells_the_sdk_not_to_try_again(tmp_path: Path) -> None:
     async with a_street(tmp_path, answer, a_budget(10)) as street:
         got = await street.ask()

@@ -22,7 +22,7 @@ from keyhouse.store.upstreams import (
 OWN = StoredUpstream(
     "upstream_1",
     "org-1",
-    WrittenUpstream("own", "https://api.example.com/v1", "api-key", "2024-10-21", True, 1.5),
+    WrittenUpstream("own", "https://api.example.com/v1", "api-key", "2024-10-21", True, True, 1.5),
     Sealed("1", b"\x00\xff" * 20),
     NOON,
     "user-1",

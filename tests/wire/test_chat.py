@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.wire.body import Names
 from keyhouse.wire.chat import read_chat
 from keyhouse.wire.rewriting import growth, growth_of_calls
 
@@ -141,7 +142,7 @@ def test_what_cannot_be_read_is_refused_by_its_name(raw: bytes, code: Code, para
 def test_names_given_twice_reach_the_upstream_once_with_the_value_that_was_read() -> None:
     raw = b'{"model":"a","max_tokens":1,"messages":[{"role":"user","content":"x"}],"max_tokens":9}'
     chat = read_chat(raw)
-    written = chat.written("a", None)
+    written = chat.written(Names("a"), None)
     assert written.count(b"max_tokens") == 1
     assert json.loads(written)["max_tokens"] == chat.ask.output_tokens_max
 
@@ -155,16 +156,18 @@ def test_names_given_twice_reach_the_upstream_once_with_the_value_that_was_read(
     ],
 )
 def test_a_shorter_maximum_is_written_where_the_client_wrote_its_own(fields: dict[str, object], name: str) -> None:
-    written = json.loads(read_chat(body(**fields)).written("tiny-1", 20))
+    written = json.loads(read_chat(body(**fields)).written(Names("tiny-1"), 20))
     assert written[name] == 20
     assert len([key for key in written if key.startswith("max_")]) == 1
 
 
 def test_usage_is_asked_for_where_a_stream_did_not_and_other_options_stay() -> None:
-    written = json.loads(read_chat(body(stream=True, stream_options={"include_obfuscation": False})).written("t", None))
+    written = json.loads(
+        read_chat(body(stream=True, stream_options={"include_obfuscation": False})).written(Names("t"), None)
+    )
     assert written["stream_options"] == {"include_obfuscation": False, "include_usage": True}
     assert written["model"] == "t"
-    assert "stream_options" not in json.loads(read_chat(body()).written("tiny-1", None))
+    assert "stream_options" not in json.loads(read_chat(body()).written(Names("tiny-1"), None))
 
 
 @given(
@@ -176,4 +179,22 @@ def test_usage_is_asked_for_where_a_stream_did_not_and_other_options_stay() -> N
 )
 def test_unknown_fields_reach_the_upstream_unchanged(extra: dict[str, object]) -> None:
     sent = {"model": "tiny-1", "messages": HELLO, **extra}
-    assert json.loads(read_chat(json.dumps(sent).encode()).written("tiny-1", None)) == sent
+    assert json.loads(read_chat(json.dumps(sent).encode()).written(Names("tiny-1"), None)) == sent
+
+
+@pytest.mark.parametrize(
+    ("fields", "maximum", "sent"),
+    [
+        ({}, None, {}),
+        ({}, 50, {"max_tokens": 50}),
+        ({"max_completion_tokens": 7}, None, {"max_tokens": 7}),
+        ({"max_completion_tokens": 70}, 50, {"max_tokens": 50}),
+        ({"max_completion_tokens": None, "max_tokens": 7}, 7, {"max_tokens": 7}),
+        ({"max_tokens": 7}, None, {"max_tokens": 7}),
+    ],
+)
+def test_where_only_max_tokens_is_known_the_maximum_goes_up_as_that(
+    fields: dict[str, object], maximum: int | None, sent: dict[str, int]
+) -> None:
+    up = json.loads(read_chat(body(**fields)).written(Names("tiny-1", max_tokens_only=True), maximum))
+    assert {name: value for name, value in up.items() if "max" in name} == sent

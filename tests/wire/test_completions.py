@@ -6,6 +6,7 @@ import pytest
 
 from keyhouse.core.bound import worst_case
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.wire.body import Names
 from keyhouse.wire.completions import read_completions
 
 
@@ -68,16 +69,16 @@ def test_what_cannot_be_read_is_refused_by_its_name(raw: bytes, code: Code, para
 def test_nothing_but_the_echo_can_be_asked_for_and_is_sent_as_it_came() -> None:
     asked = read_completions(body(max_tokens=0, echo=True))
     assert asked.ask.output_tokens_max == 1
-    assert json.loads(asked.written("tiny-1", 1))["max_tokens"] == 0
+    assert json.loads(asked.written(Names("tiny-1"), 1))["max_tokens"] == 0
 
 
 def test_a_maximum_is_written_where_a_limit_needs_one() -> None:
-    assert json.loads(read_completions(body()).written("tiny-1", 20))["max_tokens"] == 20
-    assert json.loads(read_completions(body(max_tokens=50)).written("tiny-1", 20))["max_tokens"] == 20
-    assert "max_tokens" not in json.loads(read_completions(body()).written("tiny-1", None))
+    assert json.loads(read_completions(body()).written(Names("tiny-1"), 20))["max_tokens"] == 20
+    assert json.loads(read_completions(body(max_tokens=50)).written(Names("tiny-1"), 20))["max_tokens"] == 20
+    assert "max_tokens" not in json.loads(read_completions(body()).written(Names("tiny-1"), None))
 
 
 def test_usage_is_asked_for_where_a_stream_did_not() -> None:
-    written = json.loads(read_completions(body(stream=True)).written("tiny-1", None))
+    written = json.loads(read_completions(body(stream=True)).written(Names("tiny-1"), None))
     assert written["stream_options"] == {"include_usage": True}
-    assert "stream_options" not in json.loads(read_completions(body()).written("tiny-1", None))
+    assert "stream_options" not in json.loads(read_completions(body()).written(Names("tiny-1"), None))

@@ -7,6 +7,7 @@ import pytest
 from keyhouse.core.bound import worst_case
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import Counts, Price, Rate
+from keyhouse.wire.body import Names
 from keyhouse.wire.embeddings import read_embeddings, read_embeddings_answer
 
 PRICE = Price(1, (Rate(1_000, 1_000, 1_000, 9_000),))
@@ -23,7 +24,7 @@ def test_the_worst_case_is_the_bodys_length_and_no_output(given: object) -> None
     need = worst_case(asked.ask, PRICE)
     assert (need.input_tokens, need.output_tokens_max, need.unbounded) == (len(raw) + 64, 0, None)
     assert need.nano_usd(need.output_tokens_max) == len(raw) + 64
-    assert json.loads(asked.written("up", 0)) == json.loads(raw) | {"model": "up"}
+    assert json.loads(asked.written(Names("up"), 0)) == json.loads(raw) | {"model": "up"}
 
 
 @pytest.mark.parametrize(

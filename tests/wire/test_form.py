@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from keyhouse.core.bound import Ask
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.wire.body import Names
 from keyhouse.wire.form import PARTS_MAX, TEXT_BYTES_MAX, Form, FormReader, FormRequest
 
 THEIRS: Final = "their-boundary"
@@ -63,7 +64,7 @@ def test_however_a_form_is_cut_the_same_is_read_and_written(cuts: list[int]) -> 
     form = read(WHOLE, cuts=tuple(sorted(cuts)))
     assert (form.required("model"), form.text("prompt"), form.text("none")) == ("tiny-1", "Größe", None)
     assert form.text_bytes == sum(map(len, ("modeltiny-1", "include[]logprobs", "include[]other", "promptGr__ß_e")))
-    upload = FormRequest(Ask("tiny-1", 1), form).written("up", None)
+    upload = FormRequest(Ask("tiny-1", 1), form).written(Names("up"), None)
     content = b"".join(upload.pieces)
     assert upload.content_type == f"multipart/form-data; boundary={OURS}"
     assert upload.size == len(content)
@@ -84,7 +85,7 @@ def test_a_large_file_is_never_put_together_here() -> None:
     for piece in pieces:
         reader.feed(piece)
     reader.feed(b"\r\n" + a_form(a_part("model", "m")))
-    upload = FormRequest(Ask("m", 1), reader.end()).written("up", None)
+    upload = FormRequest(Ask("m", 1), reader.end()).written(Names("up"), None)
     assert max(map(len, upload.pieces)) < 70_000
     assert again(b"".join(upload.pieces))[0] == ("file", "a.wav", b"".join(pieces))
 

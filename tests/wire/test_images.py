@@ -8,6 +8,7 @@ import pytest
 from keyhouse.core.bound import Ceilings, worst_case
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import Counts, Price, Rate
+from keyhouse.wire.body import Names
 from keyhouse.wire.form import FormReader
 from keyhouse.wire.images import ImagesMeter, read_edit_form, read_generation, read_images_answer
 
@@ -124,7 +125,7 @@ def test_a_form_that_could_be_read_in_two_ways_is_refused(fields: list[tuple[str
 
 def test_what_was_read_of_a_form_is_what_goes_up() -> None:
     read = read_edit_form(form(("model", None, "m"), ("n", None, "02"), ("stream", None, "True")).end())
-    content = b"".join(read.written("up", None).pieces)
+    content = b"".join(read.written(Names("up"), None).pieces)
     assert b'name="n"\r\n\r\n2\r\n' in content
     assert b'name="stream"\r\n\r\ntrue\r\n' in content
     assert b'name="model"\r\n\r\nup\r\n' in content

@@ -7,6 +7,7 @@ import pytest
 from keyhouse.core.bound import Ceilings, worst_case
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import Price, Rate
+from keyhouse.wire.body import Names
 from keyhouse.wire.messages import read_count_tokens, read_messages
 from keyhouse.wire.rewriting import ARGUMENTS_DEPTH, growth
 
@@ -163,20 +164,20 @@ def test_what_cannot_be_read_is_refused_by_its_name(raw: bytes, code: Code, para
 @pytest.mark.parametrize(("maximum", "budget"), [(3_000, 2_000), (1_500, 1_499), (1_024, 2_000)])
 def test_a_shorter_maximum_takes_the_budget_for_thinking_with_it(maximum: int, budget: int) -> None:
     asked = read_messages(body(max_tokens=4_000, thinking={"type": "enabled", "budget_tokens": 2_000}))
-    written = json.loads(asked.written("up", maximum))
+    written = json.loads(asked.written(Names("up"), maximum))
     assert written["max_tokens"] == maximum
     assert written["thinking"] == {"type": "enabled", "budget_tokens": budget}
 
 
 def test_everything_else_reaches_the_upstream_as_it_came() -> None:
     raw = body(stream=True, system=[TEXT], thinking={"type": "adaptive"}, x_own={"a": 1.50})
-    assert json.loads(read_messages(raw).written("up", 50)) == json.loads(raw) | {"model": "up"}
-    assert json.loads(read_messages(raw).written("up", 40))["thinking"] == {"type": "adaptive"}
+    assert json.loads(read_messages(raw).written(Names("up"), 50)) == json.loads(raw) | {"model": "up"}
+    assert json.loads(read_messages(raw).written(Names("up"), 40))["thinking"] == {"type": "adaptive"}
 
 
 def test_to_count_tokens_only_the_model_is_read() -> None:
     asked = read_count_tokens(b'{"model":"tiny-1","messages":[{"role":"user","content":[{"type":"document"}]}]}')
     assert (asked.ask.model, asked.ask.output_tokens_max) == ("tiny-1", 0)
-    assert json.loads(asked.written("up", None))["model"] == "up"
+    assert json.loads(asked.written(Names("up"), None))["model"] == "up"
     with pytest.raises(Refusal):
         read_count_tokens(b'{"messages":[]}')

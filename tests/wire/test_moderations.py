@@ -6,6 +6,7 @@ import pytest
 
 from keyhouse.core.bound import Ceilings, worst_case
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.wire.body import Names
 from keyhouse.wire.moderations import MODEL, read_moderations
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 1_000}}
@@ -27,8 +28,8 @@ def test_text_is_bounded_by_its_bytes_and_estimated_by_a_quarter_of_them(given: 
 def test_a_request_that_names_no_model_gets_openais_and_the_upstream_is_told() -> None:
     asked = read_moderations(body())
     assert asked.ask.model == MODEL
-    assert json.loads(asked.written(MODEL, None)) == {"input": "Hello", "model": MODEL}
-    assert json.loads(asked.written("mine", None))["model"] == "mine"
+    assert json.loads(asked.written(Names(MODEL), None)) == {"input": "Hello", "model": MODEL}
+    assert json.loads(asked.written(Names("mine"), None))["model"] == "mine"
 
 
 def test_images_count_by_the_models_maximum_or_are_unbounded_without_one() -> None:

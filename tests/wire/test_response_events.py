@@ -7,6 +7,7 @@ import pytest
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.money import Counts
+from keyhouse.wire.body import Names
 from keyhouse.wire.events import read_event
 from keyhouse.wire.response_events import SERVER_EVENT, Create, LaneMeter
 
@@ -18,7 +19,7 @@ def create(**fields: Any) -> Create:
 def test_its_envelope_stays_and_the_rest_is_written_as_a_body_is() -> None:
     read = create(stream_id="a", event_id="e", max_output_tokens=50, x_own=1)
     assert (read.lane, read.asked.ask.output_tokens_max) == ("a", 50)
-    assert json.loads(read.written("own", 20)) == {
+    assert json.loads(read.written(Names("own"), 20)) == {
         "type": "response.create",
         "event_id": "e",
         "stream_id": "a",

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.wire.body import Names
 from keyhouse.wire.responses import read_input, read_responses
 from keyhouse.wire.rewriting import ARGUMENTS_DEPTH, growth
 
@@ -193,7 +194,7 @@ def test_what_cannot_be_read_is_refused_by_its_name(raw: bytes, code: Code, para
 
 def test_the_model_and_a_shorter_maximum_are_written_and_nothing_else_changes() -> None:
     asked = read_responses(body(max_output_tokens=90, x_own={"b": 1.50}))
-    written = json.loads(asked.written("upstream", 20))
+    written = json.loads(asked.written(Names("upstream"), 20))
     assert written == {"model": "upstream", "input": "Hello", "max_output_tokens": 20, "x_own": {"b": 1.5}}
 
 
@@ -207,7 +208,7 @@ def test_an_endpoint_that_only_takes_an_input_knows_no_parameter_of_an_answer(na
 def test_an_endpoint_that_only_takes_an_input_writes_no_maximum() -> None:
     asked = read_input(body(previous_response_id="resp_1"))
     assert (asked.ask.has_maximum, asked.ask.is_kept, asked.ask.unseen_input) == (False, False, "previous_response_id")
-    assert "max_output_tokens" not in json.loads(asked.written("tiny-1", 20))
+    assert "max_output_tokens" not in json.loads(asked.written(Names("tiny-1"), 20))
 
 
 JSON: Any = st.recursive(

@@ -28,6 +28,14 @@ AuthOption = Annotated[
 VersionOption = Annotated[
     str | None, Parameter(name="--api-version", help="For Azure's addresses by deployment, such as 2024-10-21.")
 ]
+MaximumOption = Annotated[
+    bool | None,
+    Parameter(
+        name="--max-tokens-only",
+        negative="--max-completion-tokens",
+        help="It knows the maximum of an answer as max_tokens alone, as Ollama, LM Studio and Mistral do.",
+    ),
+]
 ConnectOption = Annotated[float | None, Parameter(help="How long connecting may take, in seconds.")]
 FirstByteOption = Annotated[float | None, Parameter(help="How long until the answer begins, in seconds.")]
 IdleOption = Annotated[float | None, Parameter(help="How long between two pieces of a stream, in seconds.")]
@@ -78,6 +86,7 @@ def create(
     api_key_stdin: StdinOption = False,
     auth: AuthOption = None,
     api_version: VersionOption = None,
+    max_tokens_only: MaximumOption = None,
     allow_private: Annotated[
         bool, Parameter(show_default=False, help="Allow http and private addresses, for a server of your own.")
     ] = False,
@@ -97,7 +106,12 @@ def create(
         keyhouse upstreams create azure --auth api-key --base-url https://a.openai.azure.com/openai/v1 --api-key-stdin
     """
     body = {"name": name, "base_url": base_url, "allow_private": allow_private} | _given(
-        auth, api_version, connect_timeout_seconds, first_byte_timeout_seconds, idle_timeout_seconds
+        auth=auth,
+        api_version=api_version,
+        max_tokens_only=max_tokens_only,
+        connect_timeout_seconds=connect_timeout_seconds,
+        first_byte_timeout_seconds=first_byte_timeout_seconds,
+        idle_timeout_seconds=idle_timeout_seconds,
     )
     credential = _credential(api_key_env, api_key_file, from_stdin=api_key_stdin)
     if credential is not None:
@@ -118,6 +132,7 @@ def update(
     api_key_stdin: StdinOption = False,
     auth: AuthOption = None,
     api_version: VersionOption = None,
+    max_tokens_only: MaximumOption = None,
     allow_private: Annotated[
         bool | None, Parameter(negative="--forbid-private", help="Allow private addresses.")
     ] = None,
@@ -135,11 +150,16 @@ def update(
         keyhouse upstreams update local --connect-timeout-seconds 2
     """
     client = Client()
-    body = _given(auth, api_version, connect_timeout_seconds, first_byte_timeout_seconds, idle_timeout_seconds)
-    if base_url is not None:
-        body["base_url"] = base_url
-    if allow_private is not None:
-        body["allow_private"] = allow_private
+    body = _given(
+        base_url=base_url,
+        auth=auth,
+        api_version=api_version,
+        max_tokens_only=max_tokens_only,
+        allow_private=allow_private,
+        connect_timeout_seconds=connect_timeout_seconds,
+        first_byte_timeout_seconds=first_byte_timeout_seconds,
+        idle_timeout_seconds=idle_timeout_seconds,
+    )
     credential = _credential(api_key_env, api_key_file, from_stdin=api_key_stdin)
     if credential is not None:
         body["api_key"] = credential
@@ -202,16 +222,7 @@ def find(client: Client, kind: str, named: str) -> str:
     raise Failure(f"there is no {kind[:-1]} {named!r}. `keyhouse {kind} list` shows them.", Exit.NOT_FOUND)
 
 
-def _given(
-    auth: str | None, api_version: str | None, connect: float | None, first_byte: float | None, idle: float | None
-) -> dict[str, Any]:
-    fields = {
-        "auth": auth,
-        "api_version": api_version,
-        "connect_timeout_seconds": connect,
-        "first_byte_timeout_seconds": first_byte,
-        "idle_timeout_seconds": idle,
-    }
+def _given(**fields: str | float | bool | None) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -26,6 +26,7 @@ class Typed(msgspec.Struct, frozen=True):
     base_url: str = ""
     auth: str = "bearer"
     api_version: str = ""
+    max_tokens_only: str = ""
     allow_private: str = ""
     connect_timeout_seconds: str = "10"
     first_byte_timeout_seconds: str = "600"
@@ -52,6 +53,7 @@ def typed_of(written: WrittenUpstream) -> Typed:
         base_url=written.base_url,
         auth=written.auth,
         api_version=written.api_version or "",
+        max_tokens_only="on" if written.max_tokens_only else "",
         allow_private="on" if written.allow_private else "",
         **{name: f"{getattr(written, name):g}" for name in _SECONDS},
     )
@@ -72,5 +74,5 @@ def written_of(typed: Typed) -> WrittenUpstream:
     if faults:
         raise FaultsError(faults)
     texts = {"name": typed.name, "base_url": typed.base_url, "auth": typed.auth}
-    rest = {"api_version": typed.api_version or None, "allow_private": bool(typed.allow_private)}
-    return msgspec.convert({**texts, **rest, **seconds}, WrittenUpstream)
+    flags = {name: bool(getattr(typed, name)) for name in ("allow_private", "max_tokens_only")}
+    return msgspec.convert({**texts, **flags, **seconds, "api_version": typed.api_version or None}, WrittenUpstream)

@@ -30,14 +30,16 @@ class WrittenUpstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `base_url` ends where OpenAI's does, before `/chat/completions`. The credential goes up as `auth` says: `bearer`, as
     OpenAI wants it, `api-key`, as Azure does, or `x-api-key`, as Anthropic does. `api_version` is for Azure's addresses
-    by deployment. Without `allow_private` the address must be https and public. Timeouts are seconds: to connect,
-    until the answer begins, and between two pieces of it.
+    by deployment. `max_tokens_only`: it knows the maximum of a chat's answer by no other name. Without `allow_private`
+    the address must be https and public. Timeouts are seconds: to connect, until the answer begins, and between two
+    pieces of it.
     """
 
     name: str
     base_url: str
     auth: Literal["bearer", "api-key", "x-api-key"] = "bearer"
     api_version: str | None = None
+    max_tokens_only: bool = False
     allow_private: bool = False
     connect_timeout_seconds: float = 10.0
     first_byte_timeout_seconds: float = 600.0

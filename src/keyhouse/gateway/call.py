@@ -56,7 +56,7 @@ async def serve_call(request: Request, house: House, metered: Metered) -> None:
             attempt=attempt,
         )
         async with house.ledger.hold(opening, need) as hold:
-            body = asked.written(deployment.upstream_model, hold.admitted.output_tokens_max)
+            body = asked.written(deployment.names, hold.admitted.output_tokens_max)
             # 6. forward
             hold.sent()
             if ask.background:

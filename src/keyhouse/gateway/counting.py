@@ -53,7 +53,7 @@ async def count(request: Request, house: House, counting: Counting) -> None:
     for place, deployment in enumerate(deployments, 1):
         upstream, is_last = deployment.upstream, place == len(deployments)
         request.upstream = upstream.name
-        body, target = asked.written(deployment.upstream_model, None), deployment.target(counting.path)
+        body, target = asked.written(deployment.names, None), deployment.target(counting.path)
         try:
             async with house.forward(upstream, target, body, request.request_id, up) as answer:
                 # Nothing is charged, so the next may be asked whatever this one has done.

@@ -78,7 +78,7 @@ class ResponsesBridge(Bridge):
         turn.hold.at_cut(self.stop)
         self._lanes.setdefault(create.lane, deque()).append(turn)
         turn.hold.sent()
-        await upstream.send(create.written(deployment.upstream_model, turn.hold.admitted.output_tokens_max))
+        await upstream.send(create.written(deployment.names, turn.hold.admitted.output_tokens_max))
 
     async def hear(self, message: bytes) -> None:
         """Keep account of an upstream's event, and pass it on."""

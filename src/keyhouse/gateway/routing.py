@@ -12,6 +12,7 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import Credential
 from keyhouse.core.money import Price
 from keyhouse.gateway.cool_down import CoolDowns
+from keyhouse.wire.body import Names
 
 NAME_CHARACTERS_MAX: Final = 200
 """The longest name that is passed on unknown: it stands in the call's row and in the rollups."""
@@ -45,6 +46,7 @@ class Upstream(msgspec.Struct, frozen=True):
 
     `auth` is how it wants its credential. Without `allow_private` it must be https at a public address.
     `api_version` makes it Azure's older form: models are below their deployments, and the version is in the query.
+    `max_tokens_only`: it knows the maximum of a chat's answer as `max_tokens` alone.
     `is_demo`: the built-in one, in this process.
     Timeouts: to connect, until the answer begins, and between two pieces of a streamed one.
     """
@@ -55,6 +57,7 @@ class Upstream(msgspec.Struct, frozen=True):
     auth: Auth = Auth.BEARER
     allow_private: bool = False
     api_version: str | None = None
+    max_tokens_only: bool = False
     is_demo: bool = False
     connect_timeout_ms: int = 10_000
     first_byte_timeout_ms: int = 600_000
@@ -90,6 +93,11 @@ class Deployment(msgspec.Struct, frozen=True):
     ceilings: Ceilings = UNKNOWN
     rank: int = 1
     weight: int = 1
+
+    @property
+    def names(self) -> Names:
+        """What the upstream calls the model, and the maximum of an answer."""
+        return Names(self.upstream_model, self.upstream.max_tokens_only)
 
     def target(self, path: str) -> str:
         """Where `path` of OpenAI's API is for this model, below its upstream's base."""

@@ -7,7 +7,7 @@ Names that some upstreams take for the ones read here (other case, other spellin
 """
 
 from collections.abc import Callable, Collection
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -44,6 +44,13 @@ class StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
 
 
+class Names(NamedTuple):
+    """What an upstream calls the model, and whether it knows the maximum of an answer as `max_tokens` alone."""
+
+    model: str
+    max_tokens_only: bool = False
+
+
 class Asked:
     """A request that was read: what it asks for, and how to write it for an upstream."""
 
@@ -53,21 +60,26 @@ class Asked:
         self.ask = ask
         self._read = self._fields = fields
 
-    def written(self, upstream_model: str, output_tokens_max: int | None) -> bytes:
-        """The body for an upstream: its own name of the model, and this maximum of the answer if there is one.
+    def written(self, names: Names, output_tokens_max: int | None) -> bytes:
+        """The body for an upstream, in its own names, and with this maximum of the answer if there is one.
 
         Each time from what was read: what one upstream was told is not told to the next.
         """
         self._fields = self._read.copy()
-        if upstream_model != self.ask.model:
-            self._fields["model"] = msgspec.Raw(ENCODE(upstream_model))
+        if names.model != self.ask.model:
+            self._fields["model"] = msgspec.Raw(ENCODE(names.model))
         if output_tokens_max is not None and output_tokens_max != self.ask.output_tokens_max:
             self._write_maximum(output_tokens_max)
+        if names.max_tokens_only:
+            self._rename_maximum()
         self._ask_for_usage()
         return ENCODE(self._fields)
 
     def _write_maximum(self, output_tokens_max: int) -> None:
         """Write the maximum under the endpoint's own name of it. Endpoints without one have nothing to write."""
+
+    def _rename_maximum(self) -> None:
+        """Call the maximum `max_tokens`, where it has another name."""
 
     def _ask_for_usage(self) -> None:
         """Have the upstream say what was used, where it must be asked."""

@@ -87,6 +87,11 @@ class ChatRequest(Asked):
             name = "max_tokens"
         self._fields[name] = msgspec.Raw(b"%d" % output_tokens_max)
 
+    def _rename_maximum(self) -> None:
+        given = self._fields.pop("max_completion_tokens", ABSENT)
+        if is_given(given):
+            self._fields["max_tokens"] = given
+
     def _ask_for_usage(self) -> None:
         if self.ask.stream and not self.ask.wants_usage:
             self._fields["stream_options"] = bodies.with_usage(self._fields.get("stream_options"))

@@ -19,6 +19,7 @@ from multipart import (  # type: ignore[import-untyped]
 
 from keyhouse.core.bound import Ask
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.wire.body import Names
 
 PARTS_MAX: Final = 256
 HEADERS_MAX: Final = 8
@@ -161,9 +162,9 @@ class FormRequest:
         self._form = form
         self._values = values or {}
 
-    def written(self, upstream_model: str, output_tokens_max: int | None) -> Upload:  # noqa: ARG002  forms have none
+    def written(self, names: Names, output_tokens_max: int | None) -> Upload:  # noqa: ARG002  forms have none
         """The body for the upstream, with its own name of the model."""
-        return self._form.written(self._values | {"model": upstream_model})
+        return self._form.written(self._values | {"model": names.model})
 
 
 class FormReader:

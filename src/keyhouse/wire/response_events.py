@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from keyhouse.core.errors import Refusal
-from keyhouse.wire.body import ABSENT, ENCODE
+from keyhouse.wire.body import ABSENT, ENCODE, Names
 from keyhouse.wire.events import Event, invalid, text_of
 from keyhouse.wire.responses import ResponsesRequest, read_responses
 from keyhouse.wire.responses_meter import ResponsesMeter
@@ -50,9 +50,9 @@ class Create:
             raise invalid("background", "Nothing is made in the background here.", "Use POST /v1/responses for that.")
         self._envelope = {name: event.fields[name] for name in _ENVELOPE if name in event.fields}
 
-    def written(self, upstream_model: str, output_tokens_max: int | None) -> bytes:
+    def written(self, names: Names, output_tokens_max: int | None) -> bytes:
         """The event for an upstream: its own name of the model, and this maximum of the answer if there is one."""
-        body = self.asked.written(upstream_model, output_tokens_max)
+        body = self.asked.written(names, output_tokens_max)
         return ENCODE(self._envelope)[:-1] + b"," + body[1:]
 
 
