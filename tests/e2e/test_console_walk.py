@@ -137,6 +137,9 @@ def store(walk: Walk, title: str) -> str:
         dialog.get_by_text(form, exact=True).click()
         expect(dialog.locator(".snippet:visible")).to_have_count(1)
         expect(dialog.locator(".snippet:visible")).to_contain_text(f"{walk.house.url}/v1")
+    told = dialog.locator("[data-answer]").bounding_box()
+    assert told is not None
+    assert told["width"] > 300, "a line, not a column of letters"
     dialog.get_by_role("button", name="Test call").click()
     expect(dialog.get_by_text(re.compile(r"The key works\. keyhouse-demo answered in \d+ ms\."))).to_be_visible()
     expect(dialog.get_by_text(re.compile(r"[1-9]\d* input \+ [1-9]\d* output tokens, \$0\.0"))).to_be_visible()
