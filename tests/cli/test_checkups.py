@@ -64,7 +64,8 @@ async def test_a_master_key_that_is_missing_another_ones_or_open_to_others_is_fo
 @pytest.mark.asyncio
 async def test_a_database_that_is_not_there_or_no_database_is_found(tmp_path: Path) -> None:
     findings, health = await check_database(address_of(tmp_path))
-    assert (verdicts(findings), health) == ({"database": Verdict.PROBLEM}, None)
+    assert (verdicts(findings), health) == ({"database": Verdict.WARNING}, None)
+    assert "`keyhouse serve` or `keyhouse init` makes it" in findings[0].next
     (tmp_path / "keyhouse.db").write_text("x" * 5_000)
     findings, _ = await check_database(address_of(tmp_path))
     assert verdicts(findings) == {"database": Verdict.PROBLEM}

@@ -27,3 +27,10 @@ def test_it_says_in_sentences_what_is_wrong_and_what_to_do_next(tmp_path: Path) 
     assert "-> Restore it from a backup, or from another gateway." in ill.stdout
     (tmp_path / "keyhouse.toml").write_text("[server]\nprot = 1\n")
     assert "prot" in command(["doctor"], tmp_path, environment=AWAY).stdout
+
+
+def test_a_fresh_folder_is_no_problem_as_serve_makes_what_is_not_there(tmp_path: Path) -> None:
+    fresh = command(["doctor"], tmp_path, environment=AWAY)
+    assert fresh.returncode == 0, fresh.stdout
+    assert "warning  database: There is none at data/keyhouse.db yet." in fresh.stdout
+    assert "PROBLEM" not in fresh.stdout

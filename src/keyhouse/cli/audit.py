@@ -13,12 +13,10 @@ from keyhouse.cli.place import Data, Database, database_url, master_key_path, wa
 from keyhouse.cli.talk import AsJson, Exit, Failure, moment, show_json, show_table
 from keyhouse.cli.usage import Until
 from keyhouse.core.chain import Head, parse_head
-from keyhouse.core.keyring import derive
 from keyhouse.store import audit_chains
 from keyhouse.store.audit_chains import Verification
 from keyhouse.store.engine import CannotOpen, Connection
-from keyhouse.store.installation import find_lock
-from keyhouse.store.master_key import read_master_key, root_of
+from keyhouse.store.master_key import find_keyring
 from keyhouse.store.opening import ask_newest
 
 audit_app: Final = App(name="audit", help="The audit log: who changed what, and is it whole.")
@@ -104,12 +102,8 @@ def verify(
         keyhouse audit verify --database postgresql://keyhouse@db.example.com/keyhouse --master-key master.key --json
     """
     noted = None if head is None else _read_head(head)
-    url = database_url(data, database)
-    try:
-        key = read_master_key(master_key_path(data, master_key))
-    except CannotOpen as error:
-        raise Failure(str(error)) from None
-    found = wait_for(ask_newest(url, lambda connection: _verified(connection, key, noted)))
+    key_path = master_key_path(data, master_key)
+    found = wait_for(ask_newest(database_url(data, database), lambda c: _verified(c, key_path, noted)))
     if json:
         body = {"passes": found.passes, "entries": found.entries, "heads": found.heads, "findings": found.findings}
         show_json({"object": "audit_log.verification"} | body)
@@ -118,9 +112,9 @@ def verify(
     return Exit.OK if found.passes else Exit.ERROR
 
 
-def _verified(connection: Connection, master_key: bytes, noted: Head | None) -> Verification:
+def _verified(connection: Connection, key_path: Path, noted: Head | None) -> Verification:
     try:
-        keyring = derive(root_of(find_lock(connection), master_key))
+        keyring = find_keyring(connection, key_path)
     except CannotOpen as error:
         raise CannotOpen(f"{error} Name the right one by --master-key.") from None
     found = audit_chains.verify(connection, keyring.audit)

@@ -1,5 +1,6 @@
 """What can be wrong with an installation on this machine, one check each: what was found, and what to do next."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -57,13 +58,16 @@ def check_configuration(file: Path | None, environment: Mapping[str, str]) -> tu
 
 async def check_database(url: str) -> tuple[list[Finding], Health | None]:
     """Whether the database is there, has this program's schema, takes writes, and has the same time."""
+    path = Path(url.removeprefix(SQLITE))
+    if url.startswith(SQLITE) and not await asyncio.to_thread(path.exists):
+        next_step = "`keyhouse serve` or `keyhouse init` makes it; if there is one, name its folder by --data."
+        return [Finding("database", Verdict.WARNING, f"There is none at {path} yet.", next_step)], None
     try:
         health = await look(url, examine)
     except (CannotOpen, Unavailable) as error:
         said = error.internal if isinstance(error, Unavailable) else str(error)
         return [Finding("database", Verdict.PROBLEM, said, "Keyhouse cannot start or serve without it.")], None
     findings = [_schema(health)]
-    path = Path(url.removeprefix(SQLITE))
     if health.is_read_only or (health.engine == "sqlite" and not os.access(path, os.W_OK)):
         next_step = "Point database.url to the primary, or give this user the right to write."
         findings.append(Finding("database writable", Verdict.PROBLEM, "It takes no writes.", next_step))

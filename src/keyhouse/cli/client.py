@@ -42,7 +42,7 @@ class Client:
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        self.url = _url(environment)
+        self.url = server_url(environment)
         self._key = _admin_key(environment)
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Json:
@@ -135,8 +135,9 @@ def require_id(identifier: str) -> str:
     return identifier
 
 
-def _url(environment: Mapping[str, str]) -> str:
-    url = (environment.get("KEYHOUSE_URL") or URL).strip().rstrip("/").removesuffix("/v1")
+def server_url(environment: Mapping[str, str], otherwise: str = URL) -> str:
+    """Where the server is: what KEYHOUSE_URL says, `otherwise` if it says nothing. Raises Failure."""
+    url = (environment.get("KEYHOUSE_URL") or otherwise).strip().rstrip("/").removesuffix("/v1")
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query

@@ -18,7 +18,7 @@ from keyhouse.cli.checkups import (
     check_master_key,
     check_upstreams,
 )
-from keyhouse.cli.client import URL
+from keyhouse.cli.client import server_url
 from keyhouse.cli.place import wait_for
 from keyhouse.cli.reach import check_address, check_server, check_stream
 from keyhouse.cli.talk import AsJson, Exit, plain, show_json
@@ -69,7 +69,7 @@ def _examine(data: Path, file: Path | None, model: str) -> list[Finding]:
     findings.append(check_master_key(settings.secrets.master_key_beside(data), health))
     findings += check_folder(data)
     findings += _upstreams(settings)
-    local = (os.environ.get("KEYHOUSE_URL") or URL).rstrip("/").removesuffix("/v1")
+    local = server_url(os.environ, f"http://127.0.0.1:{settings.server.port}")
     public = (settings.server.public_url or local).rstrip("/")
     server = check_server(local)
     findings += [server, check_address(public)]

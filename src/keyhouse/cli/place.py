@@ -25,8 +25,8 @@ Database = Annotated[
 ]
 
 
-def database_url(data: Path | None, database: str | None) -> str:
-    """The address that is meant; the configured one if none is given. Raises Failure."""
+def database_url(data: Path | None, database: str | None, otherwise: Path | None = None) -> str:
+    """The address that is meant: the one given, the configured one, or the folder `otherwise`. Raises Failure."""
     if data is not None and database is not None:
         raise Failure("name the database by either --data or --database.", Exit.USAGE)
     if data is not None:
@@ -37,6 +37,8 @@ def database_url(data: Path | None, database: str | None) -> str:
         configured = config.load(None, os.environ).database.url
     except config.BadConfiguration as error:
         raise Failure(str(error)) from None
+    if configured is None and otherwise is not None:
+        return address_of(otherwise)
     if configured is None:
         raise Failure("name the database by either --data or --database, or configure database.url.", Exit.USAGE)
     return configured

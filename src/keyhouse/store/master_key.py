@@ -12,7 +12,7 @@ from typing import Final
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.keyring import Keyring, derive, fingerprint, unwrap
 from keyhouse.core.sealing import CannotUnseal
-from keyhouse.store.engine import CannotOpen, Database
+from keyhouse.store.engine import CannotOpen, Connection, Database
 from keyhouse.store.installation import Lock, find_lock, insert_lock
 
 BYTES: Final = 32
@@ -37,6 +37,11 @@ async def open_keyring(path: Path, database: Database, clock: Clock, entropy: En
             # Another gateway was first: what was made here a moment ago is no database's key.
             await asyncio.to_thread(path.unlink)
         raise CannotOpen(f"{path}: {error} {_SAME}") from None
+
+
+def find_keyring(connection: Connection, path: Path) -> Keyring:
+    """The keyring of this database, by the master key in this file; nothing is made. Raises CannotOpen."""
+    return derive(root_of(find_lock(connection), read_master_key(path)))
 
 
 def root_of(lock: Lock | None, master_key: bytes) -> bytes:
