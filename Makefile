@@ -17,6 +17,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 serve: .venv/run ## set up everything and start Keyhouse on http://127.0.0.1:8080
+	@command -v keyhouse >/dev/null || echo 'keyhouse: the command is in $(BIN): export PATH=$$PWD/$(BIN):$$PATH' >&2
 	@exec $(BIN)/keyhouse serve $(ARGS)
 
 test: .venv/dev ## set up what the tests need and run all of them
