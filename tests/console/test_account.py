@@ -31,6 +31,13 @@ async def test_set_up_makes_the_owner_and_signs_them_in(console: Console) -> Non
     assert "No keys yet" in page
 
 
+async def test_set_up_asks_for_a_name_which_then_stands_in_the_menu(console: Console) -> None:
+    path = f"/set-up/{console.desk.setup.new_link_token()}"
+    assert 'name="name"' in await console.page(path)
+    assert (await console.send(path, form_at=path, **FORM, name="Mira Lindqvist")).status_code == 303
+    assert "<b>Mira Lindqvist</b>" in await console.page("/api-keys")
+
+
 async def test_the_link_works_once(console: Console) -> None:
     path = f"/set-up/{console.desk.setup.new_link_token()}"
     await console.send(path, form_at=path, **FORM)

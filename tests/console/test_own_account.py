@@ -69,3 +69,13 @@ async def test_browsers_are_named_in_two_words() -> None:
     assert agent_name(chrome) == "Chrome on Linux"
     assert agent_name("curl/8.5.0") == "curl/8.5.0"
     assert agent_name("") == "Unknown"
+
+
+async def test_a_name_is_given_on_ones_own_page_and_stands_where_the_address_stood(at_home: Console) -> None:
+    assert "<b>Owner</b>" in await at_home.page("/api-keys")
+    wrong = await at_home.send(f"{HERE}/name", form_at=HERE, name="x" * 101)
+    assert (wrong.status_code, "It may have at most" in wrong.text, "x" * 101 in wrong.text) == (422, True, True)
+    answer = await at_home.send(f"{HERE}/name", form_at=HERE, name="Mira Lindqvist")
+    assert (answer.status_code, answer.headers["location"]) == (303, HERE)
+    assert "<b>Mira Lindqvist</b>" in await at_home.page("/api-keys")
+    assert 'value="Mira Lindqvist"' in await at_home.page(HERE)

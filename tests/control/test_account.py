@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 from sqlalchemy import update
 
@@ -137,3 +138,20 @@ async def test_the_command_makes_a_link_by_reading_alone(house: House) -> None:
         house.database.read(lambda connection: link_by_command(connection, "nobody@example.com", KEY, 0)),
         Code.NOT_FOUND,
     )
+
+
+async def test_one_is_called_as_one_says_and_the_log_says_what_one_was_called(house: House) -> None:
+    desk = Desk(house)
+    session, cookie = await desk.session()
+    await desk.accounts.rename(session, "  Ada King ", "10.0.0.1")
+    found = await desk.sessions.find(cookie)
+    assert found is not None
+    assert found.user_name == "Ada King"
+    entry = (await house.rows("audit_events"))[-1]
+    assert (entry["event"], entry["resource_id"]) == ("user.updated", "user-1")
+    assert msgspec.json.decode(entry["details"])["name"]["to"] == "Ada King"
+    await refused(desk.accounts.rename(session, "x" * 300, "10.0.0.1"), Code.PARAMETER_INVALID)
+    await desk.accounts.rename(session, " ", "10.0.0.1")
+    found = await desk.sessions.find(cookie)
+    assert found is not None
+    assert found.user_name == ""

@@ -65,7 +65,7 @@ def seed(
 
 async def _seed(data: Path, url: str | None, amounts: tuple[int, int, int, int]) -> dict[str, object]:
     # They bring the whole of Keyhouse along, which `--help` does not need.
-    from keyhouse.demo.names import ORGANIZATION, OWNER, ZONE
+    from keyhouse.demo.names import ORGANIZATION, OWNER, OWNER_NAME, ZONE
     from keyhouse.demo.seed import Plan, refuse_real_calls
     from keyhouse.demo.seed import seed as fill
     from keyhouse.ground import open_ground
@@ -82,7 +82,9 @@ async def _seed(data: Path, url: str | None, amounts: tuple[int, int, int, int])
         await refuse_real_calls(ground.database)
         if not await ground.setup.is_done():
             password = ground.entropy(12).hex()
-            await ground.setup.establish(organization=ORGANIZATION, email=OWNER, password=password, time_zone=ZONE)
+            await ground.setup.establish(
+                organization=ORGANIZATION, email=OWNER, password=password, time_zone=ZONE, name=OWNER_NAME
+            )
             shown = {"sign in as": OWNER, "password": password}
         made = await fill(ground.database, Plan(*amounts), ground.clock.now_ms(), Progress())
         say("adding up hours and days")

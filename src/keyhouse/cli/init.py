@@ -25,6 +25,7 @@ def init(
     file: Annotated[Path | None, Parameter(name="--config", help="Configuration; default ./keyhouse.toml.")] = None,
     email: Annotated[str, Parameter(help="The first owner's e-mail address.")],
     organization: Annotated[str, Parameter(help="What the organization is called.")],
+    name: Annotated[str, Parameter(show_default=False, help="The owner's own name.")] = "",
     password_stdin: Annotated[bool, Parameter(show_default=False, help="Read the password from stdin.")] = False,
     time_zone: Annotated[str, Parameter(help="Where days and months begin, such as Europe/Berlin.")] = "UTC",
     json: AsJson = False,
@@ -38,7 +39,7 @@ def init(
     password = _password()
     try:
         settings = config.load(file, os.environ)
-        made = asyncio.run(_establish(settings, data, email, password, organization, time_zone))
+        made = asyncio.run(_establish(settings, data, (email, name), password, organization, time_zone))
     except (config.BadConfiguration, CannotOpen, OSError) as error:
         raise Failure(str(error)) from None
     except Refusal as refusal:
@@ -58,12 +59,17 @@ def init(
 
 
 async def _establish(
-    settings: config.Settings, data: Path, email: str, password: str, organization: str, time_zone: str
+    settings: config.Settings, data: Path, owner: tuple[str, str], password: str, organization: str, time_zone: str
 ) -> SetUp:
-    ground = await open_ground(settings, data)
+    (email, name), ground = owner, await open_ground(settings, data)
     try:
         return await ground.setup.establish(
-            organization=organization, email=email, password=password, time_zone=time_zone, with_admin_key=True
+            organization=organization,
+            email=email,
+            password=password,
+            time_zone=time_zone,
+            name=name,
+            with_admin_key=True,
         )
     finally:
         await ground.close()

@@ -141,6 +141,7 @@ _ROUTES: Final = (
     new_password.choose_password,
     new_password.make_reset_link,
     own_account.show_account,
+    own_account.change_name,
     own_account.change_password,
     own_account.end_other_sessions,
     own_account.end_all_sessions,

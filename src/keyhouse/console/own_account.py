@@ -1,4 +1,4 @@
-"""`/settings/account`: one's password and where one is signed in."""
+"""`/settings/account`: one's name, one's password, and where one is signed in."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -80,14 +80,14 @@ def agent_name(agent: str) -> str:
 
 @get("/settings/account")
 async def show_account(request: Visit) -> Response[Any]:
-    """Password and sessions."""
+    """Name, password and sessions."""
     return await account_page(request)
 
 
 async def account_page(
-    request: Visit, *, status: int = HTTPStatus.OK, faults: dict[str, str] | None = None
+    request: Visit, *, status: int = HTTPStatus.OK, faults: dict[str, str] | None = None, typed_name: str | None = None
 ) -> Response[Any]:
-    """The page, with what is wrong with the form of the password."""
+    """The page, with what is wrong with its forms."""
     pages, session = pages_of(request), session_of(request)
     running = await pages.desk.sessions.running(session.user_id)
     this, times = hash_of(session_cookie(request)), pages.times(session)
@@ -97,8 +97,23 @@ async def account_page(
         HERE,
         status=status,
         faults=faults or {},
+        name=session.user_name if typed_name is None else typed_name,
         sessions=[session_line(one, this, times) for one in running],
     )
+
+
+@post("/settings/account/name")
+async def change_name(request: Visit) -> Response[Any]:
+    """Be called something else everywhere."""
+    name = str((await read_form(request)).get("name", ""))
+    try:
+        await pages_of(request).desk.accounts.rename(session_of(request), name, address_of(request))
+    except Refusal as refusal:
+        if refusal.code is not Code.PARAMETER_INVALID:
+            raise
+        faults = {"name": refusal.text}
+        return await account_page(request, status=HTTPStatus.UNPROCESSABLE_ENTITY, faults=faults, typed_name=name)
+    return Redirect(HERE, status_code=HTTP_303_SEE_OTHER)
 
 
 @post("/settings/account/password")

@@ -140,6 +140,7 @@ POLICY: Final[Mapping[tuple[str, str], Who | Task]] = {
     ("POST", "/members/groups/{group_id}/delete"): Task.GROUPS,
     # settings
     ("GET", "/settings/account"): Who.SIGNED_IN,
+    ("POST", "/settings/account/name"): Who.SIGNED_IN,
     ("POST", "/settings/account/password"): Who.SIGNED_IN,
     ("POST", "/settings/account/sessions/end-others"): Who.SIGNED_IN,
     ("POST", "/settings/account/sessions/end-all"): Who.SIGNED_IN,

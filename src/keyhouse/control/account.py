@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from keyhouse.control.authority import ORGANIZATION, Task, act, require, require_covered
+from keyhouse.control.fields import read_name
 from keyhouse.control.people import locked_member
 from keyhouse.core.authority import ORGANIZATION_ROLES
 from keyhouse.core.clock import Clock
@@ -69,6 +70,20 @@ class Accounts:
         def write(change: Change) -> None:
             self._replace(change, session.email, account, password_hash)
             change.record(Event.PASSWORD_CHANGED, session.user_id)
+
+        await self._database.change(session.actor(address), write)
+
+    async def rename(self, session: Session, name: str, address: str) -> None:
+        """Give this person another name, or none: then they are called by their address.
+
+        Raises Refusal(PARAMETER_INVALID).
+        """
+        wanted = read_name(name) if name.strip() else ""
+
+        def write(change: Change) -> None:
+            before = locked_member(change, session.user_id).name
+            people.update_name(change.connection, session.user_id, wanted)
+            change.record(Event.USER_UPDATED, session.user_id, details={"name": {"from": before, "to": wanted}})
 
         await self._database.change(session.actor(address), write)
 

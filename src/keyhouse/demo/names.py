@@ -4,6 +4,7 @@ from typing import Final
 
 ORGANIZATION: Final = "Meridian Freight"
 OWNER: Final = "mira@meridian.example"
+OWNER_NAME: Final = "Mira Lindqvist"
 DOMAIN: Final = "meridian.example"
 ZONE: Final = "Europe/Berlin"
 

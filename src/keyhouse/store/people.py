@@ -235,6 +235,11 @@ def update_password_hash(connection: Connection, user_id: str, password_hash: st
     connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
 
 
+def update_name(connection: Connection, user_id: str, name: str) -> None:
+    """Give a user another name, or none."""
+    connection.execute(update(users).where(users.c.id == user_id).values(name=name))
+
+
 def update_last_sign_in(connection: Connection, user_id: str, now_ms: int) -> None:
     """This user signs in at this moment."""
     connection.execute(update(users).where(users.c.id == user_id).values(last_sign_in_at_ms=now_ms))
