@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from openai import OpenAI
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from e2e.browsing import PASSWORD, Visitor
 from e2e.processes import ROOT, House, clean_environment
@@ -37,8 +37,11 @@ def test_the_command_line_runs_from_top_to_bottom_after_a_set_up_in_the_browser(
         set_up(visitor.page, house)
         admin_key = shown(visitor.page, "/settings/admin-keys/new", "Create admin key")
         secret = shown(visitor.page, "/api-keys/new", "Create key")
-    with OpenAI(base_url=f"{house.url}/v1", api_key=secret) as client:
-        client.chat.completions.create(model="keyhouse-demo", messages=[{"role": "user", "content": "Say hello"}])
+        visitor.page.goto("/quickstart")
+        expect(visitor.page.get_by_text("Waiting for a call")).to_be_visible()
+        with OpenAI(base_url=f"{house.url}/v1", api_key=secret) as client:
+            client.chat.completions.create(model="keyhouse-demo", messages=[{"role": "user", "content": "Say hello"}])
+        expect(visitor.page.get_by_text("A call arrived")).to_be_visible()
     (call,) = house.rows("SELECT id FROM calls")
     subprocess.run(["git", "init", "--quiet", str(house.folder)], check=True)
     export, *lines = commands("From the command line")

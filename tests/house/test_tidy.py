@@ -78,7 +78,6 @@ WITHOUT_MIRROR: Final = frozenset(
         "console/settings.py",  # tests/console/test_organization.py, tests/console/test_own_account.py
         "console/plots.py",  # structs; every view's tests
         "console/playground.py",  # tests/e2e/test_console_pages.py
-        "console/quickstart.py",  # tests/e2e/test_console_pages.py
         "console/toasts.py",  # tests/console/test_key_changes.py
         "control/authority.py",  # tests/admin/test_policy.py and every verb's tests
         "control/model_permissions.py",  # tests/admin/test_model_permissions.py
