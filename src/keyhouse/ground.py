@@ -54,9 +54,12 @@ class Ground:
         await self.database.close()
 
 
-async def open_ground(settings: config.Settings, data: Path) -> Ground:
-    """Open the database and its master key. Raises CannotOpen, with everything untouched."""
-    clock, entropy = SystemClock(), os.urandom
+async def open_ground(settings: config.Settings, data: Path, clock: Clock | None = None) -> Ground:
+    """Open the database and its master key. Raises CannotOpen, with everything untouched.
+
+    `clock` is the machine's unless another one is handed in.
+    """
+    clock, entropy = clock or SystemClock(), os.urandom
     database = await open_database(settings.database.url or address_of(data), clock, entropy)
     try:
         keyring = await open_keyring(settings.secrets.master_key_beside(data), database, clock, entropy)

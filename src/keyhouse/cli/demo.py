@@ -65,10 +65,12 @@ def seed(
 
 async def _seed(data: Path, url: str | None, amounts: tuple[int, int, int, int]) -> dict[str, object]:
     # They bring the whole of Keyhouse along, which `--help` does not need.
+    from keyhouse.demo.history import Rewound
     from keyhouse.demo.names import ORGANIZATION, OWNER, OWNER_NAME, ZONE
     from keyhouse.demo.seed import Plan, refuse_real_calls
     from keyhouse.demo.seed import seed as fill
-    from keyhouse.ground import open_ground
+    from keyhouse.demo.town import DAY_MS, FOUNDED_DAYS
+    from keyhouse.ground import SystemClock, open_ground
     from keyhouse.ledger.folding import Folding
     from keyhouse.ledger.ranking import Rankings
     from keyhouse.rounds import add_up
@@ -76,20 +78,23 @@ async def _seed(data: Path, url: str | None, amounts: tuple[int, int, int, int])
     settings = config.load(None, os.environ)
     if url is not None:
         settings = msgspec.structs.replace(settings, database=config.Database(url=url))
-    ground = await open_ground(settings, data)
+    clock = Rewound(SystemClock())
+    ground = await open_ground(settings, data, clock)
     shown: dict[str, object] = {}
     try:
         await refuse_real_calls(ground.database)
         if not await ground.setup.is_done():
             password = ground.entropy(12).hex()
+            clock.back_ms = (FOUNDED_DAYS + 1) * DAY_MS
             await ground.setup.establish(
                 organization=ORGANIZATION, email=OWNER, password=password, time_zone=ZONE, name=OWNER_NAME
             )
+            clock.back_ms = 0
             shown = {"sign in as": OWNER, "password": password}
-        made = await fill(ground.database, Plan(*amounts), ground.clock.now_ms(), Progress())
+        made = await fill(ground.database, Plan(*amounts), clock.now_ms(), Progress())
         say("adding up hours and days")
         # What a server does beside its calls, in small steps; here nobody waits for the writer.
-        database, clock = ground.database, ground.clock
+        database = ground.database
         await add_up(Folding(database, clock, pause=_no_pause, at_once=ALL), Rankings(database, clock, pause=_no_pause))
     finally:
         await ground.close()

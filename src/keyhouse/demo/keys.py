@@ -78,6 +78,8 @@ def build(place: Place, town: Town, count: int, now_ms: int, draw: Random) -> Ke
 def _add(made: Keys, place: Place, owner: Owner, at: int, now_ms: int, draw: Random) -> None:
     key_id = mint_key_id(draw.randbytes)
     created = now_ms - round(draw.uniform(0.2, 400) * DAY_MS) if at % 4 else now_ms - draw.randrange(60, 400) * DAY_MS
+    if owner.gone_at_ms is not None:
+        created = min(created, owner.gone_at_ms - DAY_MS)
     fate = draw.random()
     lately = now_ms - round(draw.uniform(0.1, 20) * DAY_MS)
     expires = disabled = revoked = None

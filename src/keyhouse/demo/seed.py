@@ -17,15 +17,15 @@ from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import call_id
 from keyhouse.core.money import Price
 from keyhouse.core.rollup import HOUR_MS, QUARTER_MS, slot_ms
-from keyhouse.demo import answers, keys, till, town
+from keyhouse.demo import answers, history, keys, till, town
 from keyhouse.demo.answers import FLAVORS, Answer
 from keyhouse.demo.crowd import Crowd, Moment
+from keyhouse.demo.history import History
 from keyhouse.demo.keys import DemoKey
 from keyhouse.demo.rhythm import Hour, hours
 from keyhouse.demo.till import Till
 from keyhouse.demo.town import DAY_MS, Place, Town
 from keyhouse.store import bulk, people, prices
-from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Connection, Database
 from keyhouse.store.refused import RefusedSlot, add_refused
 
@@ -99,8 +99,9 @@ async def seed(database: Database, plan: Plan, now_ms: int, say: Say) -> Seeded:
     if plan.with_limits:
         monthly = _monthly(place, made.keys, crowd, plan, decks)
         limits.set_limits(place, there, made.keys, monthly, now_ms, draw)
+    past = history.build(place, owner.email, there, made, limits, now_ms, Random(f"{plan.seed} history"))
     actor = Actor("system", place.organization_id, place.owner_id, owner.email, owner.role)
-    await database.change(actor, lambda change: _settle_in(change, there, made, limits))
+    await database.change(actor, lambda change: _settle_in(change, there, made, limits, past))
     dealer = _Dealer(place, limits, zone, (decks, troubled), now_ms, draw)
     end_ms = now_ms - _STOPS_BEFORE_NOW_MS
     written = 0
@@ -131,16 +132,17 @@ def _prices(connection: Connection, now_ms: int) -> list[Price]:
     ]
 
 
-def _settle_in(change: Change, there: Town, made: keys.Keys, limits: Till) -> None:
-    """Write who is there. What the log says of it is one entry for each project."""
+def _settle_in(change: Change, there: Town, made: keys.Keys, limits: Till, past: History) -> None:
+    """Write who is there, and what the log says of it."""
     connection = change.connection
     for table, (columns, rows) in there.rows.items():
         bulk.insert_rows(connection, table, columns, rows)
     bulk.insert_rows(connection, "api_keys", keys.KEY_COLUMNS, made.rows)
     bulk.insert_rows(connection, "key_secrets", keys.SECRET_COLUMNS, made.secrets)
     bulk.insert_rows(connection, "limits", till.LIMIT_COLUMNS, limits.rows)
-    for project_id in there.project_ids:
-        change.record(Event.PROJECT_CREATED, project_id, project_id=project_id, details={"source": SOURCE})
+    for user_id, at_ms in past.signed_in_ms.items():
+        people.update_last_sign_in(connection, user_id, at_ms)
+    change.keep(past.entries)
 
 
 def _write(

@@ -11,6 +11,9 @@ from keyhouse.store.grants import IN_PROJECT
 from keyhouse.store.groups import GROUP_ID
 
 DAY_MS: Final = 86_400_000
+FOUNDED_DAYS: Final = 420
+"""How old the organization is."""
+
 PEOPLE_MAX: Final = 2_000
 MACHINES_MAX: Final = 400
 IN_A_GROUP: Final = 5
@@ -48,7 +51,7 @@ class Town(msgspec.Struct, frozen=True):
 
 def build(place: Place, keys: int, now_ms: int, draw: Random) -> Town:
     """An organization for so many keys: projects, people in them, and machines."""
-    founded_ms = now_ms - 420 * DAY_MS
+    founded_ms = now_ms - FOUNDED_DAYS * DAY_MS
     count = min(len(names.PROJECTS), max(4, keys // 10))
     projects = [
         (identifier("proj_", draw.randbytes(20)), place.organization_id, name, None, 0, founded_ms + at * DAY_MS, None)

@@ -8,7 +8,7 @@ beside the connection must bear being done twice.
 A caller that is cancelled stops waiting; what it asked for is done all the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -101,6 +101,10 @@ class Change:
                 details=msgspec.json.encode(details).decode(),
             )
         )
+
+    def keep(self, entries: Iterable[audit.Entry]) -> None:
+        """Note entries of a past that is made up, as they are: they are chained like all others."""
+        self._entries += entries
 
     def finish(self, chain_key: bytes | None) -> None:
         """Write the entries, as the last thing before the commit: whoever changes something else meanwhile waits for
