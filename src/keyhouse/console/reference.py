@@ -10,7 +10,9 @@ from keyhouse.console.doorway import Visit
 from keyhouse.console.pages import pages_of
 from keyhouse.wire.openapi import by_tag
 
-_KEYS: Final = {"ApiKey": "Takes an API key.", "AdminApiKey": "Takes an admin key."}
+_KEYS: Final = {"ApiKey": "Takes an API key.", "AdminApiKey": "Takes an admin key.", "": "Takes no key."}
+_PARTS: Final = {"ApiKey": ("models", "Call models"), "AdminApiKey": ("admin", "Administer"), "": ("all", "For anyone")}
+"""By the key that their routes take: the parts of the page, in this order."""
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -22,6 +24,14 @@ class Field(msgspec.Struct, frozen=True):
     place: str = "body"
 
 
+class Part(msgspec.Struct, frozen=True):
+    """What takes one kind of key, by resource."""
+
+    id: str
+    title: str
+    groups: tuple[tuple[str, tuple["Operation", ...]], ...]
+
+
 class Operation(msgspec.Struct, frozen=True):
     """One method and path, as the page shows it."""
 
@@ -31,6 +41,7 @@ class Operation(msgspec.Struct, frozen=True):
     summary: str
     key: str
     fields: tuple[Field, ...]
+    has_open_body: bool
     answers: tuple[tuple[str, str], ...]
 
 
@@ -46,8 +57,19 @@ async def show_reference(request: Visit) -> Response[Any]:
     pages = pages_of(request)
     described = pages.desk.reference
     shapes = described["components"]["schemas"]
-    groups = [(tag, [read_operation(each, shapes) for each in found]) for tag, found in by_tag(described)]
-    return pages.bare("reference/reference.html", status=HTTPStatus.OK, groups=groups)
+    groups = by_tag(described)
+    parts = [_part(key, groups, shapes) for key in _PARTS]
+    return pages.bare("reference/reference.html", status=HTTPStatus.OK, parts=parts)
+
+
+def _part(key: str, groups: Any, shapes: Any) -> Part:
+    chosen = [(tag, tuple(read_operation(one, shapes) for one in found if key_of(one) == key)) for tag, found in groups]
+    return Part(*_PARTS[key], tuple((tag, found) for tag, found in chosen if found))
+
+
+def key_of(found: Any) -> str:
+    """The kind of key that an operation takes, empty for none."""
+    return next((name for each in found["security"] for name in each), "")
 
 
 def read_operation(found: Any, shapes: Any) -> Operation:
@@ -55,21 +77,21 @@ def read_operation(found: Any, shapes: Any) -> Operation:
     fields = [
         Field(each["name"], kind_of(each["schema"]), each["required"], each["in"]) for each in found["parameters"]
     ]
-    body = found.get("requestBody")
+    body, has_open_body = found.get("requestBody"), False
     if body is not None:
         (content,) = body["content"].values()
         name = content["schema"].get("$ref", "").rpartition("/")[2]
-        shape = shapes.get(name, {})
+        shape, has_open_body = shapes.get(name, {}), not name
         required = shape.get("required", ())
         fields += [Field(name, kind_of(each), name in required) for name, each in shape.get("properties", {}).items()]
-    keys = [name for each in found["security"] for name in each]
     return Operation(
         name=found["operationId"],
         method=found["method"],
         path=found["path"],
         summary=found["summary"],
-        key=_KEYS[keys[0]] if keys else "Takes no key.",
+        key=_KEYS[key_of(found)],
         fields=tuple(fields),
+        has_open_body=has_open_body,
         answers=tuple((status, each["description"]) for status, each in found["responses"].items()),
     )
 

@@ -5,11 +5,12 @@ from typing import Final
 
 import msgspec
 
-from keyhouse.gateway import children, leaks, realtime_opening, responses_socket
+from keyhouse.gateway import children, leaks, realtime_opening
 from keyhouse.gateway.endpoints import BATCHES_PATH, DIALECTS, ENDPOINTS, MODEL_PATH
 from keyhouse.gateway.passed import PASSED
 from keyhouse.gateway.sockets import SOCKETS
 from keyhouse.gateway.stored import RESPONSES_PATH, VERBS
+from keyhouse.gateway.summaries import SUMMARIES
 from keyhouse.wire.messages_errors import ANTHROPIC
 from keyhouse.wire.openapi import ANTHROPIC_ERROR, JSON_TYPE, SWITCHED, Route
 
@@ -65,8 +66,8 @@ def _route(
         method=method,
         path=path,
         name=f"{method.lower()}_{'_'.join(words)}".replace("-", "_"),
-        tag="models",
-        summary=_SUMMARIES.get((method, path), "OpenAI's, as it is there."),
+        tag=path.split("/")[2].replace("_", " "),
+        summary=SUMMARIES[method, path],
         statuses=_LEAK_STATUSES if path == leaks.PATH else _STATUSES,
         security=None if path == leaks.PATH else "ApiKey",
         query=query,
@@ -75,21 +76,3 @@ def _route(
         media_type=media_type,
         error=ANTHROPIC_ERROR if DIALECTS.get(path) is ANTHROPIC else "Error",
     )
-
-
-_SUMMARIES: Final = {
-    ("POST", "/v1/messages"): "Anthropic's Messages, as they are there.",
-    ("POST", "/v1/messages/count_tokens"): "How many tokens a prompt of Anthropic's is.",
-    ("GET", children.PATH): "The living child keys of this key.",
-    (
-        "POST",
-        children.PATH,
-    ): "A child key, for a short time. Its secret is in this answer only.",
-    ("DELETE", f"{children.PATH}/{{child_id}}"): "Revoke a child key.",
-    ("POST", leaks.PATH): "Secrets that were found where they should not be, in GitHub's partner form.",
-    ("POST", "/v1/keys/verify"): "Whether a key is alive, may do this, and has room in its limits.",
-    ("GET", "/v1/models"): "The models that this key may use.",
-    ("GET", realtime_opening.PATH): "OpenAI's Realtime, on a WebSocket: this request asks for one.",
-    ("GET", responses_socket.PATH): "Responses on a WebSocket: this request asks for one.",
-    ("GET", f"{MODEL_PATH}{{model}}"): "One of the models that this key may use.",
-}
