@@ -102,7 +102,6 @@ class Walk:
         ids["upstream_id"] = (await desk.catalog.upstreams.create(owner, upstream, None)).id
         served = WrittenModel(name=f"model-{suffix}", upstreams=("fixed",))
         ids["model_id"] = (await desk.catalog.models.create(owner, served)).id
-        ids["admin_key_id"] = (await desk.keys.create_admin(owner, "terraform", None)).key.id
         session, _ = await self.session(guest, suffix)
         ids |= {"session_id": hash_of(session).hex()}
         return ids | {"project_id": project, "token": "guess", "path": "nothing"}

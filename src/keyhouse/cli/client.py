@@ -160,7 +160,7 @@ def _admin_key(environment: Mapping[str, str]) -> str:
     if not key:
         raise Failure(
             "no admin key. Set KEYHOUSE_ADMIN_KEY, or KEYHOUSE_ADMIN_KEY_FILE to a file that holds it; "
-            "The console makes one under Settings, Admin keys; `keyhouse init` shows the first.",
+            "`keyhouse init` shows the first one, the console makes more.",
             Exit.DENIED,
         )
     if not key.isascii() or not key.isprintable() or " " in key:

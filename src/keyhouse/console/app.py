@@ -12,7 +12,6 @@ from litestar.types import ASGIApp
 
 from keyhouse.console import (
     account,
-    admin_keys,
     audit_log,
     calls,
     costs,
@@ -169,11 +168,6 @@ _ROUTES: Final = (
     project_groups.take_project_role_from_group,
     key_policies.show_policies,
     key_policies.change_policies,
-    admin_keys.show_admin_keys,
-    admin_keys.show_new_admin_key,
-    admin_keys.create_admin_key,
-    admin_keys.show_revoke_admin_key,
-    admin_keys.revoke_admin_key,
     upstreams.show_upstreams,
     upstreams.show_new_upstream,
     upstreams.create_upstream,

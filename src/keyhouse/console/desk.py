@@ -39,7 +39,6 @@ from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
-from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.member_pages import MemberPages
 from keyhouse.reporting.networks import NetworkQuestions
 from keyhouse.reporting.people import PeopleQuestions
@@ -107,7 +106,6 @@ class Desk:
     engine: str
     sessions: Sessions
     keys: Keys
-    listings: Listings
     key_questions: KeyQuestions
     inspections: Inspections
     hygiene: Hygiene

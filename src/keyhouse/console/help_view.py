@@ -16,7 +16,7 @@ Words = tuple[str, str]
 _NOT_FOUND: Final[dict[Finding, Words]] = {
     Finding.ADMIN_KEY: (
         "This is an admin key of this organization",
-        "It calls the Admin API and never a model. It stands under Settings, Admin keys, for those who may see it.",
+        "It calls the Admin API and never a model. Owners see admin keys by API and command.",
     ),
     Finding.DAMAGED: (
         "This is not a whole Keyhouse key",

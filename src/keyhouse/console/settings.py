@@ -34,7 +34,6 @@ SECTIONS: Final = (
             Section("General", "/settings/organization"),
             Section("Projects", "/settings/projects"),
             Section("Key policies", "/settings/policies", Task.POLICIES_READ),
-            Section("Admin keys", "/settings/admin-keys", Task.ADMIN_KEYS_READ),
         ),
     ),
     (
