@@ -13,10 +13,8 @@ from keyhouse.admin.office import TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import query_of
 from keyhouse.admin.shapes import Json
+from keyhouse.control.new_admin_keys import LIFE_SECONDS_MAX
 from keyhouse.core.errors import Code, Refusal
-
-EXPIRES_IN_SECONDS_MAX: Final = 31_536_000
-"""A year, as at OpenAI."""
 
 _KIND: Final = "organization.admin_api_key"
 
@@ -47,11 +45,11 @@ async def create_admin_key(request: Visit, office: TheOffice) -> Json:
     body = await read(request, NewAdminKey)
     expires_at_ms = None
     if body.expires_in_seconds is not None:
-        if not 1 <= body.expires_in_seconds <= EXPIRES_IN_SECONDS_MAX:
+        if not 1 <= body.expires_in_seconds <= LIFE_SECONDS_MAX:
             raise Refusal(
                 Code.PARAMETER_INVALID,
                 f"The field expires_in_seconds is {body.expires_in_seconds}.",
-                hint=f"It may be from 1 to {EXPIRES_IN_SECONDS_MAX}, which is a year.",
+                hint=f"It may be from 1 to {LIFE_SECONDS_MAX}, which is a year.",
                 param="expires_in_seconds",
             )
         expires_at_ms = office.clock.now_ms() + body.expires_in_seconds * 1000

@@ -160,7 +160,8 @@ def _admin_key(environment: Mapping[str, str]) -> str:
     if not key:
         raise Failure(
             "no admin key. Set KEYHOUSE_ADMIN_KEY, or KEYHOUSE_ADMIN_KEY_FILE to a file that holds it; "
-            "`keyhouse init` shows the first one, the console makes more.",
+            "an owner makes one in the console (Settings, Admin keys), and where Keyhouse runs "
+            "`keyhouse admin-keys create --data DIR --email OWNER --name NAME` makes one without a server.",
             Exit.DENIED,
         )
     if not key.isascii() or not key.isprintable() or " " in key:

@@ -10,8 +10,6 @@ from cyclopts import Parameter
 
 from keyhouse import config
 from keyhouse.cli.talk import Exit, Failure
-from keyhouse.store.engine import CannotOpen, Unavailable
-from keyhouse.store.opening import address_of
 
 T = TypeVar("T")
 
@@ -30,6 +28,8 @@ def database_url(data: Path | None, database: str | None, otherwise: Path | None
     if data is not None and database is not None:
         raise Failure("name the database by either --data or --database.", Exit.USAGE)
     if data is not None:
+        from keyhouse.store.opening import address_of  # Late, as below: what knows SQL is slow to load.
+
         return address_of(data)
     if database is not None:
         return database
@@ -57,6 +57,8 @@ def master_key_path(data: Path | None, named: Path | None) -> Path:
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:
     """The result of work on a database; raises Failure where that cannot be opened or used."""
+    from keyhouse.store.engine import CannotOpen, Unavailable
+
     try:
         return asyncio.run(work)
     except CannotOpen as error:

@@ -24,6 +24,7 @@ from keyhouse.control.key_rules import (
     revoked_by,
 )
 from keyhouse.control.limits import insert_limits, read_drafts
+from keyhouse.control.new_admin_keys import issue_admin_key, new_admin_key
 from keyhouse.control.policies import require_within, under_policy
 from keyhouse.control.repeats import Minting, Once, issue_once
 from keyhouse.core.clock import Clock, Entropy
@@ -239,21 +240,10 @@ class Keys:
         Raises Refusal(PARAMETER_INVALID).
         """
         await admit(self._database, actor, Task.ADMIN_KEYS)
-        new = NewKey(
-            kind=Kind.ADMIN,
-            organization_id=actor.organization_id,
-            project_id=None,
-            owner_id=actor.user_id,
-            name=read_name(name),
-            expires_at_ms=read_expiry(expires_at_ms, self._clock.now_ms()),
-        )
+        new = new_admin_key(actor.organization_id, actor.user_id, name, expires_at_ms, now_ms=self._clock.now_ms())
 
         def write(change: Change) -> IssuedKey:
-            issued = issue_key(change.connection, new, change.now_ms, self._entropy, self._pepper)
-            details = {"name": new.name, "expires_at_ms": new.expires_at_ms}
-            change.record(Event.ADMIN_API_KEY_CREATED, issued.key.id, details=details)
-            change.announce(issued.key.id)
-            return issued
+            return issue_admin_key(change, new, self._entropy, self._pepper)
 
         return await act(self._database, actor, Task.ADMIN_KEYS, write, then=self._tell_issued)
 

@@ -12,12 +12,11 @@ import msgspec
 
 from keyhouse.control.authority import OWNER
 from keyhouse.control.fields import read_email, read_name, read_time_zone
-from keyhouse.control.issuing import IssuedKey, NewKey, issue_key
+from keyhouse.control.new_admin_keys import issue_admin_key, new_admin_key
 from keyhouse.control.projects import make_owner
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import identifier
-from keyhouse.core.secret import Kind
 from keyhouse.identity.passwords import Passwords, acceptable
 from keyhouse.store import people, projects
 from keyhouse.store.audit import Event
@@ -176,14 +175,11 @@ class Setup:
         change.record(
             Event.PROJECT_CREATED, project.id, project_id=project.id, details={"name": project.name, "is_default": True}
         )
-        issued = self._issue_admin_key(change, owner) if with_admin_key else None
-        return SetUp(first.id, project.id, owner.user_id, None if issued is None else issued.value)
-
-    def _issue_admin_key(self, change: Change, owner: people.Member) -> IssuedKey:
-        new = NewKey(Kind.ADMIN, owner.organization_id, None, owner.user_id, FIRST_ADMIN_KEY)
-        issued = issue_key(change.connection, new, change.now_ms, self._entropy, self._pepper)
-        change.record(Event.ADMIN_API_KEY_CREATED, issued.key.id, details={"name": new.name, "expires_at_ms": None})
-        return issued
+        if not with_admin_key:
+            return SetUp(first.id, project.id, owner.user_id, None)
+        new = new_admin_key(first.id, owner.user_id, FIRST_ADMIN_KEY, now_ms=change.now_ms)
+        issued = issue_admin_key(change, new, self._entropy, self._pepper)
+        return SetUp(first.id, project.id, owner.user_id, issued.value)
 
 
 def _done() -> Refusal:
