@@ -112,6 +112,7 @@ def furnish(
         sign_in=SignIn(database, clock, ground.passwords, sessions, throttle),
         sessions=sessions,
         keys=office.keys,
+        listings=office.listings,
         invites=office.invites,
         people=office.people,
         roles=office.roles,

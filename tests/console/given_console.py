@@ -60,6 +60,7 @@ from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
+from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.member_pages import MemberPages
 from keyhouse.reporting.names import Names
 from keyhouse.reporting.networks import NetworkQuestions
@@ -250,6 +251,7 @@ def questions(database: SqliteDatabase, clock: FakeClock) -> dict[str, Any]:
         "project_questions": ProjectQuestions(database),
         "health": a_health(database, clock),
         "key_questions": KeyQuestions(database, clock),
+        "listings": Listings(database, clock),
         "inspections": Inspections(database, clock, PEPPER),
         "usage_questions": usage,
         "call_questions": CallQuestions(database, clock),

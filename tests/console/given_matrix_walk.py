@@ -98,6 +98,7 @@ class Walk:
         await desk.assignments.give_group(owner, group.id, held.id)
         await desk.assignments.give_group(owner, group.id, held_here.id, project_id=project)
         ids |= {"group_id": group.id, "other_user_id": await self._member(suffix, f"other-{suffix}", "member")}
+        ids["admin_key_id"] = (await desk.keys.create_admin(owner, "opens", None)).key.id
         upstream = WrittenUpstream(f"own-{suffix}", f"https://own-{suffix}.example.com/v1")
         ids["upstream_id"] = (await desk.catalog.upstreams.create(owner, upstream, None)).id
         served = WrittenModel(name=f"model-{suffix}", upstreams=("fixed",))

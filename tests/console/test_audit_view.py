@@ -54,6 +54,13 @@ def test_a_change_is_told_with_what_it_was_before() -> None:
     ]
 
 
+def test_an_admin_key_leads_to_their_page_until_it_is_revoked() -> None:
+    names = {"key_1": "terraform"}
+    made = audit_line(entry("admin_api_key.created", {"name": "terraform"}), names, {}, TIMES)
+    gone = audit_line(entry("admin_api_key.deleted", {"name": "terraform"}), names, {}, TIMES)
+    assert (made.path, gone.path) == ("/settings/admin-keys", None)
+
+
 def test_who_did_it_is_told_also_where_it_was_a_key_or_keyhouse_itself() -> None:
     by_key = audit_line(entry("project.created", actor_type="api_key", actor_id="key_9"), {}, {}, TIMES)
     assert (by_key.by, by_key.by_how, by_key.path) == ("ada@example.com", "by key key_9", None)

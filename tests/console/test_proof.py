@@ -15,6 +15,7 @@ WORTH_IT = [(method, path) for method, path in POLICY if takes_proof(method, pat
 async def test_ten_minutes_after_the_password_every_route_that_is_worth_it_asks_for_it_again(at_home: Console) -> None:
     assert {Task.ADMIN_KEYS, Task.LIMITS, Task.UPSTREAMS} == PROVEN
     assert {("POST", "/limits"), ("POST", "/members/{user_id}/reset-link")} <= set(WORTH_IT)
+    assert {("POST", "/settings/admin-keys"), ("POST", "/settings/admin-keys/{admin_key_id}/revoke")} <= set(WORTH_IT)
     at_home.clock.turn(ms=PROOF_MS_MAX - 1)
     assert "Set limit" in await at_home.page("/limits/new")
     at_home.clock.turn(ms=1)
@@ -47,6 +48,7 @@ async def test_what_was_sent_from_a_page_leads_back_to_that_page(at_home: Consol
     for sent, page in (
         ("/members/user-1/reset-link", "/members/user-1"),
         ("/settings/upstreams/1/test", "/settings/upstreams"),
+        ("/settings/admin-keys", "/settings/admin-keys"),
     ):
         answer = await at_home.browser.post(sent, data={"csrf": "x"})
         assert answer.headers["location"] == f"/confirm?next={page}"

@@ -71,7 +71,6 @@ function show(form) {
   form.querySelector("[data-sentence]").replaceChildren(bold(name), ...machine(form), ...may(form), ...forProject, ...limits(form), ...until(form));
   const asks = (choice, value) => form.querySelector(`[name='${choice}']:checked`)?.value === value;
   form.querySelector("[data-only='restricted']")?.toggleAttribute("hidden", !asks("may", "restricted"));
-  form.querySelector("[data-only='date']")?.toggleAttribute("hidden", !asks("expires", "date"));
 }
 
 export function watchCreateSheet() {

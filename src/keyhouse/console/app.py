@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 
 from keyhouse.console import (
     account,
+    admin_keys,
     audit_log,
     calls,
     costs,
@@ -97,6 +98,11 @@ _ROUTES: Final = (
     usage.show_usage,
     usage.download_usage,
     hygiene.show_hygiene,
+    admin_keys.show_admin_keys,
+    admin_keys.show_new_admin_key,
+    admin_keys.create_admin_key,
+    admin_keys.show_revoke_admin_key,
+    admin_keys.revoke_admin_key,
     audit_log.show_audit_log,
     audit_log.check_audit_log,
     help_page.show_help,

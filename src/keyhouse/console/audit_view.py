@@ -19,6 +19,8 @@ _SUBJECTS: Final = {
 }
 _VALUE_CHARACTERS_MAX: Final = 200
 _PAGES: Final = {"key_": "/api-keys/"}
+_ADMIN_KEY: Final = "admin_api_key."
+_ADMIN_KEYS: Final = "/settings/admin-keys"
 _NAMES: Final = ("name", "role_name", "group_name", "email")
 """The fields by which an entry names what it is about, where nothing here has that id."""
 _UNITS: Final = ("_at_ms", "_nano_usd")
@@ -80,13 +82,12 @@ def audit_line(
     details = msgspec.json.decode(entry.details)
     fields: dict[str, Any] = details if isinstance(details, dict) else {}
     subject = names.get(entry.resource_id) or _named(fields)
-    root = next((path for start, path in _PAGES.items() if entry.resource_id.startswith(start)), None)
     return AuditLine(
         id=entry.id,
         what=event_words(entry.event),
         subject=subject,
         subject_id=entry.resource_id,
-        path=f"{root}{entry.resource_id}" if root and entry.resource_id in names else None,
+        path=_path(entry) if entry.resource_id in names else None,
         by=entry.actor_email or ("Keyhouse" if entry.actor_type == "system" else entry.actor_id),
         by_how=f"by key {entry.actor_id}" if entry.actor_type == "api_key" else "",
         address=entry.address,
@@ -96,6 +97,14 @@ def audit_line(
         is_failure=entry.event.endswith(".failed"),
         changes=tuple(_change(name, value, times) for name, value in fields.items()),
     )
+
+
+def _path(entry: ChainedEntry) -> str | None:
+    """The page that shows what it is about. Admin keys share one, on which those that were revoked are not."""
+    if entry.event.startswith(_ADMIN_KEY):
+        return _ADMIN_KEYS if entry.event == Event.ADMIN_API_KEY_CREATED else None
+    root = next((path for start, path in _PAGES.items() if entry.resource_id.startswith(start)), None)
+    return None if root is None else f"{root}{entry.resource_id}"
 
 
 def _named(fields: Mapping[str, Any]) -> str:

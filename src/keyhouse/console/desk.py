@@ -39,6 +39,7 @@ from keyhouse.reporting.inspections import Inspections
 from keyhouse.reporting.keys import KeyQuestions
 from keyhouse.reporting.limit_pages import LimitPages
 from keyhouse.reporting.limits import LimitQuestions
+from keyhouse.reporting.listings import Listings
 from keyhouse.reporting.member_pages import MemberPages
 from keyhouse.reporting.networks import NetworkQuestions
 from keyhouse.reporting.people import PeopleQuestions
@@ -107,6 +108,7 @@ class Desk:
     sessions: Sessions
     keys: Keys
     key_questions: KeyQuestions
+    listings: Listings
     inspections: Inspections
     hygiene: Hygiene
     network_questions: NetworkQuestions

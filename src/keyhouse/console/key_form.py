@@ -117,7 +117,7 @@ def draft_of(typed: Typed, projects: Collection[str], models: Collection[str], t
         faults["models"] = "Choose models of the list."
     _check_owner(typed, faults)
     permissions = _permissions(typed, faults)
-    expires_at_ms = _expires_at_ms(typed, times, faults)
+    expires_at_ms = read_expires(typed, times, faults)
     limits = _limits(typed, faults)
     addresses = _addresses(typed.addresses, faults)
     if faults:
@@ -167,7 +167,7 @@ def change_of(typed: Typed, models: Collection[str], times: Times) -> KeyChange:
     addresses = _addresses(typed.addresses, faults)
     expires_at_ms: int | UnsetType | None = UNSET
     if typed.expires != KEEP:
-        expires_at_ms = _expires_at_ms(typed, times, faults)
+        expires_at_ms = read_expires(typed, times, faults)
     if faults:
         raise FaultsError(faults)
     return KeyChange(
@@ -189,7 +189,8 @@ def _permissions(typed: Typed, faults: dict[str, str]) -> Permissions:
     return Permissions("restricted", grants)
 
 
-def _expires_at_ms(typed: Typed, times: Times, faults: dict[str, str]) -> int | None:
+def read_expires(typed: Typed, times: Times, faults: dict[str, str]) -> int | None:
+    """When the key ends, None for never; what is wrong is put among the faults."""
     if typed.expires == "never":
         return None
     if typed.expires in {days for days, _ in EXPIRES}:

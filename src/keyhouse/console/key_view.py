@@ -125,8 +125,12 @@ def key_line(row: KeyRow, times: Times) -> KeyLine:
 
 def status_view(row: KeyRow, times: Times) -> StatusView:
     """The one status that matters most: what is final, then what refuses calls, then what ends soon."""
-    key, now_ms = row.key, times.now_ms
-    match key.status(now_ms):
+    return standing(row.key, row.limits, times)
+
+
+def standing(key: ApiKey, limits: Sequence[LimitState], times: Times) -> StatusView:
+    """The same, of any key with these limits."""
+    match key.status(times.now_ms):
         case Status.REVOKED:
             return _since("ended", "Revoked", "", key.revoked_at_ms, times)
         case Status.EXPIRED:
@@ -134,7 +138,7 @@ def status_view(row: KeyRow, times: Times) -> StatusView:
         case Status.DISABLED:
             return _since("disabled", "Disabled", "since ", key.disabled_at_ms, times)
         case Status.ACTIVE:
-            return _active_status(row, times)
+            return _active_status(key, limits, times)
 
 
 def _since(look: str, word: str, lead: str, at_ms: int | None, times: Times) -> StatusView:
@@ -143,16 +147,16 @@ def _since(look: str, word: str, lead: str, at_ms: int | None, times: Times) -> 
     return StatusView(look, word, lead + times.short_day(at_ms), times.exact(at_ms))
 
 
-def _active_status(row: KeyRow, times: Times) -> StatusView:
-    full = _full_budget(row.limits)
+def _active_status(key: ApiKey, limits: Sequence[LimitState], times: Times) -> StatusView:
+    full = _full_budget(limits)
     if full is not None:
         resets = f"Resets {times.short_day(full.resets_at_ms)}" if full.resets_at_ms else "It never resets"
         return StatusView("over", "Over budget" if full.limit.unit is Unit.USD else "Over limit", resets)
-    old = row.key.previous_secret(times.now_ms)
+    old = key.previous_secret(times.now_ms)
     if old is not None and old.ends_at_ms is not None:
         when = f"Old secret ends in {times.left(old.ends_at_ms)}"
         return StatusView("rotating", "Rotating", when, times.exact(old.ends_at_ms))
-    ends_at_ms = row.key.expires_at_ms
+    ends_at_ms = key.expires_at_ms
     if ends_at_ms is not None and ends_at_ms - times.now_ms < _EXPIRES_SOON_MS:
         when = f"{times.short_day(ends_at_ms)}, {times.clock(ends_at_ms)}"
         return StatusView("expires", f"Expires in {times.left(ends_at_ms)}", when, times.exact(ends_at_ms))

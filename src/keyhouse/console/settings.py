@@ -33,6 +33,7 @@ SECTIONS: Final = (
         (
             Section("General", "/settings/organization"),
             Section("Projects", "/settings/projects"),
+            Section("Admin keys", "/settings/admin-keys", Task.ADMIN_KEYS_READ),
             Section("Key policies", "/settings/policies", Task.POLICIES_READ),
         ),
     ),
