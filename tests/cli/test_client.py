@@ -14,6 +14,10 @@ def test_without_an_admin_key_the_command_says_where_it_comes_from(town: Town, r
     assert (ended.returncode, ended.stdout) == (4, "")
     assert "KEYHOUSE_ADMIN_KEY" in ended.stderr
     assert "KEYHOUSE_ADMIN_KEY_FILE" in ended.stderr
+    assert "in the console (Settings, Admin keys)" in ended.stderr
+    assert "keyhouse admin-keys create --data DIR --email OWNER --name NAME" in ended.stderr
+    made = run(["admin-keys", "create", "--name", "x"], environment={"KEYHOUSE_ADMIN_KEY": None})
+    assert (made.returncode, made.stderr) == (4, ended.stderr)
 
 
 def test_the_admin_key_is_read_from_a_file(town: Town, run: Run, tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "group_id": admin.ask("POST", "/groups", body={"name": "Clerks"})["id"],
             "upstream_id": admin.ask("POST", "/upstreams", body=spare)["id"],
             "model_id": admin.ask("POST", "/models", body={"name": "large", "upstreams": ["spare"]})["id"],
+            "admin_key_id": admin.ask("GET", "/admin_api_keys")["data"][0]["id"],
             "role_id": admin.ask("POST", "/roles", body=clerk)["id"],
             "project_role_id": admin.ask("POST", projects_roles, body=keeper)["id"],
         }

@@ -118,5 +118,5 @@ def _wrong_kind(shown: str) -> Refusal:
     return Refusal(
         Code.KEY_WRONG_KIND,
         f"The API key {shown} calls models; the Admin API takes admin keys only.",
-        hint="Use an admin key (sk-admin-kh_...); an owner can create one.",
+        hint="Use an admin key (sk-admin-kh_...); an owner makes one in the console, under Settings.",
     )
