@@ -144,6 +144,8 @@ def store(walk: Walk, title: str) -> str:
     expect(dialog.get_by_text(re.compile(r"The key works\. keyhouse-demo answered in \d+ ms\."))).to_be_visible()
     expect(dialog.get_by_text(re.compile(r"[1-9]\d* input \+ [1-9]\d* output tokens, \$0\.0"))).to_be_visible()
     walk.look(title)
+    answer = dialog.locator("[data-answer]").evaluate("one => getComputedStyle(one).display")
+    assert answer == "block"  # Its words stand in lines.
     dialog.get_by_role("button", name="Copy", exact=True).click()
     expect(dialog.get_by_text("Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == secret
