@@ -189,7 +189,7 @@ def test_another_organizations_id_is_no_different_from_one_that_nobody_has(matri
                 assert found.text.replace(theirs[name], nobodys) == missing.text, (line, name)
                 asked += 1
             for query, name in questions(line):
-                nobodys = NOBODYS.get(name, "nobodys")
+                nobodys = NOBODYS.get(name, "nobodys_id")
                 found, missing = ask(own, f"{query}={theirs[name]}"), ask(own, f"{query}={nobodys}")
                 assert found.status == missing.status < 500, (line, query, found)
                 assert found.text.replace(theirs[name], nobodys) == missing.text, (line, query)

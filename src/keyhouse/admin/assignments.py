@@ -164,7 +164,15 @@ async def delete_project_group_role(
 
 
 def _page(request: Visit, found: Sequence[HeldRole]) -> Json:
-    return next_page(request, found, lambda held: held.role.id, _held, limit_default=PAGE_MAX, limit_max=PAGE_MAX)
+    return next_page(
+        request,
+        found,
+        lambda held: held.role.id,
+        _held,
+        limit_default=PAGE_MAX,
+        limit_max=PAGE_MAX,
+        made_at_ms=lambda held: held.role.created_at_ms,
+    )
 
 
 def _to_user(member: Member, given: Role) -> Json:

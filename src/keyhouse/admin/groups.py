@@ -53,7 +53,15 @@ class NewProjectGroup(msgspec.Struct):
 async def list_groups(request: Visit, office: TheOffice) -> Json:
     """The organization's groups, oldest first."""
     found = await office.group_questions.list(actor_of(request).organization_id)
-    return next_page(request, found, lambda each: each.id, _group, limit_default=_LIMIT_DEFAULT, limit_max=_LIMIT_MAX)
+    return next_page(
+        request,
+        found,
+        lambda each: each.id,
+        _group,
+        limit_default=_LIMIT_DEFAULT,
+        limit_max=_LIMIT_MAX,
+        made_at_ms=lambda each: each.created_at_ms,
+    )
 
 
 @post(_GROUPS, status_code=200)
@@ -85,8 +93,9 @@ async def delete_group(request: Visit, office: TheOffice, group_id: FromPath[str
 
 @get(_USERS)
 async def list_group_users(request: Visit, office: TheOffice, group_id: FromPath[str]) -> Json:
-    """The users in a group, in the order in which they were added."""
-    found = await office.group_questions.users(actor_of(request).organization_id, group_id)
+    """The users in a group, by name."""
+    mark = query_of(request).text("after")
+    found = await office.group_questions.users(actor_of(request).organization_id, group_id, mark=mark)
     return next_page(
         request, found, lambda each: each.user_id, _user, limit_default=_LIMIT_DEFAULT, limit_max=_LIMIT_MAX
     )
@@ -120,7 +129,13 @@ async def list_project_groups(request: Visit, office: TheOffice, project_id: Fro
     """The groups that hold a role in a project."""
     found = await office.group_questions.of_project(actor_of(request).organization_id, project_id)
     return next_page(
-        request, found, lambda each: each.group.id, _project_group, limit_default=PAGE_DEFAULT, limit_max=PAGE_MAX
+        request,
+        found,
+        lambda each: each.group.id,
+        _project_group,
+        limit_default=PAGE_DEFAULT,
+        limit_max=PAGE_MAX,
+        made_at_ms=lambda each: each.added_at_ms,
     )
 
 

@@ -33,7 +33,7 @@ async def list_invites(request: Visit, office: TheOffice) -> Json:
     """The organization's invites, newest first."""
     query = query_of(request)
     limit, after = query.page_limit(), query.text("after")
-    found = await office.people_questions.invites(actor_of(request).organization_id)
+    found = await office.people_questions.invites(actor_of(request).organization_id, mark=after)
     rows, has_more = shapes.page_behind(found, lambda row: row.id, after, limit)
     return shapes.page([_invite(row, office.clock.now_ms()) for row in rows], has_more=has_more)
 

@@ -62,6 +62,7 @@ async def list_limits(request: Visit, office: TheOffice) -> Json:
         scope_type=scope_type,
         scope_id=query.text("scope_id"),
         sight=sight_of(actor, Task.LIMITS_READ),
+        mark=after,
     )
     rows, has_more = shapes.page_behind(found, lambda state: state.limit.id, after, limit)
     return shapes.page([shapes.limit(row) for row in rows], has_more=has_more)

@@ -38,6 +38,7 @@ async def list_projects(request: Visit, office: TheOffice) -> Json:
         actor.organization_id,
         query.boolean("include_archived") or False,
         sight=sight_of(actor, Task.PROJECTS_READ),
+        mark=after,
     )
     rows, has_more = shapes.page_behind(found, lambda row: row.id, after, limit)
     return shapes.page([shapes.project(row) for row in rows], has_more=has_more)

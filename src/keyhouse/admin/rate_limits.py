@@ -53,12 +53,12 @@ class RateLimitFields(msgspec.Struct):
 async def list_rate_limits(request: Visit, office: TheOffice, project_id: FromPath[str]) -> Json:
     """A record for each model, by name."""
     query = query_of(request)
-    limit = query.integer("limit", 0, PAGE_MAX)
-    records = await _records(request, office, project_id)
+    limit, after = query.integer("limit", 0, PAGE_MAX), query.text("after")
+    records = await _records(request, office, project_id, () if after is None else _models_named(after))
     rows, has_more = shapes.page_around(
         records,
         lambda record: str(record["id"]),
-        query.text("after"),
+        after,
         query.text("before"),
         PAGE_DEFAULT if limit is None else limit,
     )
@@ -91,12 +91,22 @@ def rate_limit_id(model: str) -> str:
     return "rl_" + base64.urlsafe_b64encode(model.encode()).decode().rstrip("=")
 
 
-async def _records(request: Visit, office: Office, project_id: str) -> list[Json]:
+def _models_named(wanted: str) -> tuple[str, ...]:
+    """The model whose record has this id, if there is such an id. It need not be there any more."""
+    try:
+        model = wanted[3:] if wanted[:3] == "rl-" else base64.urlsafe_b64decode(wanted[3:] + "==").decode()
+    except ValueError:
+        return ()
+    return (model,) if rate_limit_id(model) == wanted else ()
+
+
+async def _records(request: Visit, office: Office, project_id: str, marks: tuple[str, ...] = ()) -> list[Json]:
+    """A record for each model that there is, that has a limit, or that is where a page goes on."""
     organization_id = actor_of(request).organization_id
     await office.project_questions.one(organization_id, project_id)
     found = await office.limit_questions.list(organization_id, ScopeType.PROJECT, project_id)
     limited = {state.limit.model for state in found if state.limit.model is not None}
-    return [_record(model, found) for model in sorted({*office.models(), *limited})]
+    return [_record(model, found) for model in sorted({*office.models(), *limited, *marks})]
 
 
 def _record(model: str, found: Iterable[LimitState]) -> Json:

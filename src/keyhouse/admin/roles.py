@@ -139,7 +139,15 @@ def described(found: Role) -> Json:
 
 
 def _page(request: Visit, found: Sequence[Role]) -> Json:
-    return next_page(request, found, lambda each: each.id, role, limit_default=PAGE_MAX, limit_max=PAGE_MAX)
+    return next_page(
+        request,
+        found,
+        lambda each: each.id,
+        role,
+        limit_default=PAGE_MAX,
+        limit_max=PAGE_MAX,
+        made_at_ms=lambda each: each.created_at_ms,
+    )
 
 
 ROUTES: Final = (

@@ -48,7 +48,7 @@ async def list_service_accounts(request: Visit, office: TheOffice, project_id: F
     """A project's service accounts, oldest first."""
     query, organization_id = query_of(request), actor_of(request).organization_id
     limit, after = query.page_limit(), query.text("after")
-    found = await office.service_account_questions.list(organization_id, project_id)
+    found = await office.service_account_questions.list(organization_id, project_id, mark=after)
     rows, has_more = shapes.page_behind(found, lambda row: row.id, after, limit)
     return shapes.page([shapes.service_account(row) for row in rows], has_more=has_more)
 

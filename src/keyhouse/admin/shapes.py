@@ -4,9 +4,11 @@ Times are Unix seconds, amounts exact decimal text. No function here can see a s
 the two routes that show it once.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, SecretVersion
 from keyhouse.core.limit import LimitState, format_amount
 from keyhouse.core.policy import violations
@@ -23,6 +25,9 @@ Json = dict[str, Any]
 """An object of the API."""
 
 NAMELESS: Final = "Unknown"
+
+ID_SEPARATOR: Final = re.compile("[_-]")
+"""What is in every id, between its kind and what tells it from others of that kind."""
 
 
 def seconds(at_ms: int | None) -> int | None:
@@ -44,12 +49,10 @@ def page(data: Sequence[Json], *, has_more: bool) -> Json:
 def page_behind(rows: Sequence[T], id_of: Callable[[T], str], after: str | None, limit: int) -> tuple[list[T], bool]:
     """At most `limit` of the rows behind the one with the id `after`, and whether more follow.
 
-    Behind an id that is not there is nothing.
+    That one may be gone, and be in `rows` for its place alone: a page begins behind it.
+    Raises Refusal(PARAMETER_INVALID) for an id that is not there.
     """
-    start = 0
-    if after is not None:
-        ids = [id_of(row) for row in rows]
-        start = ids.index(after) + 1 if after in ids else len(rows)
+    start = _start(rows, id_of, after)
     chosen = list(rows[start : start + limit])
     return chosen, limit > 0 and start + limit < len(rows)
 
@@ -60,10 +63,39 @@ def page_around(
     """The same, or the last `limit` rows ahead of the one with the id `before`, and whether more are ahead of those."""
     if before is None:
         return page_behind(rows, id_of, after, limit)
-    ids = [id_of(row) for row in rows]
-    start = 0 if after is None else ids.index(after) + 1 if after in ids else len(rows)
-    ahead = rows[start : max(start, ids.index(before) if before in ids else 0)]
+    start, end = _start(rows, id_of, after), _place(rows, id_of, before, "before")
+    ahead = rows[start : max(start, 0 if end is None else end)]
     return list(ahead[-limit:] if limit else []), limit > 0 and len(ahead) > limit
+
+
+def unknown_mark(mark: str, param: str) -> Refusal:
+    """A list cannot go on at what is not there: an empty page would say that it has ended."""
+    return Refusal(
+        Code.PARAMETER_INVALID,
+        f"This list has nothing with the id {mark[:100]!r} to go on at: it is gone, or never was.",
+        hint="Ask for the list from its beginning.",
+        param=param,
+    )
+
+
+def _start(rows: Sequence[T], id_of: Callable[[T], str], after: str | None) -> int:
+    """Where the page behind `after` begins."""
+    if after is None:
+        return 0
+    place = _place(rows, id_of, after, "after")
+    return len(rows) if place is None else place + 1
+
+
+def _place(rows: Sequence[T], id_of: Callable[[T], str], mark: str, param: str) -> int | None:
+    """Where the row with this id is. None for what cannot be an id: around it is nothing, as OpenAI's own tests of its
+    clients expect.
+    """
+    ids = [id_of(row) for row in rows]
+    if mark in ids:
+        return ids.index(mark)
+    if ids and ID_SEPARATOR.search(mark):
+        raise unknown_mark(mark, param)
+    return None
 
 
 def deleted(kind: str, object_id: str) -> Json:

@@ -55,7 +55,7 @@ async def list_users(request: Visit, office: TheOffice) -> Json:
     """The organization's users, by name; those of some addresses with `emails`."""
     query = query_of(request)
     limit, after, emails = query.page_limit(), query.text("after"), query.many("emails")
-    found = await office.people_questions.list(actor_of(request).organization_id)
+    found = await office.people_questions.list(actor_of(request).organization_id, mark=after)
     wanted = [row for row in found if not emails or row.email in {email.lower() for email in emails}]
     rows, has_more = shapes.page_behind(wanted, lambda row: row.user_id, after, limit)
     return shapes.page([user(row) for row in rows], has_more=has_more)
@@ -93,10 +93,10 @@ async def delete_user(request: Visit, office: TheOffice, user_id: FromPath[str])
 
 @get(_MEMBERS)
 async def list_project_users(request: Visit, office: TheOffice, project_id: FromPath[str]) -> Json:
-    """A project's users, in the order in which they were added."""
+    """A project's users, by name."""
     query = query_of(request)
     limit, after = query.page_limit(), query.text("after")
-    found = await office.people_questions.of_project(actor_of(request).organization_id, project_id)
+    found = await office.people_questions.of_project(actor_of(request).organization_id, project_id, mark=after)
     rows, has_more = shapes.page_behind(found, lambda row: row.user_id, after, limit)
     return shapes.page([_member(row) for row in rows], has_more=has_more)
 

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from keyhouse.store import assignments, groups, projects, roles
+from keyhouse.reporting.people import with_mark
+from keyhouse.store import assignments, groups, people, projects, roles
 from keyhouse.store.engine import Connection, Database
 from keyhouse.store.groups import Group, ProjectGroup
 from keyhouse.store.people import Member
@@ -39,11 +40,13 @@ class GroupQuestions:
         """One of them."""
         return await self._database.read(lambda c: groups.get_group(c, organization_id, group_id))
 
-    async def users(self, organization_id: str, group_id: str) -> tuple[Member, ...]:
-        """The users in a group, in the order in which they were added."""
+    async def users(self, organization_id: str, group_id: str, *, mark: str | None = None) -> tuple[Member, ...]:
+        """The users in a group, by name; in its place also the one with the id `mark`, if they have left it."""
 
         def ask(connection: Connection) -> tuple[Member, ...]:
-            return groups.list_group_members(connection, groups.get_group(connection, organization_id, group_id))
+            found = groups.list_group_members(connection, groups.get_group(connection, organization_id, group_id))
+            gone = None if mark is None else people.find_member(connection, organization_id, mark)
+            return with_mark(found, gone)
 
         return await self._database.read(ask)
 

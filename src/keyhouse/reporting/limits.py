@@ -21,16 +21,17 @@ class LimitQuestions:
         scope_id: str | None = None,
         *,
         sight: Sight | None = None,
+        mark: str | None = None,
     ) -> tuple[LimitState, ...]:
         """The limits of the organization, of one type of scope, or on one scope: ordered by scope, then by age.
 
-        With a sight only those it takes in.
+        With a sight only those it takes in; in its place also the one with the id `mark`, if it was deleted.
         """
         now_ms = self._clock.now_ms()
         scopes = None if scope_id is None else {(scope, scope_id) for scope in ScopeType}
         states = await self._database.read(
             lambda c: limits.list_states(
-                c, organization_id, _zone(c, organization_id), now_ms, scopes=scopes, sight=sight
+                c, organization_id, _zone(c, organization_id), now_ms, scopes=scopes, sight=sight, mark=mark
             )
         )
         return tuple(state for state in states if scope_type in (None, state.limit.scope_type))

@@ -14,11 +14,19 @@ class ProjectQuestions:
         self._database = database
 
     async def list(
-        self, organization_id: str, include_archived: bool = False, *, sight: Sight | None = None
+        self,
+        organization_id: str,
+        include_archived: bool = False,
+        *,
+        sight: Sight | None = None,
+        mark: str | None = None,
     ) -> tuple[Project, ...]:
-        """The organization's projects, oldest first; with a sight only those it takes in."""
+        """The organization's projects, oldest first; with a sight only those it takes in.
+
+        In its place also the one with the id `mark`, if it is archived.
+        """
         found = await self._database.read(
-            lambda c: projects.list_projects(c, organization_id, include_archived=include_archived)
+            lambda c: projects.list_projects(c, organization_id, include_archived=include_archived, mark=mark)
         )
         return tuple(project for project in found if sight is None or project.id in sight.project_ids)
 

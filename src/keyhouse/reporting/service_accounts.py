@@ -13,12 +13,17 @@ class ServiceAccountQuestions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self, organization_id: str, project_id: str) -> tuple[ServiceAccount, ...]:
-        """The project's service accounts, oldest first; raises Refusal(NOT_FOUND) if there is no such project."""
+    async def list(
+        self, organization_id: str, project_id: str, *, mark: str | None = None
+    ) -> tuple[ServiceAccount, ...]:
+        """The project's service accounts, oldest first; raises Refusal(NOT_FOUND) if there is no such project.
+
+        In its place also the one with the id `mark`, if it was deleted.
+        """
 
         def ask(connection: Connection) -> tuple[ServiceAccount, ...]:
             projects.get_project(connection, organization_id, project_id)
-            return service_accounts.list_service_accounts(connection, organization_id, project_id)
+            return service_accounts.list_service_accounts(connection, organization_id, project_id, mark=mark)
 
         return await self._database.read(ask)
 

@@ -67,10 +67,12 @@ def get_invite(connection: Connection, organization_id: str, invite_id: str, *, 
     return _invite(row)
 
 
-def list_invites(connection: Connection, organization_id: str) -> tuple[Invite, ...]:
-    """An organization's invites that were not deleted, newest first."""
+def list_invites(connection: Connection, organization_id: str, *, mark: str | None = None) -> tuple[Invite, ...]:
+    """An organization's invites that were not deleted, newest first; in its place also the one with the id `mark`."""
     order = (invites.c.created_at_ms.desc(), invites.c.id.desc())
-    rows = connection.execute(select(invites).where(*_there(organization_id)).order_by(*order)).mappings()
+    organization, is_there = _there(organization_id)
+    shown = is_there if mark is None else is_there | (invites.c.id == mark)
+    rows = connection.execute(select(invites).where(organization, shown).order_by(*order)).mappings()
     return tuple(_invite(row) for row in rows)
 
 

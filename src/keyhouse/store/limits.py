@@ -98,20 +98,21 @@ def list_states(
     *,
     scopes: Collection[Scope] | None = None,
     sight: Sight | None = None,
+    mark: str | None = None,
 ) -> tuple[LimitState, ...]:
     """The live limits on these scopes, or all of the organization's, as they stand at this instant.
 
-    Ordered by scope, then by when they were made. `time_zone` is the organization's. With a sight only those it
-    takes in.
+    Ordered by scope, then by when they were made; in its place also the one with the id `mark`, if it was deleted.
+    `time_zone` is the organization's. With a sight only those it takes in.
     """
     seen = [] if sight is None else [is_limit_seen(sight)]
     if scopes is None:
         whole = [limits.c.organization_id == organization_id, *seen]
-        return tuple(_states(connection, organization_id, time_zone, now_ms, whole))
+        return tuple(_states(connection, organization_id, time_zone, now_ms, whole, mark))
     wanted = set(scopes)
     found: list[LimitState] = []
     for ids in _batches(sorted({scope_id for _, scope_id in wanted})):
-        found += _states(connection, organization_id, time_zone, now_ms, [among(limits.c.scope_id, ids), *seen])
+        found += _states(connection, organization_id, time_zone, now_ms, [among(limits.c.scope_id, ids), *seen], mark)
     return tuple(state for state in found if (state.limit.scope_type, state.limit.scope_id) in wanted)
 
 
@@ -166,16 +167,18 @@ def _states(
     time_zone: str,
     now_ms: int,
     conditions: Iterable[ColumnElement[bool]],
+    mark: str | None = None,
 ) -> list[LimitState]:
     # Where ids or scopes are among the conditions the organization is not: beside it SQLite would go through all of its
     # limits to look for them.
     zone = ZoneInfo(time_zone)
     spans = {window: span_at(window, now_ms, zone) for window in Window}
     present = case(*((limits.c.window == window, span.key) for window, span in spans.items()))
+    is_live = limits.c.deleted_at_ms.is_(None)
     rows = connection.execute(
         select(limits, limit_periods.c.settled, limit_periods.c.reserved)
         .outerjoin(limit_periods, and_(limit_periods.c.limit_id == limits.c.id, limit_periods.c.period == present))
-        .where(limits.c.deleted_at_ms.is_(None), *conditions)
+        .where(is_live if mark is None else is_live | (limits.c.id == mark), *conditions)
         .order_by(by_bytes(limits.c.scope_type), by_bytes(limits.c.scope_id), limits.c.created_at_ms, limits.c.id)
     )
     return [_state(row, spans) for row in rows.mappings() if row["organization_id"] == organization_id]

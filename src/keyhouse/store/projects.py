@@ -56,12 +56,13 @@ def get_project(connection: Connection, organization_id: str, project_id: str, *
 
 
 def list_projects(
-    connection: Connection, organization_id: str, *, include_archived: bool = False
+    connection: Connection, organization_id: str, *, include_archived: bool = False, mark: str | None = None
 ) -> tuple[Project, ...]:
-    """An organization's projects, oldest first."""
+    """An organization's projects, oldest first; in its place also the one with the id `mark`, if it is archived."""
     statement = select(projects).where(projects.c.organization_id == organization_id)
     if not include_archived:
-        statement = statement.where(projects.c.archived_at_ms.is_(None))
+        is_live = projects.c.archived_at_ms.is_(None)
+        statement = statement.where(is_live if mark is None else is_live | (projects.c.id == mark))
     rows = connection.execute(statement.order_by(projects.c.created_at_ms, projects.c.id))
     return tuple(_project(row) for row in rows.mappings())
 

@@ -75,14 +75,17 @@ def get_service_account(
     return account
 
 
-def list_service_accounts(connection: Connection, organization_id: str, project_id: str) -> tuple[ServiceAccount, ...]:
-    """A project's service accounts that were not deleted, oldest first."""
+def list_service_accounts(
+    connection: Connection, organization_id: str, project_id: str, *, mark: str | None = None
+) -> tuple[ServiceAccount, ...]:
+    """A project's service accounts that were not deleted, oldest first; in its place also the one called `mark`."""
+    is_there = service_accounts.c.deleted_at_ms.is_(None)
     rows = connection.execute(
         select(service_accounts)
         .where(
             service_accounts.c.organization_id == organization_id,
             service_accounts.c.project_id == project_id,
-            service_accounts.c.deleted_at_ms.is_(None),
+            is_there if mark is None else is_there | (service_accounts.c.id == mark),
         )
         .order_by(service_accounts.c.created_at_ms, service_accounts.c.id)
     )
