@@ -9,7 +9,7 @@ from control.test_roles import as_they_are, assignments_of, roles_of
 from given import NOON
 from given_control import House, refused
 from keyhouse.control.groups import Groups
-from keyhouse.core.authority import Task
+from keyhouse.core.authority import Task, tasks_in
 from keyhouse.core.errors import Code
 from keyhouse.store import schema
 from keyhouse.store.grants import IN_ORGANIZATION, IN_PROJECT
@@ -152,3 +152,50 @@ async def test_another_organizations_groups_roles_and_projects_read_as_missing(h
     ):
         await refused(verb, Code.NOT_FOUND)
     assert await house.everything() == before
+
+
+async def role_of_bob(house: House) -> str:
+    """What `user-b` is in the organization, as lists show it."""
+    return next(str(row["role"]) for row in await house.rows("memberships") if row["user_id"] == "user-b")
+
+
+async def test_an_owner_is_one_in_every_list_and_is_none_once_made_less(house: House) -> None:
+    people, bob = await bob_joins(house)
+    assignments = assignments_of(house)
+    owner, reader, member = (f"{IN_ORGANIZATION}{name}" for name in ("owner", "reader", "member"))
+    for role_id, left in ((reader, member), (owner, reader)):
+        given, _ = await assignments.give_user(house.owner, "user-b", role_id)
+        assert IN_ORGANIZATION + given.role == role_id
+        for less in (role_id, left):
+            assert (
+                "already" in (await refused(assignments.give_user(house.owner, "user-b", less), Code.CONFLICT)).message
+            )
+    assert await role_of_bob(house) == "owner"
+    assert await house.rows("role_assignments") == []
+    await people.update(house.owner, "user-b", "member")
+    assert tasks_in("member", (await as_they_are(house, bob)).grants) == frozenset()
+
+    # What is taken as a role is taken from what they are; the last owner stays.
+    await assignments.give_user(house.owner, "user-b", owner)
+    await assignments.take_from_user(house.owner, "user-b", owner)
+    assert await role_of_bob(house) == "member"
+    await refused(assignments.take_from_user(house.owner, "user-b", member), Code.NOT_FOUND)
+    await refused(assignments.take_from_user(house.owner, "user-1", owner), Code.CONFLICT)
+
+
+async def test_what_was_assigned_beside_goes_with_what_somebody_is(house: House) -> None:
+    """As older versions assigned it to users of an organization, and as it is done in projects."""
+    people, bob = await bob_joins(house)
+    beside = {"principal_id": "user-b", "organization_id": "org-1", "created_by": "user-1", "created_at_ms": NOON}
+    statement = insert(schema.role_assignments)
+    await house.execute(statement.values(**beside, role_id=f"{IN_ORGANIZATION}owner"))
+    own = await roles_of(house).create(house.owner, "caller", [Task.MODEL_REQUEST])
+    await assignments_of(house).give_user(house.owner, "user-b", own.id)
+    await people.update(house.owner, "user-b", "member")
+    assert [row["role_id"] for row in await house.rows("role_assignments")] == [own.id]
+
+    await people.add_to_project(house.owner, "proj_1", "viewer", user_id="user-b")
+    await assignments_of(house).give_user(house.owner, "user-b", f"{IN_PROJECT}owner", project_id="proj_1")
+    await people.update_in_project(house.owner, "proj_1", "user-b", "viewer")
+    assert Task.API_KEYS not in tasks_in("member", (await as_they_are(house, bob)).grants, "proj_1")
+    assert [row["role_id"] for row in await house.rows("role_assignments")] == [own.id]

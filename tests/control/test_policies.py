@@ -13,7 +13,7 @@ from keyhouse.core.errors import Code
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.policy import DAY_MS, NONE, LimitDraft, Makers, Policy
 from keyhouse.store import schema
-from keyhouse.store.grants import list_grants
+from keyhouse.store.grants import IN_ORGANIZATION, list_grants
 
 pytestmark = pytest.mark.asyncio
 
@@ -96,6 +96,15 @@ async def test_where_owners_alone_create_keys_nobody_else_does(house: House) -> 
     member = msgspec.structs.replace(house.owner, role="member", grants=grants)
     await refused(house.keys.create(member, house.draft()), Code.NOT_PERMITTED)
     await refused(Policies(house.database).update(member, PolicyChange(key_makers=Makers.MEMBERS)), Code.NOT_PERMITTED)
+    # Who is an owner by a group is one of them.
+    assigned = {"principal_id": "group_1", "role_id": f"{IN_ORGANIZATION}owner", "organization_id": "org-1"}
+    await house.execute(
+        insert(schema.groups).values(id="group_1", organization_id="org-1", name="heads", created_at_ms=0)
+    )
+    await house.execute(insert(schema.group_members).values(group_id="group_1", user_id="user-1", added_at_ms=0))
+    await house.execute(insert(schema.role_assignments).values(**assigned, created_by="user-1", created_at_ms=0))
+    grants = await house.database.read(lambda c: list_grants(c, "org-1", "user-1"))
+    await house.keys.create(msgspec.structs.replace(member, grants=grants), house.draft())
 
 
 @pytest.mark.parametrize(

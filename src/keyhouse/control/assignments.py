@@ -1,11 +1,13 @@
 """Giving roles to users and groups, and taking them: in the whole organization or in one project, at once."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from keyhouse.control.authority import act, require_covered
 from keyhouse.control.limits import require_active_project
-from keyhouse.control.people import locked_holders, locked_member, settle_access
+from keyhouse.control.people import change_role, locked_holders, locked_member, settle_access
 from keyhouse.control.roles import roles_at
+from keyhouse.core.authority import ORGANIZATION_ROLES
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.store import assignments as rows
 from keyhouse.store import groups, people, project_members, projects, roles
@@ -15,6 +17,9 @@ from keyhouse.store.engine import Actor, Change, Database
 from keyhouse.store.groups import Group
 from keyhouse.store.people import Member
 from keyhouse.store.roles import Role
+
+_LEAST: Final = "member"
+"""What somebody of the organization is who is nothing else."""
 
 
 class Assignments:
@@ -31,7 +36,10 @@ class Assignments:
     async def give_user(
         self, actor: Actor, user_id: str, role_id: str, *, project_id: str | None = None
     ) -> tuple[Member, Role]:
-        """Let a user hold a role; in a project, one who is in it. Raises Refusal(CONFLICT) if it is theirs already."""
+        """Let a user hold a role; in a project, one who is in it. Raises Refusal(CONFLICT) if it is theirs already.
+
+        One that is always there is what they are in the organization from then on.
+        """
 
         def write(change: Change) -> tuple[tuple[Member, Role], tuple[str, ...]]:
             _require_active(change, project_id)
@@ -39,6 +47,8 @@ class Assignments:
             if project_id is not None:
                 project_members.get_project_member(change.connection, project_id, user_id)
             role = _role(change, role_id, project_id)
+            if project_id is None and role.is_predefined:
+                return _raised(change, member, role)
             return (member, role), give(change, user_id, role, (user_id,))
 
         task, place = roles_at(project_id)
@@ -46,12 +56,18 @@ class Assignments:
         return made
 
     async def take_from_user(self, actor: Actor, user_id: str, role_id: str, *, project_id: str | None = None) -> None:
-        """Take a role from a user to whom it is assigned; one that a group gives them stays."""
+        """Take a role from a user to whom it is assigned; one that a group gives them stays.
+
+        Who is no longer an owner or a reader of the organization is a member. Raises Refusal(CONFLICT) for the last
+        owner.
+        """
 
         def write(change: Change) -> tuple[Role, tuple[str, ...]]:
             _require_project(change, project_id)
-            locked_member(change, user_id)
+            member = locked_member(change, user_id)
             role = _role(change, role_id, project_id)
+            if project_id is None and role.is_predefined and member.role == role.name != _LEAST:
+                return role, change_role(change, member, _LEAST)[1]
             return role, take(change, user_id, (role,), (user_id,))
 
         task, place = roles_at(project_id)
@@ -128,6 +144,18 @@ def take(change: Change, principal_id: str, taken: Sequence[Role], holders: Sequ
         rows.delete_assignment(connection, organization_id, principal_id, role.id, role.project_id)
         _record(change, Event.ROLE_ASSIGNMENT_DELETED, principal_id, role)
     return settle_access(change, *holders)
+
+
+def _raised(change: Change, member: Member, role: Role) -> tuple[tuple[Member, Role], tuple[str, ...]]:
+    """A user who is now what they were given: assigned beside what they are, it would not show, nor go with that."""
+    if role.tasks <= ORGANIZATION_ROLES[member.role]:
+        raise Refusal(
+            Code.CONFLICT,
+            f"The user {member.user_id} is {member.role} here already, which gives all that {role.name} does.",
+            hint="Update the user to make them something else.",
+        )
+    after, changed = change_role(change, member, role.name)
+    return (after, role), changed
 
 
 def _role(change: Change, role_id: str, project_id: str | None) -> Role:

@@ -36,17 +36,14 @@ class People:
         self._on_change = on_change
 
     async def update(self, actor: Actor, user_id: str, role: str) -> Member:
-        """Give a user another role in the organization, at once. Raises Refusal(CONFLICT) for the last owner."""
+        """Let a user be something else in the organization, at once: they are nothing beside it that is always there.
+
+        Roles of the organization's own stay. Raises Refusal(CONFLICT) for the last owner.
+        """
         require_known(role, ORGANIZATION_ROLES)
 
         def write(change: Change) -> tuple[Member, tuple[str, ...]]:
-            before = locked_member(change, user_id)
-            require_covered(change.actor, ORGANIZATION_ROLES[before.role] | ORGANIZATION_ROLES[role])
-            if role != OWNER:
-                _refuse_last_owner(change, before)
-            people.update_role(change.connection, before.organization_id, user_id, role)
-            change.record(Event.USER_UPDATED, user_id, details={"role": {"from": before.role, "to": role}})
-            return msgspec.structs.replace(before, role=role), settle_access(change, user_id)
+            return change_role(change, locked_member(change, user_id), role)
 
         member, _ = await act(self._database, actor, Task.USERS, write, then=self._tell)
         return member
@@ -104,14 +101,19 @@ class People:
         return made
 
     async def update_in_project(self, actor: Actor, project_id: str, user_id: str, role: str) -> ProjectMember:
-        """Give a project's user another role in it, at once."""
+        """Let a project's user be something else in it, at once: they are nothing beside it that is always there.
+
+        Roles of the project's own stay. Raises Refusal(CONFLICT) if the project was archived.
+        """
         require_known(role, PROJECT_ROLES)
 
         def write(change: Change) -> tuple[ProjectMember, tuple[str, ...]]:
+            require_active_project(change.connection, actor.organization_id, project_id)
             before = _locked_in_project(change, project_id, user_id)
             require_covered(change.actor, PROJECT_ROLES[before.role] | PROJECT_ROLES[role], project_id)
             project_members.update_project_member(change.connection, project_id, user_id, role)
             _record(change, Event.ROLE_ASSIGNMENT_CREATED, before, role)
+            _take_beside(change, user_id, project_id)
             return msgspec.structs.replace(before, role=role), settle_access(change, user_id)
 
         made, _ = await act(self._database, actor, Task.PROJECT_USERS, write, where=Place(project_id), then=self._tell)
@@ -139,6 +141,29 @@ class People:
     def _tell(self, changed: tuple[object, tuple[str, ...]]) -> None:
         for key_id in changed[1]:
             self._on_change(key_id)
+
+
+def change_role(change: Change, before: Member, role: str) -> tuple[Member, tuple[str, ...]]:
+    """Let a member, who is locked, be something else in the organization; the ids of the keys that changed by it."""
+    require_covered(change.actor, ORGANIZATION_ROLES[before.role] | ORGANIZATION_ROLES[role])
+    if role != OWNER:
+        _refuse_last_owner(change, before)
+    people.update_role(change.connection, before.organization_id, before.user_id, role)
+    change.record(Event.USER_UPDATED, before.user_id, details={"role": {"from": before.role, "to": role}})
+    _take_beside(change, before.user_id)
+    return msgspec.structs.replace(before, role=role), settle_access(change, before.user_id)
+
+
+def _take_beside(change: Change, user_id: str, project_id: str | None = None) -> None:
+    """Take roles that are always there and were assigned to a user beside what they are: who was made less is less."""
+    connection, organization_id = change.connection, change.actor.organization_id
+    for role_id in assignments.list_roles_of(connection, organization_id, user_id, project_id):
+        role = roles.get_role(connection, organization_id, role_id, project_id)
+        if role.is_predefined:
+            require_covered(change.actor, role.tasks, project_id)
+            assignments.delete_assignment(connection, organization_id, user_id, role_id, project_id)
+            details = {"role": role.name, "role_id": role_id}
+            change.record(Event.ROLE_ASSIGNMENT_DELETED, user_id, project_id=project_id, details=details)
 
 
 def settle_access(change: Change, *user_ids: str) -> tuple[str, ...]:

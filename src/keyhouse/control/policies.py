@@ -9,6 +9,7 @@ from keyhouse.control.authority import OWNER, Task, act, admit
 from keyhouse.control.fields import read_models
 from keyhouse.control.issuing import NewKey
 from keyhouse.control.limits import describe_draft, read_drafts
+from keyhouse.core.authority import ORGANIZATION_ROLES, tasks_in
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.policy import DAY_MS, LimitDraft, Makers, Policy
 from keyhouse.store import people
@@ -74,7 +75,10 @@ def under_policy(change: Change, new: NewKey, drafts: tuple[LimitDraft, ...]) ->
     Raises Refusal(NOT_PERMITTED, PARAMETER_INVALID) for what it does not allow.
     """
     policy = rows.find_policy(change.connection, new.organization_id)
-    if policy.key_makers is Makers.OWNERS and change.actor.role != OWNER:
+    actor = change.actor
+    # Whoever may do all that an owner may is one, also by a group.
+    is_owner = tasks_in(actor.role, actor.grants) >= ORGANIZATION_ROLES[OWNER]
+    if policy.key_makers is Makers.OWNERS and not is_owner:
         raise Refusal(
             Code.NOT_PERMITTED,
             "The organization's policy lets owners alone create keys.",
