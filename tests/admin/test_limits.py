@@ -234,3 +234,19 @@ def test_a_limit_needs_all_of_its_fields(town: Town, field: str) -> None:
     fields = body()
     del fields[field]
     assert refusal(town.ask("POST", "/limits", body=fields)) == (400, field, Code.PARAMETER_MISSING)
+
+
+def test_openais_views_leave_what_they_do_not_know_of_a_limit(town: Town) -> None:
+    project = {"type": "project", "id": "proj_1"}
+    kept = [
+        put(town, scope=project, amount="100", window="month", refuse_when_short=True),
+        put(town, scope=project, amount="100", unit="tokens", window="minute", model="tiny-1", refuse_when_short=True),
+    ]
+    month = {"threshold_amount": 20_000, "currency": "USD", "interval": "month"}
+    for path, fields in (
+        ("/projects/proj_1/spend_limit", month),
+        ("/projects/proj_1/rate_limits/rl-tiny-1", {"max_tokens_per_1_minute": 200}),
+    ):
+        assert town.ask("POST", path, body=fields).status_code == 200
+    found = [town.ask("GET", f"/limits/{limit['id']}").json() for limit in kept]
+    assert [(limit["amount"], limit["refuse_when_short"]) for limit in found] == [("200.00", True), ("200", True)]

@@ -7,8 +7,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import insert, update
 
+from control.test_people import bob_joins
+from control.test_roles import as_they_are, assignments_of, roles_of
 from given import NOON
 from given_control import House, refused
+from keyhouse.core.authority import Task
 from keyhouse.core.errors import Code
 from keyhouse.core.limit import ScopeType, Unit, Window
 from keyhouse.core.money import AMOUNT_MAX
@@ -190,3 +193,49 @@ async def test_what_makes_no_calls_gets_no_limit(house: House) -> None:
     await house.projects.archive(house.owner, "proj_1")
     await refused(house.limits.set(house.owner, ScopeType.PROJECT, "proj_1", BUDGET), Code.CONFLICT)
     assert await house.rows("limits") == []
+
+
+async def test_what_somebody_does_not_see_reads_as_missing_whether_there_is_one_or_not(house: House) -> None:
+    """Also where it was revoked, archived or deleted, which nobody else is told."""
+    hidden = (await house.projects.create(house.owner, "Hidden")).id
+    key = await house.keys.create(house.owner, house.draft(project_id=hidden))
+    bot = (await house.accounts.create(house.owner, hidden, "bot")).account
+    limits = [
+        (await house.limits.set(house.owner, scope_type, scope_id, BUDGET)).limit.id
+        for scope_type, scope_id in ((ScopeType.KEY, key.key.id), (ScopeType.ORGANIZATION, "org-1"))
+    ]
+    await house.keys.revoke(house.owner, key.key.id)
+    await house.accounts.delete(house.owner, hidden, bot.id)
+    await house.projects.archive(house.owner, hidden)
+    people, bob = await bob_joins(house)
+    await people.add_to_project(house.owner, "proj_1", "owner", user_id="user-b")
+    role = await roles_of(house).create(house.owner, "clerk", [Task.USERS_READ])
+    for has_role in (False, True):
+        if has_role:  # one in the whole organization that says nothing of limits
+            await assignments_of(house).give_user(house.owner, "user-b", role.id)
+        actor = await as_they_are(house, bob)
+        for scope_type, scope_id in (
+            (ScopeType.KEY, key.key.id),
+            (ScopeType.SERVICE_ACCOUNT, bot.id),
+            (ScopeType.PROJECT, hidden),
+        ):
+            found = await refused(house.limits.set(actor, scope_type, scope_id, BUDGET), Code.NOT_FOUND)
+            missing = await refused(house.limits.set(actor, scope_type, "nobodys", BUDGET), Code.NOT_FOUND)
+            assert found.text.replace(scope_id, "nobodys") == missing.text
+        for limit_id in limits:
+            found = await refused(house.limits.delete(actor, limit_id), Code.NOT_FOUND)
+            missing = await refused(house.limits.delete(actor, "nobodys"), Code.NOT_FOUND)
+            assert found.text.replace(limit_id, "nobodys") == missing.text
+        await house.limits.set(actor, ScopeType.KEY, "key_1", BUDGET)
+        mine = await house.limits.set(house.owner, ScopeType.USER, "user-b", BUDGET)
+        await refused(house.limits.delete(actor, mine.limit.id), Code.NOT_PERMITTED)
+
+
+async def test_whoever_says_the_amount_alone_leaves_the_rest_of_a_limit(house: House) -> None:
+    strict = msgspec.structs.replace(BUDGET, refuse_when_short=True)
+    await house.limits.set(house.owner, ScopeType.PROJECT, "proj_1", strict)
+    less = msgspec.structs.replace(BUDGET, amount=7)
+    state = await house.limits.set(house.owner, ScopeType.PROJECT, "proj_1", less, is_amount_alone=True)
+    assert (state.limit.amount, state.limit.refuse_when_short) == (7, True)
+    state = await house.limits.set(house.owner, ScopeType.PROJECT, "proj_1", less)
+    assert (state.limit.amount, state.limit.refuse_when_short) == (7, False)

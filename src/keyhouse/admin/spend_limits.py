@@ -113,7 +113,7 @@ async def _set(request: Visit, office: Office, project_id: str | None) -> Json:
             param="threshold_amount",
         )
     draft = LimitDraft(Unit.USD, Window.MONTH, body.threshold_amount * NANO_PER_CENT)
-    await office.limits.set(actor_of(request), *_scope(request, project_id), draft)
+    await office.limits.set(actor_of(request), *_scope(request, project_id), draft, is_amount_alone=True)
     return await _shown(request, office, project_id)
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "require_covered",
     "require_still",
     "sight_of",
+    "unseen",
 ]
 
 T = TypeVar("T")
@@ -198,16 +199,21 @@ def _require_living(key: ApiKey, now_ms: int) -> None:
         raise dead_key(dead, redacted(key.kind, key.id, key.current.last_four), died_at_ms(standing, dead))
 
 
+def unseen(actor: Actor, named: str) -> Lacking:
+    """There is nothing of this name, as far as this actor may know: in the same words whether there is or not."""
+    return Lacking(
+        actor,
+        f"There is no {named} here that you can see.",
+        "If there is one, an owner of the organization can make you a member of its project.",
+        code=Code.NOT_FOUND,
+    )
+
+
 def _refusal(actor: Actor, task: Task, place: Place) -> Lacking:
     project_id = place.project_id
     held = tasks_in(actor.role, actor.grants, project_id)
     if project_id is not None and not held:
-        return Lacking(
-            actor,
-            f"There is no {place.named or f'project {project_id}'} here that you can see.",
-            "If there is one, an owner of the organization can make you a member of its project.",
-            code=Code.NOT_FOUND,
-        )
+        return unseen(actor, place.named or f"project {project_id}")
     where = "in this organization" if project_id is None else f"in the project {project_id}"
     needed = OWN.get(task, task) if place.owner_id == actor.user_id else task
     return Lacking(

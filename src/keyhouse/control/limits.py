@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from keyhouse.control.authority import Place, Task, act
+from keyhouse.control.authority import Place, Task, act, may_at, unseen
 from keyhouse.control.fields import read_model
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
@@ -37,17 +37,23 @@ class Limits:
         self._clock = clock
         self._entropy = entropy
 
-    async def set(self, actor: Actor, scope_type: ScopeType, scope_id: str, draft: LimitDraft) -> LimitState:
+    async def set(
+        self, actor: Actor, scope_type: ScopeType, scope_id: str, draft: LimitDraft, *, is_amount_alone: bool = False
+    ) -> LimitState:
         """Put a limit on a key, a user, a service account, a project or the organization; how it stands.
 
         A live one with the same scope, unit, window and model keeps its id and what was used of it, and gets
-        the new amount, at once. Raises Refusal(NOT_FOUND, CONFLICT, PARAMETER_INVALID, NOT_PERMITTED).
+        the new amount, at once; `is_amount_alone` leaves all else of it as it was.
+        Raises Refusal(NOT_FOUND, CONFLICT, PARAMETER_INVALID, NOT_PERMITTED).
         """
         draft = read_draft(draft)
 
         def where(connection: Connection, actor: Actor) -> Place:
-            project_id = _project_of(connection, actor.organization_id, scope_type, scope_id)
-            return Place(project_id, named=f"{scope_type} {scope_id}")
+            named = f"{scope_type} {scope_id}"
+            if scope_type in (ScopeType.USER, ScopeType.ORGANIZATION):
+                return Place(named=named)
+            project_id = _project_at(connection, actor.organization_id, scope_type, scope_id)
+            return _seen_place(actor, project_id, named)
 
         def write(change: Change) -> LimitState:
             connection, organization_id = change.connection, actor.organization_id
@@ -55,7 +61,7 @@ class Limits:
             zone = people.get_organization(connection, organization_id, for_update=True).time_zone
             project_id = _project_of(connection, organization_id, scope_type, scope_id)
             limit = new_limit(draft, organization_id, scope_type, scope_id, change.now_ms, self._entropy)
-            limit, found = put_limit(change, limit)
+            limit, found = put_limit(change, limit, is_amount_alone=is_amount_alone)
             details = describe(limit) | {
                 "previous_amount": None if found is None else format_amount(found.unit, found.amount)
             }
@@ -68,8 +74,11 @@ class Limits:
         """Take a limit out of force, at once. Raises Refusal(NOT_FOUND, NOT_PERMITTED)."""
 
         def where(connection: Connection, actor: Actor) -> Place:
-            limit = rows.get_limit(connection, actor.organization_id, limit_id)
-            return Place(_project_named(connection, limit), named=f"limit {limit.id}")
+            named, limit = f"limit {limit_id}", rows.find_limit(connection, actor.organization_id, limit_id)
+            if limit is not None and limit.scope_type is ScopeType.USER and limit.scope_id == actor.user_id:
+                return Place(named=named)  # one's own is seen by everybody
+            project_id = None if limit is None else _project_named(connection, limit)
+            return _seen_place(actor, project_id, named)
 
         def write(change: Change) -> None:
             limit = rows.get_limit(change.connection, actor.organization_id, limit_id, for_update=True)
@@ -135,8 +144,10 @@ def new_limit(
     )
 
 
-def put_limit(change: Change, limit: Limit) -> tuple[Limit, Limit | None]:
+def put_limit(change: Change, limit: Limit, *, is_amount_alone: bool = False) -> tuple[Limit, Limit | None]:
     """Write a limit; a live one of its kind keeps its id and gets the new amount. The limit, and how that was before.
+
+    Where the amount is all that was said, what else was set of that one stays.
 
     The organization is locked by the caller, so that of those who set the same limit at once the second finds the
     first one's.
@@ -145,7 +156,8 @@ def put_limit(change: Change, limit: Limit) -> tuple[Limit, Limit | None]:
     if found is None:
         rows.insert_limit(change.connection, limit, change.actor.user_id)
         return limit, None
-    limit = msgspec.structs.replace(found, amount=limit.amount, refuse_when_short=limit.refuse_when_short)
+    refuse_when_short = found.refuse_when_short if is_amount_alone else limit.refuse_when_short
+    limit = msgspec.structs.replace(found, amount=limit.amount, refuse_when_short=refuse_when_short)
     rows.update_limit(change.connection, limit)
     return limit, found
 
@@ -215,17 +227,33 @@ def require_active_project(connection: Connection, organization_id: str, project
         raise _makes_no_calls(f"The project {project.id} was archived.", "An archived project")
 
 
+def _seen_place(actor: Actor, project_id: str | None, named: str) -> Place:
+    """The place of what the actor named; raises Refusal(NOT_FOUND) unless they may see it there.
+
+    What is in no project is the organization's, or not there at all.
+    """
+    place = Place(project_id, named=named)
+    if not may_at(actor, Task.LIMITS_READ, place):
+        raise unseen(actor, named)
+    return place
+
+
 def _project_named(connection: Connection, limit: Limit) -> str | None:
     """The project a limit's scope belongs to, whatever became of it."""
-    match limit.scope_type:
+    return _project_at(connection, limit.organization_id, limit.scope_type, limit.scope_id)
+
+
+def _project_at(connection: Connection, organization_id: str, scope_type: ScopeType, scope_id: str) -> str | None:
+    """The project a scope belongs to, whatever became of it; None if to none, or if there is no such scope."""
+    match scope_type:
         case ScopeType.KEY:
-            key = keys.find_key(connection, limit.organization_id, limit.scope_id)
+            key = keys.find_key(connection, organization_id, scope_id)
             return None if key is None else key.project_id
         case ScopeType.SERVICE_ACCOUNT:
-            account = service_accounts.find_service_account(connection, limit.organization_id, limit.scope_id)
+            account = service_accounts.find_service_account(connection, organization_id, scope_id)
             return None if account is None else account.project_id
         case ScopeType.PROJECT:
-            return limit.scope_id
+            return scope_id
         case ScopeType.USER | ScopeType.ORGANIZATION:
             return None
 

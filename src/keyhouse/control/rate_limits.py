@@ -51,7 +51,7 @@ class RateLimits:
             for name, draft in drafts.items():
                 limit = new_limit(draft, organization_id, ScopeType.PROJECT, project_id, change.now_ms, self._entropy)
                 if amounts[name] is not None:
-                    put_limit(change, limit)
+                    put_limit(change, limit, is_amount_alone=True)
                 elif (found := rows.find_like(connection, limit)) is not None:
                     rows.delete_limit(connection, found.id, change.now_ms)
             details = {"model": model, **amounts}

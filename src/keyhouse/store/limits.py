@@ -63,17 +63,25 @@ def find_like(connection: Connection, limit: Limit) -> Limit | None:
     return None if found is None else _limit(found)
 
 
-def get_limit(connection: Connection, organization_id: str, limit_id: str, *, for_update: bool = False) -> Limit:
-    """The live limit with this id in this organization; raises Refusal(NOT_FOUND)."""
+def find_limit(
+    connection: Connection, organization_id: str, limit_id: str, *, for_update: bool = False
+) -> Limit | None:
+    """The live limit with this id in this organization."""
     statement = select(limits).where(
         limits.c.id == limit_id, limits.c.organization_id == organization_id, limits.c.deleted_at_ms.is_(None)
     )
     if for_update:
         statement = statement.with_for_update(key_share=True)
     found = connection.execute(statement).mappings().one_or_none()
-    if found is None:
+    return None if found is None else _limit(found)
+
+
+def get_limit(connection: Connection, organization_id: str, limit_id: str, *, for_update: bool = False) -> Limit:
+    """The same; raises Refusal(NOT_FOUND)."""
+    limit = find_limit(connection, organization_id, limit_id, for_update=for_update)
+    if limit is None:
         raise _missing(limit_id)
-    return _limit(found)
+    return limit
 
 
 def update_limit(connection: Connection, limit: Limit) -> None:
