@@ -95,6 +95,7 @@ def test_each_filter_lets_through_only_what_it_names(town: Town, sdk: OpenAI) ->
     assert len(events(f"actor_ids[]={key_id}")) == 6
     assert len(events("actor_ids[]=user-1")) == 7
     assert len(events("actor_emails[]=reader@example.com")) == 1
+    assert len(events("actor_emails[]=Reader@Example.com")) == 1
     assert events(f"effective_at[gte]={NOW + 4}&effective_at[lt]={NOW + 5}") == ["limit.set"]
     assert events(f"effective_at[gt]={NOW + 4}") == ["api_key.rotated"]
     assert events(f"effective_at[gt]={NOW}&effective_at[lte]={NOW + 1}") == ["project.created"]

@@ -59,6 +59,13 @@ def test_any_amount_is_read_or_refused(value: object) -> None:
         assert refused is None or (refused.code, refused.param) == (Code.PARAMETER_INVALID, "amount")
 
 
+@pytest.mark.parametrize("raw", [b'"\xff"', b"\xff", b'"1\xc3"'])
+def test_an_amount_that_is_no_text_is_refused_by_its_field(raw: bytes) -> None:
+    refused = refusal_of(partial(read_amount, Unit.USD, msgspec.Raw(raw), "amount"))
+    assert refused is not None
+    assert (refused.code, refused.param) == (Code.PARAMETER_INVALID, "amount")
+
+
 def test_a_choice_that_is_none_names_all_there_are() -> None:
     assert read_choice(Window, "day", "window") is Window.DAY
     with pytest.raises(Refusal) as refused:

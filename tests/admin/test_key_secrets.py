@@ -76,3 +76,10 @@ def test_a_create_and_a_rotation_are_done_once_for_one_idempotency_key(town: Tow
 def test_an_idempotency_key_that_is_none_is_refused(town: Town) -> None:
     answer = town.ask("POST", KEYS, body={"name": "app"}, headers={"idempotency-key": ""})
     assert refusal(answer) == (400, "Idempotency-Key", Code.PARAMETER_INVALID)
+
+
+def test_an_overlap_is_shown_to_end_no_later_than_its_key(town: Town) -> None:
+    made = town.ask("POST", "/projects/proj_1/api_keys", body={"name": "short", "expires_at": NOW + 30}).json()
+    rotated = rotate(town, made["id"])
+    assert rotated["previous_secret_expires_at"] == rotated["expires_at"] == NOW + 30
+    assert [secret["expires_at"] for secret in rotated["secrets"]] == [None, NOW + 30]

@@ -296,7 +296,14 @@ def test_what_is_not_there_says_so_in_openais_shape(town: Town) -> None:
     assert refusal(town.ask("GET", "/nothing")) == (404, None, Code.ENDPOINT_UNKNOWN)
     assert refusal(town.ask("GET", "")) == (404, None, Code.ENDPOINT_UNKNOWN)
     assert refusal(town.ask("PATCH", "/projects")) == (405, None, Code.METHOD_NOT_ALLOWED)
-    assert refusal(town.ask("OPTIONS", "/projects"))[0] == 405
+    for method, path, allowed in (
+        ("PATCH", "/projects", "GET, POST"),
+        ("OPTIONS", "/projects", "GET, POST"),
+        ("PUT", "/projects/proj_1/api_keys/key_1", "DELETE, GET, POST"),
+        ("GET", "/projects/proj_1/archive", "POST"),
+    ):
+        answer = town.ask(method, path)
+        assert (answer.status_code, answer.headers.get("allow")) == (405, allowed), path
     assert refusal(town.ask("GET", "/nothing", key="")) == (401, None, Code.CREDENTIAL_MISSING)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from openai import ConflictError, OpenAI
 
-from admin.town import NOW, Town
+from admin.town import NOW, Town, refusal
+from keyhouse.core.errors import Code
 
 
 @pytest.fixture
@@ -38,3 +39,33 @@ def test_paging_one_by_one_gives_every_project_once_in_order(sdk: OpenAI) -> Non
     seen = [project.id for project in projects.list(limit=1)]
     assert sorted(seen) == sorted(made)
     assert seen == [project.id for project in projects.list(limit=100)]
+
+
+def test_an_archived_project_is_as_it_was_and_what_is_in_it_can_only_be_ended(town: Town) -> None:
+    project = town.ask("POST", "/projects", body={"name": "Old"}).json()["id"]
+    place = f"/projects/{project}"
+    key = town.ask("POST", f"{place}/api_keys", body={"name": "app"}).json()["id"]
+    bot = town.ask("POST", f"{place}/service_accounts", body={"name": "bot"}).json()["id"]
+    town.ask("POST", f"{place}/users", body={"user_id": "user-member", "role": "member"})
+    role = {"role_name": "watcher", "permissions": ["api.organization.projects.usage.read"]}
+    own = town.ask("POST", f"/v1{place}/roles", body=role).json()["id"]
+    alert = {"threshold_amount": 5, "currency": "USD", "interval": "month"}
+    alert |= {"notification_channel": {"type": "email", "recipients": ["ada@example.com"]}}
+    alert_id = town.ask("POST", f"{place}/spend_alerts", body=alert).json()["id"]
+    assert town.ask("POST", f"{place}/archive").status_code == 200
+    before = town.everything()
+    for path, body in (
+        (f"{place}/api_keys/{key}", {"name": "other"}),
+        (f"{place}/api_keys/{key}/rotate", {}),
+        (f"{place}/api_keys/{key}/enable", {}),
+        (f"{place}/service_accounts/{bot}", {"name": "other"}),
+        (f"{place}/service_accounts/{bot}/api_keys", {}),
+        (f"{place}/users/user-member", {"role": "owner"}),
+        (f"{place}/spend_alerts/{alert_id}", alert | {"threshold_amount": 6}),
+        (f"/v1{place}/roles/{own}", {"role_name": "other"}),
+    ):
+        assert refusal(town.ask("POST", path, body=body))[0::2] == (409, Code.CONFLICT), path
+    assert town.everything() == before
+    for path in ("api_keys/" + key, "service_accounts/" + bot, "users/user-member", "spend_alerts/" + alert_id):
+        assert town.ask("DELETE", f"{place}/{path}").status_code == 200, path
+    assert town.ask("DELETE", f"/v1{place}/roles/{own}").status_code == 200

@@ -10,7 +10,9 @@ from admin.town import refusal_of
 from keyhouse.admin.queries import VALUES_MAX, Query
 from keyhouse.core.errors import Code, Refusal
 
-WORDS = st.lists(st.text(st.characters(exclude_characters=", ", exclude_categories=["Z", "C"]), min_size=1), max_size=5)
+WORDS = st.lists(
+    st.text(st.characters(exclude_characters=", ", exclude_categories=["Z", "C"]), min_size=1), min_size=1, max_size=5
+)
 
 
 @given(st.binary(max_size=80))
@@ -39,9 +41,16 @@ def test_a_list_is_the_same_in_every_form(words: list[str]) -> None:
 def test_what_is_not_given_is_nothing() -> None:
     query = Query(b"x=&y")
     assert (query.text("x"), query.text("y"), query.text("z")) == (None, None, None)
-    assert (query.integer("x", 0, 1), query.boolean("z"), query.many("y")) == (None, None, ())
+    assert (query.integer("x", 0, 1), query.boolean("z"), query.many("z")) == (None, None, ())
     assert query.choice("z", ("a", "b"), "b") == "b"
     assert query.page_limit() == 20
+
+
+@pytest.mark.parametrize("text", [b"x=", b"x[]=", b"x", b"x[]=,%20,", b"x=&x[]="])
+def test_a_filter_that_names_nothing_is_refused_and_not_left_out(text: bytes) -> None:
+    refused = refusal_of(lambda: Query(text).many("x"))
+    assert refused is not None
+    assert (refused.code, refused.param) == (Code.PARAMETER_INVALID, "x")
 
 
 @pytest.mark.parametrize(

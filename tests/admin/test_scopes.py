@@ -2,13 +2,20 @@
 
 import pytest
 
-from keyhouse.admin.scopes import permissions_of_scopes
+from keyhouse.admin.scopes import permissions_of_new, permissions_of_scopes
 from keyhouse.core.permissions import ALL, READ_ONLY, Access, Resource
 
 
 def test_no_scopes_mean_everything_and_all_read_means_reading() -> None:
     assert permissions_of_scopes([]) == ALL
     assert permissions_of_scopes(["api.all.read"]) == READ_ONLY
+
+
+def test_a_new_key_may_do_everything_only_where_nothing_was_said() -> None:
+    assert permissions_of_new(None) == ALL
+    assert permissions_of_new(["api.all.read"]) == READ_ONLY
+    with pytest.raises(ValueError, match="leave it out"):
+        permissions_of_new([])
 
 
 def test_a_scope_grants_what_it_names_and_nothing_else() -> None:

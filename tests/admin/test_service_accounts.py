@@ -55,6 +55,9 @@ def test_one_without_a_key_is_given_one_with_scopes(town: Town, sdk: OpenAI) -> 
     plain = accounts.api_keys.create(made.id, project_id="proj_1")
     assert plain.name == "Secret Key"
     assert town.ask("GET", f"/projects/proj_1/api_keys/{plain.id}").json()["permissions"] == "all"
+    with pytest.raises(BadRequestError, match="leave it out") as empty:
+        accounts.api_keys.create(made.id, project_id="proj_1", scopes=[])
+    assert empty.value.param == "scopes"
     with pytest.raises(BadRequestError, match="not a scope"):
         accounts.api_keys.create(made.id, project_id="proj_1", scopes=["api.everything.eat"])
 

@@ -78,3 +78,10 @@ def test_other_limits_of_the_project_are_not_its_spend_limit(town: Town) -> None
         body = {"scope": scope, "unit": "usd", "amount": "1"} | fields
         assert town.ask("POST", "/limits", body=body).status_code == 200
     assert refusal(town.ask("GET", PLACES[1])) == (404, None, Code.NOT_FOUND)
+
+
+def test_a_part_of_a_cent_does_not_show_as_nothing(town: Town) -> None:
+    for amount, cents in (("0.005", 1), ("0.01", 1), ("0.010000001", 2), ("0", 0)):
+        limit = {"scope": {"type": "project", "id": "proj_1"}, "unit": "usd", "window": "month", "amount": amount}
+        assert town.ask("POST", "/limits", body=limit).status_code == 200
+        assert town.ask("GET", PLACES[1]).json()["threshold_amount"] == cents

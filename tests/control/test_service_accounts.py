@@ -57,6 +57,7 @@ async def test_one_can_be_created_without_a_key_and_given_one_later(house: House
     made = await house.accounts.create(house.owner, "proj_1", "bot", with_key=False)
     assert (made.account.role, made.issued) == ("none", None)
     issued = await house.accounts.create_key(house.owner, "proj_1", made.account.id, "second", CHAT_ONLY)
+    assert (await house.rows("service_accounts"))[0]["role"] == "member"
     credential = await house.credential(issued.value)
     assert (credential.owner_id, credential.permissions) == (made.account.id, CHAT_ONLY)
     assert await death(house, issued.value) is None

@@ -39,7 +39,7 @@ from keyhouse.admin.absent import feature_at
 from keyhouse.admin.bodies import BODY_BYTES_MAX
 from keyhouse.admin.door import Door, Visit, actor_of, broken, request_id_of
 from keyhouse.admin.office import Office, TheOffice
-from keyhouse.admin.policy import authorize, refuse_other_routes
+from keyhouse.admin.policy import authorize, methods_at, refuse_other_routes
 from keyhouse.admin.shapes import Json
 from keyhouse.control.grantors import Lacking
 from keyhouse.core.errors import Code, Refusal
@@ -199,7 +199,9 @@ def _wrong_request(request: Visit, fault: HTTPException) -> Response[bytes]:
     feature = feature_at(request.scope["path"])
     if feature is not None:
         code, message = Code.ENDPOINT_UNKNOWN, f"Keyhouse has no {feature}"
-    return _refused(request, Refusal(code, f"{message} ({request.method} {request.scope['path'][:200]}).", hint=hint))
+    path = request.scope["path"]
+    facts = {"allow": methods_at(path)} if code is Code.METHOD_NOT_ALLOWED else {}
+    return _refused(request, Refusal(code, f"{message} ({request.method} {path[:200]}).", hint=hint, facts=facts))
 
 
 def _failed(request: Visit, fault: Exception) -> Response[bytes]:

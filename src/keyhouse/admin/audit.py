@@ -57,6 +57,6 @@ def _selection(query: Query) -> EntrySelection:
         project_ids=query.many("project_ids"),
         events=wanted,
         actor_ids=query.many("actor_ids"),
-        actor_emails=query.many("actor_emails"),
+        actor_emails=tuple(email.lower() for email in query.many("actor_emails")),
         resource_ids=query.many("resource_ids"),
     )

@@ -50,8 +50,10 @@ def decode(body: bytes, shape: type[T]) -> T:
 
 def read_amount(unit: Unit, raw: msgspec.Raw, param: str) -> int:
     """An amount as text or as a number, exactly as it was written, in the unit's own integer."""
-    text = bytes(raw).decode()
+    written = bytes(raw)
+    text = written.decode(errors="replace")
     try:
+        written.decode()
         value = msgspec.json.decode(raw) if text.startswith('"') else _plain(text)
         return parse_amount(unit, value)
     except (ValueError, InvalidOperation):

@@ -43,7 +43,9 @@ async def rotate_key(request: Visit, office: TheOffice, project_id: FromPath[str
     issued = await office.keys.rotate(actor_of(request), key_id, overlap_ms, project_id=project_id, once=once)
     return await shown_key(request, office, project_id, issued.key) | {
         "value": issued.value,
-        "previous_secret_expires_at": shapes.seconds(issued.previous_secret_ends_at_ms),
+        "previous_secret_expires_at": shapes.seconds(
+            shapes.secret_end_ms(issued.key, issued.previous_secret_ends_at_ms)
+        ),
     }
 
 

@@ -191,7 +191,12 @@ def authorize(actor: Actor, method: str, path_template: str, project_id: str | N
     """
     match POLICY.get((method, path_template)):
         case None:
-            raise Refusal(Code.METHOD_NOT_ALLOWED, f"{method} is not offered here.", hint="See the API's reference.")
+            raise Refusal(
+                Code.METHOD_NOT_ALLOWED,
+                f"{method} is not offered here.",
+                hint="See the API's reference.",
+                facts={"allow": methods_at(path_template)},
+            )
         case Seen():
             _require_role(actor)
         case Named(task):
@@ -199,6 +204,19 @@ def authorize(actor: Actor, method: str, path_template: str, project_id: str | N
         case task:
             # Whose the thing is that the path names is found out behind; here it may be the actor's own.
             require(actor, task, owned_by(actor, project_id))
+
+
+def methods_at(path: str) -> str:
+    """The methods that a path takes, or a template of one, as `Allow` names them; empty where there is nothing."""
+    parts = path.split("/")
+    found = {method for method, template in POLICY if _fits(template.split("/"), parts)}
+    return ", ".join(sorted(found))
+
+
+def _fits(template: list[str], parts: list[str]) -> bool:
+    return len(template) == len(parts) and all(
+        ours == theirs or ours.startswith("{") for ours, theirs in zip(template, parts, strict=True)
+    )
 
 
 def _require_role(actor: Actor) -> None:

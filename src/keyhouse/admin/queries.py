@@ -44,9 +44,11 @@ class Query:
         return values[0] or None if values else None
 
     def many(self, name: str) -> tuple[str, ...]:
-        """A list, each value once, in the order given."""
+        """A list, each value once, in the order given; empty if it is not given. One without values is refused."""
         found = [value.strip() for text in self._pairs.get(name, []) for value in text.split(",")]
         values = tuple(dict.fromkeys(value for value in found if value))
+        if found and not values:
+            raise _invalid(name, "is empty", "Name what it shall let through, or leave it out for everything.")
         if len(values) > VALUES_MAX:
             raise _invalid(name, f"has {len(values)} values", f"It may have at most {VALUES_MAX}.")
         return values

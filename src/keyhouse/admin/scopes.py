@@ -1,10 +1,10 @@
 """OpenAI's words for what a key may do, in Keyhouse's permissions. Pure.
 
-No scopes at all mean everything; `api.all.read` means reading; else each is `api.<resource>.<access>`,
-where OpenAI's `model.request` stands for every call of a model.
+No scopes at all mean everything, as OpenAI's reference says of a change; `api.all.read` means reading; else each is
+`api.<resource>.<access>`, where OpenAI's `model.request` stands for every call of a model.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from keyhouse.core.permissions import ALL, READ_ONLY, Access, Permissions, Resource
@@ -36,6 +36,15 @@ def permissions_of_scopes(scopes: Iterable[str]) -> Permissions:
             if grants.get(resource) is not Access.WRITE:
                 grants[resource] = access
     return Permissions("restricted", grants)
+
+
+def permissions_of_new(scopes: Collection[str] | None) -> Permissions:
+    """The same for a new key. Everything is only what names none: a list that came out empty was not meant so."""
+    if scopes is None:
+        return ALL
+    if not scopes:
+        raise ValueError("it is empty; leave it out for everything, or name what the key may do")
+    return permissions_of_scopes(scopes)
 
 
 def _granted(scope: str) -> list[tuple[Resource, Access]]:

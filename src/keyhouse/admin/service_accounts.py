@@ -13,7 +13,7 @@ from keyhouse.admin.door import Visit, actor_of
 from keyhouse.admin.office import TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import query_of
-from keyhouse.admin.scopes import permissions_of_scopes
+from keyhouse.admin.scopes import permissions_of_new
 from keyhouse.admin.shapes import Json
 from keyhouse.control.issuing import IssuedKey
 
@@ -37,7 +37,7 @@ class AccountChange(msgspec.Struct):
 
 
 class NewAccountKey(msgspec.Struct):
-    """What one more key is created from; without scopes it may do everything."""
+    """What one more key is created from; without scopes it may do everything, with an empty list it is not made."""
 
     name: str | None = None
     scopes: tuple[str, ...] | None = None
@@ -101,7 +101,7 @@ async def create_service_account_key(
 ) -> Json:
     """One more key of a service account. Its secret is in this answer only."""
     body = await read(request, NewAccountKey)
-    permissions = read_by(permissions_of_scopes, body.scopes or (), "scopes")
+    permissions = read_by(permissions_of_new, body.scopes, "scopes")
     return _shown(
         await office.service_accounts.create_key(
             actor_of(request), project_id, service_account_id, body.name, permissions

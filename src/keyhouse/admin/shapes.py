@@ -250,12 +250,17 @@ def _joined(key: ApiKey, owner: Member | None) -> int | None:
     return seconds(owner.added_at_ms if owner else key.created_at_ms)
 
 
+def secret_end_ms(key: ApiKey, ends_at_ms: int | None) -> int | None:
+    """When a secret that is to end then does: no later than its key."""
+    return ends_at_ms if ends_at_ms is None or key.expires_at_ms is None else min(ends_at_ms, key.expires_at_ms)
+
+
 def _version(key: ApiKey, version: SecretVersion) -> Json:
     return {
         "version": version.version,
         "redacted_value": _redacted(key, version),
         "created_at": seconds(version.created_at_ms),
-        "expires_at": seconds(version.ends_at_ms),
+        "expires_at": seconds(secret_end_ms(key, version.ends_at_ms)),
     }
 
 

@@ -93,7 +93,8 @@ async def _shown(request: Visit, office: Office, project_id: str | None) -> Json
         )
     return {
         "object": _kind(project_id),
-        "threshold_amount": found.limit.amount // NANO_PER_CENT,
+        # Parts of a cent, which only a limit can have, are rounded up: nothing would be another limit.
+        "threshold_amount": -(-found.limit.amount // NANO_PER_CENT),
         "currency": "USD",
         "interval": "month",
         # Reached: not a nano-USD more is reserved.

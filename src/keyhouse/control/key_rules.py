@@ -7,7 +7,8 @@ import msgspec
 
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, SecretVersion
-from keyhouse.store.engine import Actor, Change
+from keyhouse.store import projects
+from keyhouse.store.engine import Actor, Change, Connection
 
 OVERLAP_MS_MAX: Final = 30 * 24 * 3_600_000
 """The longest a rotated secret may go on: thirty days."""
@@ -42,6 +43,18 @@ def refuse_revoked(key: ApiKey) -> None:
         raise Refusal(
             Code.CONFLICT, f"The API key {key.id} was revoked.", hint="Revoking is final; create a new key instead."
         )
+
+
+def refuse_archived(connection: Connection, key: ApiKey) -> None:
+    """Raise Refusal(CONFLICT) for a key of an archived project: it can be ended, and is otherwise as it is."""
+    if key.project_id is not None:
+        project = projects.get_project(connection, key.organization_id, key.project_id)
+        if project.archived_at_ms is not None:
+            raise Refusal(
+                Code.CONFLICT,
+                f"The project {project.id} of the API key {key.id} was archived.",
+                hint="Archiving is final; create a new key in an active project.",
+            )
 
 
 def previous_secret_of(key: ApiKey, now_ms: int) -> SecretVersion:

@@ -20,6 +20,7 @@ from keyhouse.control.key_rules import (
     described,
     previous_secret_of,
     read_end,
+    refuse_archived,
     refuse_revoked,
     revoked_by,
 )
@@ -137,10 +138,14 @@ class Keys:
         return await self._issue_once(actor, once, place, write)
 
     async def update(self, actor: Actor, key_id: str, change: KeyChange, *, project_id: str | None = None) -> ApiKey:
-        """Change what a key is called or may do. Raises Refusal(PARAMETER_INVALID, CONFLICT if it is revoked)."""
+        """Change what a key is called or may do.
+
+        Raises Refusal(PARAMETER_INVALID, CONFLICT if it is revoked or its project archived).
+        """
         wanted = self._read_change(change)
 
         def write(key: ApiKey, writing: Change) -> tuple[ApiKey, dict[str, Any]]:
+            refuse_archived(writing.connection, key)
             policy = policies.find_policy(writing.connection, key.organization_id)
             require_within(policy, change.expires_at_ms, change.models, key.created_at_ms)
             after = msgspec.structs.replace(key, **wanted)
@@ -163,7 +168,8 @@ class Keys:
         The present one works for `overlap_ms` more milliseconds, none if that is 0; one older than that ends
         now, because at most two live at once.
 
-        Raises Refusal(PARAMETER_INVALID for an overlap beyond thirty days, CONFLICT if revoked or expired).
+        Raises Refusal(PARAMETER_INVALID for an overlap beyond thirty days, CONFLICT if revoked or expired or its
+        project archived).
         """
         if not 0 <= overlap_ms <= OVERLAP_MS_MAX:
             raise Refusal(
@@ -177,6 +183,7 @@ class Keys:
             connection, now_ms = change.connection, change.now_ms
             key = rows.get_key(connection, actor.organization_id, key_id, project_id=project_id, for_update=True)
             refuse_revoked(key)
+            refuse_archived(connection, key)
             if key.status(now_ms) is Status.EXPIRED:
                 raise Refusal(Code.CONFLICT, f"The API key {key.id} has expired.", hint="Give it a later expiry first.")
             older = key.previous_secret(now_ms)
@@ -219,9 +226,10 @@ class Keys:
         return await self._alter(actor, key_id, project_id, Event.API_KEY_DISABLED, write)
 
     async def enable(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
-        """Accept a disabled key again. Raises Refusal(CONFLICT) if it is revoked."""
+        """Accept a disabled key again. Raises Refusal(CONFLICT) if it is revoked or its project archived."""
 
-        def write(key: ApiKey, _: Change) -> tuple[ApiKey, dict[str, Any]]:
+        def write(key: ApiKey, change: Change) -> tuple[ApiKey, dict[str, Any]]:
+            refuse_archived(change.connection, key)
             if key.disabled_at_ms is None:
                 return key, {"unchanged": True}
             return msgspec.structs.replace(key, disabled_at_ms=None, disabled_by=None), {}

@@ -224,7 +224,9 @@ def require_active_project(connection: Connection, organization_id: str, project
     """Go on only if the project makes calls; raises Refusal(NOT_FOUND, CONFLICT)."""
     project = projects.get_project(connection, organization_id, project_id)
     if project.archived_at_ms is not None:
-        raise _makes_no_calls(f"The project {project.id} was archived.", "An archived project")
+        raise Refusal(
+            Code.CONFLICT, f"The project {project.id} was archived.", hint="Archiving is final; use an active project."
+        )
 
 
 def _seen_place(actor: Actor, project_id: str | None, named: str) -> Place:

@@ -74,7 +74,7 @@ class Roles:
     ) -> Role:
         """Change a role for all who hold it; a name or permissions of None stay, and a description that is not given.
 
-        Raises Refusal(PARAMETER_INVALID, CONFLICT if the name is taken or the role is always there).
+        Raises Refusal(PARAMETER_INVALID, CONFLICT if the name is taken, the role always there or the project archived).
         """
         wanted: dict[str, object] = {}
         if name is not None:
@@ -86,6 +86,8 @@ class Roles:
 
         def write(change: Change) -> tuple[Role, tuple[str, ...]]:
             before = _locked_role(change, role_id, project_id)
+            if project_id is not None:
+                require_active_project(change.connection, change.actor.organization_id, project_id)
             after = msgspec.structs.replace(before, **wanted, updated_at_ms=change.now_ms)
             require_covered(change.actor, before.tasks | after.tasks, project_id)
             _refuse_taken(change, after)

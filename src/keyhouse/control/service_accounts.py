@@ -31,7 +31,9 @@ KEY_NAME: Final = "Secret Key"
 """What a key is called that nobody gave a name, as at OpenAI."""
 
 ROLES: Final = ("member", "owner")
-"""What a service account can be made; one created without a key is `none` until then."""
+"""What a service account can be made; one created without a key is `none` until it is, or gets a key."""
+
+_NONE: Final = "none"
 
 
 class IssuedAccount(msgspec.Struct, frozen=True):
@@ -69,7 +71,7 @@ class ServiceAccounts:
 
         def write(change: Change) -> IssuedAccount:
             _require_active_project(change, project_id)
-            account = self._insert(change, project_id, name, "member" if with_key else "none")
+            account = self._insert(change, project_id, name, "member" if with_key else _NONE)
             return IssuedAccount(
                 account, self._issue(change, account, KeyDraft(KEY_NAME, project_id)) if with_key else None
             )
@@ -136,7 +138,7 @@ class ServiceAccounts:
         name: str | UnsetType = UNSET,
         role: str | UnsetType = UNSET,
     ) -> ServiceAccount:
-        """Rename one or change its role; what is left unset stays. Raises Refusal(PARAMETER_INVALID)."""
+        """Rename one or change its role; what is left unset stays. Raises Refusal(PARAMETER_INVALID, CONFLICT)."""
         await admit(self._database, actor, Task.SERVICE_ACCOUNTS, Place(project_id))
         wanted: dict[str, Any] = {}
         if name is not UNSET:
@@ -145,12 +147,8 @@ class ServiceAccounts:
             wanted["role"] = _read_role(role)
 
         def write(change: Change) -> ServiceAccount:
-            before = _locked(change, project_id, account_id)
-            after = msgspec.structs.replace(before, **wanted)
-            rows.update_service_account(change.connection, after)
-            details = {field: {"from": getattr(before, field), "to": value} for field, value in wanted.items()}
-            change.record(Event.SERVICE_ACCOUNT_UPDATED, after.id, project_id=project_id, details=details)
-            return after
+            _require_active_project(change, project_id)
+            return self._update(change, _locked(change, project_id, account_id), wanted)
 
         return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id))
 
@@ -185,8 +183,17 @@ class ServiceAccounts:
         change.record(Event.SERVICE_ACCOUNT_CREATED, account.id, project_id=project_id, details=details)
         return account
 
+    def _update(self, change: Change, before: ServiceAccount, wanted: dict[str, Any]) -> ServiceAccount:
+        after = msgspec.structs.replace(before, **wanted)
+        rows.update_service_account(change.connection, after)
+        details = {field: {"from": getattr(before, field), "to": value} for field, value in wanted.items()}
+        change.record(Event.SERVICE_ACCOUNT_UPDATED, after.id, project_id=after.project_id, details=details)
+        return after
+
     def _issue(self, change: Change, account: ServiceAccount, draft: KeyDraft) -> IssuedKey:
         require(change.actor, Task.MODEL_REQUEST, Place(account.project_id))
+        if account.role == _NONE:
+            self._update(change, account, {"role": ROLES[0]})
         new = NewKey(
             kind=Kind.SERVICE_ACCOUNT,
             organization_id=account.organization_id,
@@ -232,7 +239,7 @@ def _require_active_project(change: Change, project_id: str) -> None:
         raise Refusal(
             Code.CONFLICT,
             f"The project {project.id} was archived.",
-            hint="Create the service account in an active project.",
+            hint="Archiving is final: use a service account of an active project.",
             param="project_id",
         )
 

@@ -70,6 +70,8 @@ class SpendAlerts:
         draft = _read(draft)
 
         def write(change: Change) -> SpendAlert:
+            if project_id is not None:
+                require_active_project(change.connection, actor.organization_id, project_id)
             before = rows.get_spend_alert(
                 change.connection, actor.organization_id, project_id, alert_id, for_update=True
             )

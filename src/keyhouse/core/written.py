@@ -22,6 +22,7 @@ _MAXIMA: Final = (
     "max_audio_seconds",
     "max_input_tokens",
 )
+_NOT_IN_ADDRESSES: Final = frozenset(' "<>\\^`{|}')
 _TIMEOUTS: Final = ("connect_timeout_seconds", "first_byte_timeout_seconds", "idle_timeout_seconds")
 
 
@@ -152,6 +153,8 @@ def _is_address(text: str) -> bool:
         return (
             parts.scheme in ("http", "https")
             and bool(parts.hostname)
+            and text.isprintable()
+            and not _NOT_IN_ADDRESSES.intersection(text)
             and not (parts.query or parts.fragment or parts.username)
             and parts.port != 0
         )
