@@ -27,3 +27,14 @@ def test_the_link_is_in_the_answer_to_its_creation_only(town: Town) -> None:
     assert "url" not in town.ask("GET", f"/invites/{made['id']}").json()
     town.clock.turn(days=7)
     assert town.ask("GET", f"/invites/{made['id']}").json()["status"] == "expired"
+
+
+def test_one_whose_maker_may_no_longer_give_as_much_is_expired(town: Town) -> None:
+    town.ask("POST", "/users/user-member", body={"role": "owner"})
+    made = town.ask("POST", "/invites", key=town.member, body={"email": "a@example.com", "role": "reader"}).json()
+    assert made["status"] == "pending"
+    town.ask("POST", "/users/user-member", body={"role": "member"})
+    assert town.ask("GET", f"/invites/{made['id']}").json()["status"] == "expired"
+    assert [one["status"] for one in town.ask("GET", "/invites").json()["data"]] == ["expired"]
+    again = town.ask("POST", "/invites", body={"email": "a@example.com", "role": "reader"}).json()
+    assert [one["id"] for one in town.ask("GET", "/invites").json()["data"]] == [again["id"]]

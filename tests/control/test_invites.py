@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from control.test_people import bob_joins, death_of
 from control.test_races import at_once
+from control.test_roles import assignments_of, roles_of
 from given import quick_passwords
 from given_control import House, refused
 from keyhouse.control.invites import LIFETIME_MS, Invites
@@ -19,7 +20,7 @@ from keyhouse.core.errors import Code
 from keyhouse.identity.throttle import FAILURES_PER_PERSON, Throttle
 from keyhouse.store import schema
 from keyhouse.store.engine import Actor
-from keyhouse.store.invites import ProjectRole
+from keyhouse.store.invites import ProjectRole, list_dead, list_invites
 from keyhouse.store.people import find_sign_in
 
 pytestmark = pytest.mark.asyncio
@@ -101,6 +102,35 @@ async def test_an_invite_gives_no_more_than_its_maker_has_when_it_is_accepted(ho
     await refused(invites.accept(made.token, password=PASSWORD), Code.INVITE_INVALID)
     await people.remove(house.owner, "user-b")
     await refused(invites.accept(made.token, password=PASSWORD), Code.INVITE_INVALID)
+
+
+async def test_an_invite_that_lets_nobody_in_makes_way_for_a_new_one(house: House, invites: Invites) -> None:
+    people, bob = await bob_joins(house, "owner")
+    project = (ProjectRole("proj_1", "owner"),)
+    made = {
+        role: await invites.create(bob, f"{role}@example.com", role, project if role == "member" else ())
+        for role in ("member", "reader")
+    }
+
+    async def dead() -> set[str]:
+        found = await house.database.read(lambda c: list_invites(c, "org-1"))
+        gone = await house.database.read(lambda c: list_dead(c, "org-1", found))
+        return {role for role, one in made.items() if one.invite.id in gone}
+
+    assert await dead() == set()
+    again = invites.create(house.owner, "member@example.com", "member")
+    await refused(again, Code.CONFLICT)
+    role = await roles_of(house).create(house.owner, "inviter", [Task.INVITES])
+    await assignments_of(house).give_user(house.owner, "user-b", role.id)
+    for less, expected in (("reader", {"member"}), ("member", {"member", "reader"}), ("owner", set())):
+        await people.update(house.owner, "user-b", less)
+        assert await dead() == expected
+    await people.remove(house.owner, "user-b")
+    assert await dead() == {"member", "reader"}
+    newer = await invites.create(house.owner, "member@example.com", "member")
+    await refused(invites.offer(made["member"].token), Code.INVITE_INVALID)
+    assert (await invites.offer(newer.token)).invite == newer.invite
+    assert ("invite.deleted", made["member"].invite.id) in await house.events()
 
 
 async def test_who_has_an_account_joins_with_its_password_and_old_keys_stay_dead(

@@ -1,5 +1,6 @@
 """`/invites`: OpenAI's list, create, retrieve and delete, and the link, which is shown once."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -9,7 +10,7 @@ from litestar.params import FromPath
 from keyhouse.admin import shapes
 from keyhouse.admin.bodies import read
 from keyhouse.admin.door import Visit, actor_of
-from keyhouse.admin.office import TheOffice
+from keyhouse.admin.office import Office, TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import query_of
 from keyhouse.admin.shapes import Json
@@ -35,7 +36,7 @@ async def list_invites(request: Visit, office: TheOffice) -> Json:
     limit, after = query.page_limit(), query.text("after")
     found = await office.people_questions.invites(actor_of(request).organization_id, mark=after)
     rows, has_more = shapes.page_behind(found, lambda row: row.id, after, limit)
-    return shapes.page([_invite(row, office.clock.now_ms()) for row in rows], has_more=has_more)
+    return shapes.page(await _shown(request, office, rows), has_more=has_more)
 
 
 @post(_INVITES, status_code=200)
@@ -44,14 +45,16 @@ async def create_invite(request: Visit, office: TheOffice) -> Json:
     body = await read(request, NewInvite)
     made = await office.invites.create(actor_of(request), body.email, body.role, body.projects or ())
     base = (office.public_url or str(request.base_url)).rstrip("/")
-    return _invite(made.invite, office.clock.now_ms()) | {"url": f"{base}/invite/{made.token}"}
+    (shown,) = await _shown(request, office, (made.invite,))
+    return shown | {"url": f"{base}/invite/{made.token}"}
 
 
 @get(_INVITE)
 async def retrieve_invite(request: Visit, office: TheOffice, invite_id: FromPath[str]) -> Json:
     """One invite."""
     found = await office.people_questions.invite(actor_of(request).organization_id, invite_id)
-    return _invite(found, office.clock.now_ms())
+    (shown,) = await _shown(request, office, (found,))
+    return shown
 
 
 @delete(_INVITE, status_code=200)
@@ -61,13 +64,20 @@ async def delete_invite(request: Visit, office: TheOffice, invite_id: FromPath[s
     return shapes.deleted(_KIND, invite_id)
 
 
-def _invite(found: Invite, now_ms: int) -> Json:
+async def _shown(request: Visit, office: Office, found: Sequence[Invite]) -> list[Json]:
+    """Invites as they stand: one whose maker may no longer give as much lets nobody in, as if it had expired."""
+    dead = await office.people_questions.dead_invites(actor_of(request).organization_id, found)
+    now_ms = office.clock.now_ms()
+    return [_invite(each, "expired" if each.id in dead else each.status(now_ms)) for each in found]
+
+
+def _invite(found: Invite, status: str) -> Json:
     return {
         "object": _KIND,
         "id": found.id,
         "email": found.email,
         "role": found.role,
-        "status": found.status(now_ms),
+        "status": status,
         "created_at": shapes.seconds(found.created_at_ms),
         "expires_at": shapes.seconds(found.expires_at_ms),
         "accepted_at": shapes.seconds(found.accepted_at_ms),

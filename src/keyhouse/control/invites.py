@@ -76,6 +76,7 @@ class Invites:
     async def create(self, actor: Actor, email: str, role: str, roles: Sequence[ProjectRole] = ()) -> Invited:
         """Invite someone, into these projects too.
 
+        It takes the place of one whose maker may no longer give what it gives, which lets nobody in.
         Raises Refusal(NOT_PERMITTED, PARAMETER_INVALID, NOT_FOUND for a project that is not here, CONFLICT for an
         address that is here or invited already).
         """
@@ -248,13 +249,20 @@ def _require_covered(actor: Actor, role: str, roles: Sequence[ProjectRole]) -> N
 
 
 def _refuse_known(change: Change, email: str) -> None:
+    """Raise Refusal(CONFLICT) for an address that is here or invited; an invite that lets nobody in is taken back."""
     organization_id = change.actor.organization_id
     if any(member.email == email for member in people.list_members(change.connection, organization_id)):
         raise Refusal(
             Code.CONFLICT, f"{email} is a user of this organization already.", hint="Give them another role instead."
         )
-    for invite in rows.list_invites(change.connection, organization_id):
-        if invite.email == email and invite.status(change.now_ms) == "pending":
+    found = [one for one in rows.list_invites(change.connection, organization_id) if one.email == email]
+    dead = rows.list_dead(change.connection, organization_id, found)
+    for invite in found:
+        if invite.status(change.now_ms) == "pending":
+            if invite.id in dead:
+                rows.update_deleted(change.connection, invite.id, change.now_ms)
+                change.record(Event.INVITE_DELETED, invite.id, details={"email": email})
+                continue
             raise Refusal(
                 Code.CONFLICT,
                 f"{email} is invited already, by {invite.id}.",

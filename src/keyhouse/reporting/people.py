@@ -65,6 +65,10 @@ class PeopleQuestions:
         """The organization's invites, newest first; in its place also the one with the id `mark`, if it was deleted."""
         return await self._database.read(lambda c: invites.list_invites(c, organization_id, mark=mark))
 
+    async def dead_invites(self, organization_id: str, found: Iterable[Invite]) -> frozenset[str]:
+        """The ids of those of these invites that let nobody in, because who made them may no longer give as much."""
+        return await self._database.read(lambda c: invites.list_dead(c, organization_id, found))
+
     async def invite(self, organization_id: str, invite_id: str) -> Invite:
         """One of them; raises Refusal(NOT_FOUND)."""
         return await self._database.read(lambda c: invites.get_invite(c, organization_id, invite_id))

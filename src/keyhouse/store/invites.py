@@ -1,11 +1,14 @@
 """Invites: who may come in, as what, until when. The link's token is kept only as a hash."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
+from keyhouse.core.authority import ORGANIZATION_ROLES, PROJECT_ROLES, Task, Tasks, tasks_in
 from keyhouse.core.errors import Code, Refusal
+from keyhouse.store import grants, people
 from keyhouse.store.schema import invites
 
 
@@ -74,6 +77,25 @@ def list_invites(connection: Connection, organization_id: str, *, mark: str | No
     shown = is_there if mark is None else is_there | (invites.c.id == mark)
     rows = connection.execute(select(invites).where(organization, shown).order_by(*order)).mappings()
     return tuple(_invite(row) for row in rows)
+
+
+def list_dead(connection: Connection, organization_id: str, found: Iterable[Invite]) -> frozenset[str]:
+    """The ids of those of these invites that let nobody in because whoever made them is gone, or may no longer give
+    what they give. One that was accepted let somebody in.
+    """
+    asked = [invite for invite in found if invite.accepted_at_ms is None]
+    makers = people.list_these_members(connection, organization_id, {invite.created_by for invite in asked})
+    held = grants.list_grants_of(connection, organization_id, makers.keys()) if makers else {}
+
+    def is_given(invite: Invite) -> bool:
+        maker = makers.get(invite.created_by)
+        if maker is None or maker.gone_at_ms is not None:
+            return False
+        given: list[tuple[Tasks, str | None]] = [(ORGANIZATION_ROLES[invite.role] | {Task.INVITES}, None)]
+        given += [(PROJECT_ROLES[each.role], each.id) for each in invite.projects]
+        return all(wanted <= tasks_in(maker.role, held[maker.user_id], place) for wanted, place in given)
+
+    return frozenset(invite.id for invite in asked if not is_given(invite))
 
 
 def update_accepted(connection: Connection, invite_id: str, user_id: str, now_ms: int) -> None:
