@@ -29,25 +29,14 @@ def take_all_away(
     return taken
 
 
-def emptied(town: Town, client: OpenAI, *, order: str | None = None) -> dict[str, tuple[int, list[Any]]]:
-    """Of each list that OpenAI's client knows: how many were taken away, and what of it is left."""
-    org, kept = client.admin.organization, {"project_id": "proj_1"}
-    projects, turned = org.projects, {} if order is None else {"order": order}
-    group = town.ask("POST", "/groups", body={"name": "kept"}).json()["id"]
-    role = town.ask("POST", "/roles", body={"role_name": "kept", "permissions": []}).json()["id"]
-    for n in range(EACH):
-        town.clock.turn(ms=n % 2)  # some in the same millisecond
-        org.invites.create(email=f"new{n}@example.com", role="reader")
-        projects.create(name=f"p{n}")
-        projects.service_accounts.create("proj_1", name=f"a{n}")
-        org.roles.create(role_name=f"r{n}", permissions=[])
-        projects.roles.create("proj_1", role_name=f"r{n}", permissions=[])
-        projects.groups.create("proj_1", group_id=org.groups.create(name=f"g{n}").id, role="viewer")
-        org.groups.roles.create(group, role_id=org.roles.create(role_name=f"held{n}", permissions=[]).id)
-    for user_id in some_users(town):
-        org.groups.users.create(group, user_id=user_id)
-        projects.users.create("proj_1", user_id=user_id, role="viewer")
-    lists: dict[str, tuple[Callable[..., Iterable[Any]], Callable[[Any], object], Callable[[Any], bool]]] = {
+Lists = dict[str, tuple[Callable[..., Iterable[Any]], Callable[[Any], object], Callable[[Any], bool]]]
+"""Of each list: how it is asked for, how one of it is taken away, and which ones are meant."""
+
+
+def lists_of(org: Any, group: str, role: str, turned: dict[str, str]) -> Lists:
+    """Those that OpenAI's client knows, but for `group` and `role` themselves."""
+    projects, kept = org.projects, {"project_id": "proj_1"}
+    return {
         "invites": (org.invites.list, lambda one: org.invites.delete(one.id), lambda _: True),
         "projects": (projects.list, lambda one: projects.archive(one.id), lambda one: one.name.startswith("p")),
         "accounts": (
@@ -92,6 +81,27 @@ def emptied(town: Town, client: OpenAI, *, order: str | None = None) -> dict[str
         ),
         "users": (org.users.list, lambda one: org.users.delete(one.id), lambda one: one.id.startswith("user-some")),
     }
+
+
+def emptied(town: Town, client: OpenAI, *, order: str | None = None) -> dict[str, tuple[int, list[Any]]]:
+    """Of each list that OpenAI's client knows: how many were taken away, and what of it is left."""
+    org: Any = client.admin.organization
+    projects = org.projects
+    group = town.ask("POST", "/groups", body={"name": "kept"}).json()["id"]
+    role = town.ask("POST", "/roles", body={"role_name": "kept", "permissions": []}).json()["id"]
+    for n in range(EACH):
+        town.clock.turn(ms=n % 2)  # some in the same millisecond
+        org.invites.create(email=f"new{n}@example.com", role="reader")
+        projects.create(name=f"p{n}")
+        projects.service_accounts.create("proj_1", name=f"a{n}")
+        org.roles.create(role_name=f"r{n}", permissions=[])
+        projects.roles.create("proj_1", role_name=f"r{n}", permissions=[])
+        projects.groups.create("proj_1", group_id=org.groups.create(name=f"g{n}").id, role="viewer")
+        org.groups.roles.create(group, role_id=org.roles.create(role_name=f"held{n}", permissions=[]).id)
+    for user_id in some_users(town):
+        org.groups.users.create(group, user_id=user_id)
+        projects.users.create("proj_1", user_id=user_id, role="viewer")
+    lists = lists_of(org, group, role, {} if order is None else {"order": order})
     return {
         name: (take_all_away(listed, take, is_meant), [one for one in listed() if is_meant(one)])
         for name, (listed, take, is_meant) in lists.items()
@@ -101,11 +111,15 @@ def emptied(town: Town, client: OpenAI, *, order: str | None = None) -> dict[str
 def some_users(town: Town) -> list[str]:
     """New members, of whom two have the same name."""
     ids = [f"user-some{n}" for n in range(EACH)]
-    for n, user_id in enumerate(ids):
-        user = {"id": user_id, "email": f"some{n}@example.com", "name": f"Some {n // 2}", "created_at_ms": NOON}
-        member = {"organization_id": "org-1", "user_id": user_id, "role": "member", "added_at_ms": NOON}
-        town.execute(lambda c, user=user: c.execute(schema.users.insert().values(user)))
-        town.execute(lambda c, member=member: c.execute(schema.memberships.insert().values(member)))
+    users = [
+        {"id": user_id, "email": f"some{n}@example.com", "name": f"Some {n // 2}", "created_at_ms": NOON}
+        for n, user_id in enumerate(ids)
+    ]
+    members = [
+        {"organization_id": "org-1", "user_id": user_id, "role": "member", "added_at_ms": NOON} for user_id in ids
+    ]
+    town.execute(lambda c: c.execute(schema.users.insert(), users))
+    town.execute(lambda c: c.execute(schema.memberships.insert(), members))
     return ids
 
 
@@ -113,7 +127,7 @@ def some_users(town: Town) -> list[str]:
 def test_what_is_deleted_while_it_is_listed_hides_nothing_behind_it(town: Town, order: str | None) -> None:
     with town.sdk() as client:
         found = emptied(town, client, order=order)
-    expected = dict.fromkeys(found, (EACH, []))
+    expected: dict[str, tuple[int, list[Any]]] = dict.fromkeys(found, (EACH, []))
     assert found == expected | {"roles": (2 * EACH, [])}
 
 

@@ -113,3 +113,17 @@ def test_revoking_a_single_one_of_its_keys_is_an_error_and_disabling_it_is_not(t
 def test_a_wrong_body_is_refused_by_the_field(town: Town, body: object, param: str, code: Code) -> None:
     assert refusal(town.ask("POST", "/projects/proj_1/service_accounts", body=body)) == (400, param, code)
     assert town.rows("service_accounts") == []
+
+
+def test_one_and_its_keys_are_made_once_for_one_idempotency_key(town: Town) -> None:
+    path, headers = "/projects/proj_1/service_accounts", {"idempotency-key": "build-7"}
+    made, again = (town.ask("POST", path, body={"name": "bot"}, headers=headers).json() for _ in range(2))
+    assert made == again
+    assert made["api_key"]["value"]
+    path += f"/{made['id']}/api_keys"
+    other = town.ask("POST", path, body={}, headers=headers)
+    assert refusal(other) == (409, "Idempotency-Key", Code.CONFLICT)
+    headers = {"idempotency-key": "build-8"}
+    first, second = (town.ask("POST", path, body={}, headers=headers).json() for _ in range(2))
+    assert first == second
+    assert len(town.rows("service_accounts")) == 1

@@ -1,8 +1,14 @@
 """The command in front of every kind of server and credential."""
 
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from admin.town import Town
@@ -66,3 +72,121 @@ def test_an_address_that_is_none_is_refused(town: Town, run: Run, url: str) -> N
 def test_the_address_may_end_where_openais_does(town: Town, run: Run) -> None:
     for url in (f"{town.url}/", f"{town.url}/v1", f"{town.url}/v1/"):
         assert run(["projects", "list"], environment={"KEYHOUSE_URL": url}).returncode == 0
+
+
+class Breaking(ThreadingHTTPServer):
+    """Passes everything on to a town, and breaks the connection before so many answers to a POST."""
+
+    daemon_threads = True
+
+    def __init__(self, town: Town, broken: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Passing)
+        self.town, self.broken = town, broken
+        self.keys: list[str | None] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is none of this server's business."""
+
+
+class _Passing(BaseHTTPRequestHandler):
+    server: Breaking
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self._pass_on(body)
+
+    def do_GET(self) -> None:
+        self._pass_on(b"")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name it has there
+        """Nobody reads it."""
+
+    def _pass_on(self, body: bytes) -> None:
+        headers = {name: self.headers[name] for name in self.headers if name.lower() not in ("host", "connection")}
+        answer = httpx.request(self.command, f"{self.server.town.url}{self.path}", content=body, headers=headers)
+        if self.command == "POST":
+            self.server.keys.append(self.headers.get("idempotency-key"))
+            if len(self.server.keys) <= self.server.broken:
+                return
+        self.send_response(answer.status_code)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+
+@contextmanager
+def breaking(town: Town, broken: int) -> Iterator[tuple[Breaking, dict[str, str]]]:
+    """Such a server, and the environment in which the command asks it."""
+    server = Breaking(town, broken)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server, {"KEYHOUSE_URL": f"http://127.0.0.1:{server.server_port}"}
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+SECRETS = (
+    ["keys", "rotate", "key_1"],
+    ["keys", "create", "--name", "app"],
+    ["service-accounts", "create", "--name", "bot"],
+)
+
+
+@pytest.mark.parametrize("arguments", SECRETS)
+def test_a_secret_whose_answer_was_lost_is_asked_for_again_and_made_once(
+    town: Town, run: Run, arguments: list[str]
+) -> None:
+    before = len(town.rows("key_secrets"))
+    with breaking(town, 2) as (server, environment):
+        ended = run(arguments, environment=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert "secret" in ended.stdout
+    assert len(server.keys) == 3
+    assert len(set(server.keys)) == 1
+    assert len(town.rows("key_secrets")) == before + 1
+
+
+@pytest.mark.parametrize("arguments", SECRETS)
+def test_a_run_after_one_without_an_answer_makes_nothing_twice(town: Town, run: Run, arguments: list[str]) -> None:
+    before = len(town.rows("key_secrets"))
+    with breaking(town, 3) as (server, environment):
+        ended = run(arguments, environment=environment)
+        assert (ended.returncode, ended.stdout) == (75, "")
+        option, chosen = ended.stderr.split()[-2:]
+        assert (option, chosen) == ("--idempotency-key", server.keys[0])
+        ended = run([*arguments, option, chosen], environment=environment)
+        assert ended.returncode == 0, ended.stderr
+        again = run([*arguments, option, chosen], environment=environment)
+        assert again.stdout == ended.stdout
+    assert len(town.rows("key_secrets")) == before + 1
+
+
+def test_what_makes_no_secret_is_not_asked_for_again(town: Town, run: Run) -> None:
+    with breaking(town, 1) as (server, environment):
+        ended = run(["projects", "create", "--name", "Search"], environment=environment)
+    assert (ended.returncode, ended.stdout) == (75, "")
+    assert "broke before it answered" in ended.stderr
+    assert server.keys == [None]
+    assert len(town.rows("projects")) == 3
+
+
+def test_a_server_that_is_gone_when_it_is_asked_again_is_waited_for_a_little(town: Town, run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def break_off() -> None:
+            connection, _ = server.accept()
+            connection.close()
+            server.close()
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        path = ["service-accounts", "create", "--name", "x", "--project", "proj_1", "--idempotency-key", "build 7"]
+        ended = run(path, environment={"KEYHOUSE_URL": url})
+        thread.join()
+    assert ended.returncode == 75
+    assert ended.stderr.endswith("--idempotency-key 'build 7'\n")

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from control.test_people import bob_joins, in_project
+from control.test_roles import assignments_of, roles_of
 from given_control import HOUR_MS, House, death, refused
 from keyhouse.control.keys import IssuedKey, Keys
 from keyhouse.control.repeats import REMEMBERED_MS, SHOWN_AGAIN_MS, Once, read_once
+from keyhouse.core.authority import Task
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.ledger.housekeeping import Housekeeping, Kept
 
@@ -134,3 +136,35 @@ async def test_an_idempotency_key_that_is_none_is_refused(key: str) -> None:
     with pytest.raises(Refusal) as caught:
         once(key)
     assert (caught.value.code, caught.value.param) == (Code.PARAMETER_INVALID, "Idempotency-Key")
+
+
+async def test_a_service_account_and_its_keys_are_made_once(house: House) -> None:
+    first, second = [await house.accounts.create(house.owner, "proj_1", "bot", once=once("bot")) for _ in range(2)]
+    assert first == second
+    assert first.issued is not None
+    assert second.issued is not None
+    assert first.issued.value == second.issued.value
+    assert await death(house, first.issued.value) is None
+    more = [
+        await house.accounts.create_key(house.owner, "proj_1", first.account.id, once=once("more")) for _ in range(2)
+    ]
+    assert more[0].value == more[1].value != first.issued.value
+    assert len(await house.rows("service_accounts")) == 1
+    assert len([row for row in await house.rows("api_keys") if row["owner_id"] == first.account.id]) == 2
+    again = house.accounts.create_key(house.owner, "proj_1", first.account.id, "other", once=once("more", b"{1}"))
+    await refused(again, Code.CONFLICT)
+
+
+async def test_who_may_call_no_model_any_more_is_not_shown_a_machines_secret_again(house: House) -> None:
+    people, bob = await bob_joins(house)
+    await people.add_to_project(house.owner, "proj_1", "owner", user_id="user-b")
+    there, asked = in_project(bob, "owner"), once("bot", actor="user-b")
+    made = await house.accounts.create(there, "proj_1", "bot", once=asked)
+    again = await house.accounts.create(there, "proj_1", "bot", once=asked)
+    assert again.account == made.account
+    role = await roles_of(house).create(
+        house.owner, "machinist", [Task.SERVICE_ACCOUNTS, Task.PROJECTS_READ], project_id="proj_1"
+    )
+    await assignments_of(house).give_user(house.owner, "user-b", role.id, project_id="proj_1")
+    await people.update_in_project(house.owner, "proj_1", "user-b", "viewer")
+    await refused(house.accounts.create(there, "proj_1", "bot", once=asked), Code.NOT_PERMITTED)

@@ -13,6 +13,7 @@ from keyhouse.admin.door import Visit, actor_of
 from keyhouse.admin.office import TheOffice
 from keyhouse.admin.policy import ROOT
 from keyhouse.admin.queries import query_of
+from keyhouse.admin.repeats import once_of
 from keyhouse.admin.scopes import permissions_of_new
 from keyhouse.admin.shapes import Json
 from keyhouse.control.issuing import IssuedKey
@@ -57,8 +58,8 @@ async def list_service_accounts(request: Visit, office: TheOffice, project_id: F
 async def create_service_account(request: Visit, office: TheOffice, project_id: FromPath[str]) -> Json:
     """A new service account with its first key, whose secret is in this answer only."""
     body = await read(request, NewAccount)
-    with_key = not body.create_service_account_only
-    made = await office.service_accounts.create(actor_of(request), project_id, body.name, with_key=with_key)
+    with_key, once = not body.create_service_account_only, await once_of(request)
+    made = await office.service_accounts.create(actor_of(request), project_id, body.name, with_key=with_key, once=once)
     return shapes.service_account(made.account) | {"api_key": None if made.issued is None else _shown(made.issued)}
 
 
@@ -102,9 +103,10 @@ async def create_service_account_key(
     """One more key of a service account. Its secret is in this answer only."""
     body = await read(request, NewAccountKey)
     permissions = read_by(permissions_of_new, body.scopes, "scopes")
+    once = await once_of(request)
     return _shown(
         await office.service_accounts.create_key(
-            actor_of(request), project_id, service_account_id, body.name, permissions
+            actor_of(request), project_id, service_account_id, body.name, permissions, once=once
         )
     )
 

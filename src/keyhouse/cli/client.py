@@ -4,12 +4,16 @@
 """
 
 import os
+import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import httpx
+from cyclopts import Parameter
 
 from keyhouse import __version__
 from keyhouse.cli.talk import Exit, Failure
@@ -17,6 +21,8 @@ from keyhouse.cli.talk import Exit, Failure
 URL: Final = "http://127.0.0.1:8080"
 TIMEOUT_SECONDS: Final = 60
 PAGE: Final = 100
+PAUSES_SECONDS: Final = (0.2, 1.0)
+"""Between the times that something is asked for again."""
 
 _STATUS: Final = {
     400: Exit.USAGE,
@@ -33,6 +39,23 @@ _STATUS: Final = {
 }
 
 Json = dict[str, Any]
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Parameter(
+        help="Makes nothing twice: another run with it and the same options (an end as a date) shows the same secret."
+    ),
+]
+"""The option of every command that makes a secret."""
+
+
+class Unreachable(Failure):
+    """There was no connection: nothing was sent."""
+
+
+class Lost(Failure):
+    """The connection broke before an answer came: whether it was done is not known."""
 
 
 class Client:
@@ -53,6 +76,32 @@ class Client:
         """Make or change something."""
         return self._ask("POST", path, body={} if body is None else body)
 
+    def once(self, path: str, body: object, idempotency_key: str | None) -> Json:
+        """Make something with a secret, once, however often it has to be asked for where connections break.
+
+        A failure after which it may have been made says how to ask for the very same.
+        """
+        chosen = idempotency_key or str(uuid4())
+        headers = {"idempotency-key": chosen}
+        was_sent = False
+        for pause_seconds in (*PAUSES_SECONDS, None):
+            try:
+                return self._ask("POST", path, body=body, headers=headers)
+            except Unreachable as failure:
+                if not was_sent:
+                    raise
+                lost: Failure = failure
+            except Lost as failure:
+                was_sent, lost = True, failure
+            except Failure as failure:
+                if failure.status is not Exit.TRY_AGAIN:
+                    raise
+                raise _repeatable(failure, chosen) from None
+            if pause_seconds is None:
+                break
+            time.sleep(pause_seconds)
+        raise _repeatable(lost, chosen)
+
     def delete(self, path: str) -> Json:
         """Take something away."""
         return self._ask("DELETE", path)
@@ -72,20 +121,28 @@ class Client:
                 return found
             wanted["after"] = page["next"] if "next" in page else page["last_id"]
 
-    def _ask(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: object = None) -> Json:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Json:
         root = "" if path.startswith("/v1/") else "/v1/organization"
-        headers = {"authorization": f"Bearer {self._key}", "user-agent": f"keyhouse/{__version__}"}
+        ours = {"authorization": f"Bearer {self._key}", "user-agent": f"keyhouse/{__version__}"}
         try:
             answer = httpx.request(
                 method,
                 f"{self.url}{root}{path}",
                 params=query,
                 json=body,
-                headers=headers,
+                headers=ours | dict(headers or {}),
                 timeout=TIMEOUT_SECONDS,
             )
         except httpx.ConnectError as error:
-            raise Failure(
+            raise Unreachable(
                 f"cannot reach Keyhouse at {self.url}: {error}. Start it with `keyhouse serve`, or set KEYHOUSE_URL "
                 "to where it is.",
                 Exit.TRY_AGAIN,
@@ -93,6 +150,12 @@ class Client:
         except httpx.TimeoutException:
             raise Failure(
                 f"Keyhouse at {self.url} did not answer within {TIMEOUT_SECONDS} seconds. Try again.", Exit.TRY_AGAIN
+            ) from None
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+            raise Lost(
+                f"the connection to Keyhouse at {self.url} broke before it answered: {error}. What was asked may have "
+                "been done all the same; if it never answers, check KEYHOUSE_URL.",
+                Exit.TRY_AGAIN,
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Failure(f"asking Keyhouse at {self.url} failed: {error}. Check KEYHOUSE_URL.") from None
@@ -115,6 +178,14 @@ class Client:
         if answer.status_code >= 500 and (request_id := answer.headers.get("x-request-id")):
             message = f"{message} ({request_id})"
         raise Failure(message, _STATUS.get(answer.status_code, Exit.ERROR))
+
+
+def _repeatable(failure: Failure, idempotency_key: str) -> Failure:
+    return Failure(
+        f"{failure.message} It may have been made: to ask for the very same, and for nothing twice, add "
+        f"--idempotency-key {shlex.quote(idempotency_key)}",
+        failure.status,
+    )
 
 
 def part(identifier: str) -> str:

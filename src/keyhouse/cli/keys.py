@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from keyhouse.cli import forms, key_uses, lookup
-from keyhouse.cli.client import Client, Json, part
+from keyhouse.cli.client import Client, IdempotencyKey, Json, part
 from keyhouse.cli.lookup import Key, ProjectOption
 from keyhouse.cli.talk import AsJson, Exit, Failure, moment, say, show_fields, show_json, show_table
 
@@ -41,6 +41,7 @@ def create(
     budget: Annotated[tuple[str, ...], Parameter(show_default=False, help="Dollars, such as 25/month.")] = (),
     requests_per_minute: Annotated[str | None, Parameter(help="How many calls a minute.")] = None,
     tokens_per_minute: Annotated[str | None, Parameter(help="How many tokens a minute.")] = None,
+    idempotency_key: IdempotencyKey = None,
     json: AsJson = False,
 ) -> None:
     """Create a key and show its secret, this once. Without --project it is made in the default project.
@@ -67,7 +68,8 @@ def create(
     if limits:
         body["limits"] = limits
     client = Client()
-    _show_secret(client.post(f"/projects/{part(lookup.project(client, project))}/api_keys", body), as_json=json)
+    path = f"/projects/{part(lookup.project(client, project))}/api_keys"
+    _show_secret(client.once(path, body, idempotency_key), as_json=json)
 
 
 @keys_app.command(name="list")
@@ -173,6 +175,7 @@ def rotate(
     *,
     project: ProjectOption = None,
     overlap: Annotated[str, Parameter(help="How long the old secret goes on working: 24h, 7d, or 0.")] = "24h",
+    idempotency_key: IdempotencyKey = None,
     json: AsJson = False,
 ) -> None:
     """Give a key a new secret and show it, this once. The old one works until the overlap ends.
@@ -185,7 +188,8 @@ def rotate(
     """
     body = {"overlap_seconds": forms.duration(overlap, "--overlap")}
     client = Client()
-    _show_secret(client.post(f"{lookup.key_path(client, key, project)}/rotate", body), as_json=json)
+    path = f"{lookup.key_path(client, key, project)}/rotate"
+    _show_secret(client.once(path, body, idempotency_key), as_json=json)
 
 
 @keys_app.command

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from cyclopts import App, Parameter
 
 from keyhouse.cli import lookup
-from keyhouse.cli.client import Client, Json, part
+from keyhouse.cli.client import Client, IdempotencyKey, Json, part
 from keyhouse.cli.lookup import ProjectOption
 from keyhouse.cli.talk import AsJson, moment, say, show_fields, show_json, show_list, show_one
 
@@ -20,6 +20,7 @@ def create(
     name: Annotated[str, Parameter(help="What it is called.")],
     project: ProjectOption = None,
     without_key: Annotated[bool, Parameter(show_default=False, help="Make no key with it.")] = False,
+    idempotency_key: IdempotencyKey = None,
     json: AsJson = False,
 ) -> None:
     """Create a service account and its first key, and show that key's secret, this once.
@@ -34,7 +35,8 @@ def create(
     """
     client = Client()
     body = {"name": name, "create_service_account_only": without_key}
-    made = client.post(f"/projects/{part(lookup.project(client, project))}/service_accounts", body)
+    path = f"/projects/{part(lookup.project(client, project))}/service_accounts"
+    made = client.post(path, body) if without_key else client.once(path, body, idempotency_key)
     if json:
         show_json(made)
         return
@@ -107,6 +109,7 @@ def add_key(
         Parameter(show_default=False, help="What it may do, such as api.model.read; repeat. Without, everything."),
     ] = (),
     project: ProjectOption = None,
+    idempotency_key: IdempotencyKey = None,
     json: AsJson = False,
 ) -> None:
     """Make one more key of a service account, and show its secret, this once.
@@ -116,8 +119,8 @@ def add_key(
         keyhouse service-accounts add-key svc_acct_4fQ2mZ7nT1xK9cV3bR8s --name night
     """
     client = Client()
-    path = lookup.service_account_path(client, service_account, project)
-    made = client.post(f"{path}/api_keys", {"name": name, "scopes": list(scope) or None})
+    path = f"{lookup.service_account_path(client, service_account, project)}/api_keys"
+    made = client.once(path, {"name": name, "scopes": list(scope) or None}, idempotency_key)
     fields = {"id": made["id"], "name": made["name"], "created": moment(made["created_at"]), "secret": made["value"]}
     show_one(made, fields, as_json=json)
     if not json:

@@ -3,19 +3,21 @@
 Its role is shown as OpenAI shows it; what its keys may do is said by the keys' own permissions.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from keyhouse.control.authority import Place, Task, act, admit, require
+from keyhouse.control.authority import Place, Task, act, admit, require, require_still
 from keyhouse.control.fields import read_endpoints, read_expiry, read_models, read_name, read_networks
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key
 from keyhouse.control.key_rules import described
 from keyhouse.control.keys import KeyDraft
 from keyhouse.control.limits import insert_limits, read_drafts
 from keyhouse.control.policies import under_policy
+from keyhouse.control.repeats import Minting, Once, issue_once
 from keyhouse.core.clock import Clock, Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.identifiers import identifier
@@ -24,7 +26,7 @@ from keyhouse.core.secret import Kind
 from keyhouse.store import keys, projects
 from keyhouse.store import service_accounts as rows
 from keyhouse.store.audit import Event
-from keyhouse.store.engine import Actor, Change, Database
+from keyhouse.store.engine import Actor, Change, Connection, Database
 from keyhouse.store.service_accounts import ServiceAccount
 
 KEY_NAME: Final = "Secret Key"
@@ -64,21 +66,35 @@ class ServiceAccounts:
         self._pepper = pepper
         self._on_change = on_change
 
-    async def create(self, actor: Actor, project_id: str, name: str, *, with_key: bool = True) -> IssuedAccount:
-        """A new service account and, in the same change, its first key. Raises Refusal(PARAMETER_INVALID, CONFLICT)."""
-        await admit(self._database, actor, Task.SERVICE_ACCOUNTS, Place(project_id))
+    async def create(
+        self, actor: Actor, project_id: str, name: str, *, with_key: bool = True, once: Once | None = None
+    ) -> IssuedAccount:
+        """A new service account and, in the same change, its first key; the same ones for a request that is repeated.
+
+        One without a key shows nothing that is shown once, and is made anew. Raises Refusal(PARAMETER_INVALID,
+        CONFLICT).
+        """
+        place = Place(project_id)
+        await admit(self._database, actor, Task.SERVICE_ACCOUNTS, place)
         name = read_name(name)
 
-        def write(change: Change) -> IssuedAccount:
+        def write_alone(change: Change) -> ServiceAccount:
             _require_active_project(change, project_id)
-            account = self._insert(change, project_id, name, "member" if with_key else _NONE)
-            return IssuedAccount(
-                account, self._issue(change, account, KeyDraft(KEY_NAME, project_id)) if with_key else None
-            )
+            return self._insert(change, project_id, name, _NONE)
 
-        return await act(
-            self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id), then=self._tell_account
-        )
+        def write(minting: Minting, change: Change) -> IssuedKey:
+            _require_active_project(change, project_id)
+            account = self._insert(change, project_id, name, ROLES[0])
+            return self._issue(change, account, KeyDraft(KEY_NAME, project_id), minting)
+
+        if not with_key:
+            return IssuedAccount(
+                await act(self._database, actor, Task.SERVICE_ACCOUNTS, write_alone, where=place), None
+            )
+        issued = await self._issue_once(actor, once, place, write)
+        owner_id = issued.key.owner_id
+        made = await self._database.read(lambda c: rows.list_these(c, actor.organization_id, (owner_id,)))
+        return IssuedAccount(made[owner_id], issued)
 
     async def create_key(
         self,
@@ -87,18 +103,23 @@ class ServiceAccounts:
         account_id: str,
         name: str | None = None,
         permissions: Permissions = ALL,
+        *,
+        once: Once | None = None,
     ) -> IssuedKey:
-        """One more key of a service account. Raises Refusal(PARAMETER_INVALID, CONFLICT)."""
-        await admit(self._database, actor, Task.SERVICE_ACCOUNTS, Place(project_id))
+        """One more key of a service account; the same one again for a request that is repeated.
+
+        Raises Refusal(PARAMETER_INVALID, CONFLICT).
+        """
+        place = Place(project_id)
+        await admit(self._database, actor, Task.SERVICE_ACCOUNTS, place)
         name = KEY_NAME if name is None else read_name(name)
 
-        def write(change: Change) -> IssuedKey:
+        def write(minting: Minting, change: Change) -> IssuedKey:
             _require_active_project(change, project_id)
-            return self._issue(change, _locked(change, project_id, account_id), KeyDraft(name, project_id, permissions))
+            account = _locked(change, project_id, account_id)
+            return self._issue(change, account, KeyDraft(name, project_id, permissions), minting)
 
-        return await act(
-            self._database, actor, Task.SERVICE_ACCOUNTS, write, where=Place(project_id), then=self._tell_issued
-        )
+        return await self._issue_once(actor, once, place, write)
 
     async def create_drafted_key(
         self, actor: Actor, draft: KeyDraft, account_id: str, *, new_name: str | None = None
@@ -125,8 +146,8 @@ class ServiceAccounts:
             if account_name is None:
                 account = _locked(change, draft.project_id, account_id)
             else:
-                account = self._insert(change, draft.project_id, account_name, "member")
-            return self._issue(change, account, wanted)
+                account = self._insert(change, draft.project_id, account_name, ROLES[0])
+            return self._issue(change, account, wanted, Minting(self._entropy))
 
         return await act(self._database, actor, Task.SERVICE_ACCOUNTS, write, where=place, then=self._tell_issued)
 
@@ -190,7 +211,20 @@ class ServiceAccounts:
         change.record(Event.SERVICE_ACCOUNT_UPDATED, after.id, project_id=after.project_id, details=details)
         return after
 
-    def _issue(self, change: Change, account: ServiceAccount, draft: KeyDraft) -> IssuedKey:
+    async def _issue_once(
+        self, actor: Actor, once: Once | None, place: Place, write: Callable[[Minting, Change], IssuedKey]
+    ) -> IssuedKey:
+        task = Task.SERVICE_ACCOUNTS
+
+        def issue(minting: Minting) -> Awaitable[IssuedKey]:
+            return act(self._database, actor, task, partial(write, minting), where=place, then=self._tell_issued)
+
+        def require_allowed(connection: Connection, now_ms: int) -> None:
+            require(require_still(connection, actor, now_ms, task, place), Task.MODEL_REQUEST, place)
+
+        return await issue_once(self._database, self._clock, self._entropy, self._pepper, once, issue, require_allowed)
+
+    def _issue(self, change: Change, account: ServiceAccount, draft: KeyDraft, minting: Minting) -> IssuedKey:
         require(change.actor, Task.MODEL_REQUEST, Place(account.project_id))
         if account.role == _NONE:
             self._update(change, account, {"role": ROLES[0]})
@@ -208,7 +242,16 @@ class ServiceAccounts:
         )
         by = change.actor.user_id
         allowed, drafts = under_policy(change, new, draft.limits)
-        issued = issue_key(change.connection, allowed, change.now_ms, self._entropy, self._pepper, created_by=by)
+        issued = issue_key(
+            change.connection,
+            allowed,
+            change.now_ms,
+            self._entropy,
+            self._pepper,
+            created_by=by,
+            secret_entropy=minting.entropy,
+        )
+        minting.note(change, issued)
         made = insert_limits(change, drafts, issued.key.id, self._entropy)
         details = described(issued.key) | {"service_account_id": account.id, "limits": made}
         change.record(Event.API_KEY_CREATED, issued.key.id, project_id=account.project_id, details=details)
@@ -221,10 +264,6 @@ class ServiceAccounts:
 
     def _tell_issued(self, issued: IssuedKey) -> None:
         self._on_change(issued.key.id)
-
-    def _tell_account(self, made: IssuedAccount) -> None:
-        if made.issued is not None:
-            self._on_change(made.issued.key.id)
 
 
 def _locked(change: Change, project_id: str, account_id: str) -> ServiceAccount:
