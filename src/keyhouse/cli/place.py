@@ -27,9 +27,9 @@ def database_url(data: Path | None, database: str | None, otherwise: Path | None
     """The address that is meant: the one given, the configured one, or the folder `otherwise`. Raises Failure."""
     if data is not None and database is not None:
         raise Failure("name the database by either --data or --database.", Exit.USAGE)
-    if data is not None:
-        from keyhouse.store.opening import address_of  # Late, as below: what knows SQL is slow to load.
+    from keyhouse.store.opening import address_of  # Late, as below: what knows SQL is slow to load.
 
+    if data is not None:
         return address_of(data)
     if database is not None:
         return database
