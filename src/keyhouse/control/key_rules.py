@@ -57,6 +57,16 @@ def refuse_archived(connection: Connection, key: ApiKey) -> None:
             )
 
 
+def refuse_without_secret(key: ApiKey, now_ms: int) -> None:
+    """Raise Refusal(CONFLICT) for a key whose secrets have all ended, as after a report of a leak."""
+    if not any(key.has_living(secret.version, now_ms) for secret in key.secrets):
+        raise Refusal(
+            Code.CONFLICT,
+            f"The API key {key.id} has no secret that works: its last one was reported as leaked.",
+            hint="Rotate the key first, then enable it.",
+        )
+
+
 def previous_secret_of(key: ApiKey, now_ms: int) -> SecretVersion:
     """The older secret that still works; raises Refusal(CONFLICT) if there is none."""
     previous = key.previous_secret(now_ms)

@@ -22,6 +22,7 @@ from keyhouse.control.key_rules import (
     read_end,
     refuse_archived,
     refuse_revoked,
+    refuse_without_secret,
     revoked_by,
 )
 from keyhouse.control.limits import insert_limits, read_drafts
@@ -165,8 +166,9 @@ class Keys:
     ) -> IssuedKey:
         """Give a key a new secret; the same one again for a request that is repeated.
 
-        The present one works for `overlap_ms` more milliseconds, none if that is 0; one older than that ends
-        now, because at most two live at once.
+        The present one works for `overlap_ms` more milliseconds, none if that is 0, and no longer than it would have:
+        one that was reported as leaked has ended for good. One older than that ends now, because at most two live at
+        once.
 
         Raises Refusal(PARAMETER_INVALID for an overlap beyond thirty days, CONFLICT if revoked or expired or its
         project archived).
@@ -190,7 +192,10 @@ class Keys:
             if older is not None:
                 rows.update_secret_end(connection, key.id, older.version, now_ms)
             ends_at_ms = now_ms + overlap_ms
-            rows.update_secret_end(connection, key.id, key.current.version, ends_at_ms)
+            if key.current.ends_at_ms is None:
+                rows.update_secret_end(connection, key.id, key.current.version, ends_at_ms)
+            else:
+                ends_at_ms = key.current.ends_at_ms
             issued = issue_secret(connection, key, actor.user_id, now_ms, minting.entropy, self._pepper)
             minting.note(change, issued)
             details = {"version": issued.key.current.version, "previous_secret_ends_at_ms": ends_at_ms}
@@ -226,12 +231,16 @@ class Keys:
         return await self._alter(actor, key_id, project_id, Event.API_KEY_DISABLED, write)
 
     async def enable(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
-        """Accept a disabled key again. Raises Refusal(CONFLICT) if it is revoked or its project archived."""
+        """Accept a disabled key again.
+
+        Raises Refusal(CONFLICT) if it is revoked, its project archived, or if no secret of it has not ended.
+        """
 
         def write(key: ApiKey, change: Change) -> tuple[ApiKey, dict[str, Any]]:
             refuse_archived(change.connection, key)
             if key.disabled_at_ms is None:
                 return key, {"unchanged": True}
+            refuse_without_secret(key, change.now_ms)
             return msgspec.structs.replace(key, disabled_at_ms=None, disabled_by=None), {}
 
         return await self._alter(actor, key_id, project_id, Event.API_KEY_ENABLED, write)

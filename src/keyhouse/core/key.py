@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 class SecretVersion(msgspec.Struct, frozen=True):
-    """One secret of a key, as far as it may be known: never its value. Without `ends_at_ms` it is the current one."""
+    """One secret of a key, as far as it may be known: never its value. It works until `ends_at_ms`, if that is set."""
 
     version: int
     last_four: str
@@ -76,6 +76,13 @@ class ApiKey(msgspec.Struct, frozen=True):
         if self.disabled_at_ms is not None:
             return Status.DISABLED
         return Status.ACTIVE
+
+    def has_living(self, version: int, now_ms: int) -> bool:
+        """Whether this version of its secret has not ended; the key itself may be dead."""
+        return any(
+            secret.version == version and (secret.ends_at_ms is None or secret.ends_at_ms > now_ms)
+            for secret in self.secrets
+        )
 
     def previous_secret(self, now_ms: int) -> SecretVersion | None:
         """The old secret that still works during a rotation's overlap, if there is one."""
