@@ -17,7 +17,10 @@ GROUPS: Final[Mapping[str, Mapping[Code, str]]] = {
             "The roles of the key's owner no longer allow calls in its project; with the role back, the key works"
             " again."
         ),
-        Code.KEY_DISABLED: "Somebody disabled the key. An owner can enable it again.",
+        Code.KEY_DISABLED: (
+            "Somebody disabled the key, or a report of a leak. An owner of the project can enable it again; its own"
+            " owner only if they disabled it."
+        ),
         Code.KEY_EXPIRED: "The key's end has passed.",
         Code.KEY_MALFORMED: "The key's form or checksum is wrong: a character was lost or changed on the way.",
         Code.KEY_OWNER_GONE: "Whoever the key belongs to is no longer a member.",

@@ -35,6 +35,7 @@ from keyhouse.core.key import ApiKey, Status
 from keyhouse.core.permissions import ALL, Permissions
 from keyhouse.core.policy import LimitDraft
 from keyhouse.core.secret import Kind
+from keyhouse.core.widening import ends_no_later, widens
 from keyhouse.store import keys as rows
 from keyhouse.store import policies, projects
 from keyhouse.store.audit import Event
@@ -139,7 +140,7 @@ class Keys:
         return await self._issue_once(actor, once, place, write)
 
     async def update(self, actor: Actor, key_id: str, change: KeyChange, *, project_id: str | None = None) -> ApiKey:
-        """Change what a key is called or may do.
+        """Change what a key is called or may do; to let it do more takes who may call models themselves.
 
         Raises Refusal(PARAMETER_INVALID, CONFLICT if it is revoked or its project archived).
         """
@@ -150,6 +151,8 @@ class Keys:
             policy = policies.find_policy(writing.connection, key.organization_id)
             require_within(policy, change.expires_at_ms, change.models, key.created_at_ms)
             after = msgspec.structs.replace(key, **wanted)
+            if widens(key, after):
+                require(writing.actor, Task.MODEL_REQUEST, Place(key.project_id))
             old, new = described(key), described(after)
             return after, {field: {"from": old[field], "to": new[field]} for field in wanted}
 
@@ -168,7 +171,7 @@ class Keys:
 
         The present one works for `overlap_ms` more milliseconds, none if that is 0, and no longer than it would have:
         one that was reported as leaked has ended for good. One older than that ends now, because at most two live at
-        once.
+        once. It takes who may call models themselves.
 
         Raises Refusal(PARAMETER_INVALID for an overlap beyond thirty days, CONFLICT if revoked or expired or its
         project archived).
@@ -184,6 +187,7 @@ class Keys:
         def write(minting: Minting, change: Change) -> IssuedKey:
             connection, now_ms = change.connection, change.now_ms
             key = rows.get_key(connection, actor.organization_id, key_id, project_id=project_id, for_update=True)
+            require(change.actor, Task.MODEL_REQUEST, Place(key.project_id))
             refuse_revoked(key)
             refuse_archived(connection, key)
             if key.status(now_ms) is Status.EXPIRED:
@@ -213,7 +217,8 @@ class Keys:
     async def extend_previous_secret(
         self, actor: Actor, key_id: str, ends_at_ms: int, *, project_id: str | None = None
     ) -> ApiKey:
-        """Let a rotation's overlap last until this moment, which may also be sooner than it was.
+        """Let a rotation's overlap last until this moment, which may also be sooner than it was; later takes who may
+        call models themselves.
 
         Raises Refusal(PARAMETER_INVALID) for a moment in the past or beyond thirty days, Refusal(CONFLICT) if
         no older secret works any more: what has ended does not come back.
@@ -224,14 +229,18 @@ class Keys:
         """Refuse a key until it is enabled again. Raises Refusal(CONFLICT) if it is revoked."""
 
         def write(key: ApiKey, change: Change) -> tuple[ApiKey, dict[str, Any]]:
-            if key.disabled_at_ms is not None:
-                return key, {"unchanged": True}
-            return msgspec.structs.replace(key, disabled_at_ms=change.now_ms, disabled_by=actor.user_id), {}
+            if key.disabled_at_ms is None:
+                return msgspec.structs.replace(key, disabled_at_ms=change.now_ms, disabled_by=actor.user_id), {}
+            if key.disabled_by == key.owner_id != actor.user_id:
+                # What its owner could undo they can undo no more.
+                return msgspec.structs.replace(key, disabled_by=actor.user_id), {}
+            return key, {"unchanged": True}
 
         return await self._alter(actor, key_id, project_id, Event.API_KEY_DISABLED, write)
 
     async def enable(self, actor: Actor, key_id: str, *, project_id: str | None = None) -> ApiKey:
-        """Accept a disabled key again.
+        """Accept a disabled key again. What somebody else disabled, or a report of a leak, takes more than being
+        the key's owner.
 
         Raises Refusal(CONFLICT) if it is revoked, its project archived, or if no secret of it has not ended.
         """
@@ -240,6 +249,8 @@ class Keys:
             refuse_archived(change.connection, key)
             if key.disabled_at_ms is None:
                 return key, {"unchanged": True}
+            if key.disabled_by != change.actor.user_id:
+                require(change.actor, Task.API_KEYS, Place(key.project_id))
             refuse_without_secret(key, change.now_ms)
             return msgspec.structs.replace(key, disabled_at_ms=None, disabled_by=None), {}
 
@@ -278,7 +289,8 @@ class Keys:
             )
 
         def require_allowed(connection: Connection, now_ms: int) -> None:
-            require_still(connection, actor, now_ms, Task.API_KEYS, where)
+            for task in (Task.API_KEYS, Task.MODEL_REQUEST):
+                require_still(connection, actor, now_ms, task, where)
 
         return await issue_once(self._database, self._clock, self._entropy, self._pepper, once, issue, require_allowed)
 
@@ -323,6 +335,8 @@ class Keys:
                 end_ms, event = now_ms, Event.API_KEY_SECRET_ENDED
             else:
                 end_ms, event = read_end(ends_at_ms, now_ms), Event.API_KEY_UPDATED
+            if not ends_no_later(end_ms, previous.ends_at_ms):
+                require(change.actor, Task.MODEL_REQUEST, Place(key.project_id))
             rows.update_secret_end(connection, key.id, previous.version, end_ms)
             details = {"version": previous.version, "ends_at_ms": {"from": previous.ends_at_ms, "to": end_ms}}
             change.record(event, key.id, project_id=key.project_id, details=details)
