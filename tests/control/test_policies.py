@@ -53,6 +53,24 @@ async def test_a_key_without_an_end_gets_the_usual_one_and_a_longer_life_is_refu
     await house.keys.update(house.owner, issued.key.id, KeyChange(name="other"))
 
 
+async def test_an_earlier_end_is_allowed_however_old_the_key_is(house: House) -> None:
+    now_ms = house.clock.now_ms()
+    endless = await house.keys.create(house.owner, house.draft())
+    distant = await house.keys.create(house.owner, house.draft(expires_at_ms=now_ms + 500 * DAY_MS))
+    await set_policy(house, key_days_max=90)
+    house.clock.turn(days=100)
+    for issued in (endless, distant):
+        for days in (300, 101):
+            end_ms = now_ms + days * DAY_MS
+            changed = await house.keys.update(house.owner, issued.key.id, KeyChange(expires_at_ms=end_ms))
+            assert changed.expires_at_ms == end_ms
+        for later in (None, now_ms + 101 * DAY_MS + 1):
+            change = house.keys.update(house.owner, issued.key.id, KeyChange(expires_at_ms=later))
+            assert (await refused(change, Code.PARAMETER_INVALID)).param == "expires_at"
+        past = house.keys.update(house.owner, issued.key.id, KeyChange(expires_at_ms=house.clock.now_ms()))
+        await refused(past, Code.PARAMETER_INVALID)
+
+
 async def test_models_off_the_policy_are_refused_and_none_named_are_those_allowed(house: House) -> None:
     await set_policy(house, models=("tiny-1", "tiny-2"))
     assert (await house.keys.create(house.owner, house.draft())).key.models == ("tiny-1", "tiny-2")

@@ -148,11 +148,13 @@ class Keys:
 
         def write(key: ApiKey, writing: Change) -> tuple[ApiKey, dict[str, Any]]:
             refuse_archived(writing.connection, key)
-            policy = policies.find_policy(writing.connection, key.organization_id)
-            require_within(policy, change.expires_at_ms, change.models, key.created_at_ms)
             after = msgspec.structs.replace(key, **wanted)
             if widens(key, after):
                 require(writing.actor, Task.MODEL_REQUEST, Place(key.project_id))
+            # An earlier end brings a key nearer to any policy, however old it is.
+            is_sooner = change.expires_at_ms is UNSET or ends_no_later(after.expires_at_ms, key.expires_at_ms)
+            policy = policies.find_policy(writing.connection, key.organization_id)
+            require_within(policy, UNSET if is_sooner else after.expires_at_ms, change.models, key.created_at_ms)
             old, new = described(key), described(after)
             return after, {field: {"from": old[field], "to": new[field]} for field in wanted}
 
