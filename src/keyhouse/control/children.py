@@ -2,7 +2,8 @@
 
 A child may do no more than its parent, when it is made and whenever it is used; its calls count on its own limits and
 on every limit of its parent, so that nothing a parent may spend is spent twice; and it is dead the moment its parent
-is. Who asks is the parent itself, so every change reads it again and holds it until the change is done.
+is. The organization's policy holds for it as for every new key. Who asks is the parent itself, so every change reads it
+again and holds it until the change is done.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,13 @@ import msgspec
 from keyhouse.control.fields import read_models, read_name
 from keyhouse.control.issuing import IssuedKey, NewKey, issue_key
 from keyhouse.control.limits import insert_limits, read_drafts
+from keyhouse.control.policies import under_policy
 from keyhouse.core.children import CHILDREN_MAX, LIFE_SECONDS_MAX, ChildDraft, require_no_more, require_parent
 from keyhouse.core.clock import Entropy
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, Credential, Standing, dead_key, died_at_ms, why_dead
 from keyhouse.store import keys as rows
+from keyhouse.store import policies
 from keyhouse.store.audit import Event
 from keyhouse.store.engine import Actor, Change, Connection, Database
 
@@ -62,14 +65,15 @@ class Children:
                 owner_id=key.owner_id,
                 name=name,
                 permissions=key.permissions if draft.permissions is None else draft.permissions,
-                models=key.models if models is None else models,
+                models=_inherited(change, key) if models is None else models,
                 endpoints=key.endpoints,
                 ip_allowlist=key.ip_allowlist,
                 expires_at_ms=end_ms if key.expires_at_ms is None else min(end_ms, key.expires_at_ms),
                 parent_id=key.id,
             )
-            issued = issue_key(connection, new, now_ms, self._entropy, self._pepper)
-            made = insert_limits(change, drafts, issued.key.id, self._entropy)
+            allowed, wanted = under_policy(change, new, drafts)
+            issued = issue_key(connection, allowed, now_ms, self._entropy, self._pepper)
+            made = insert_limits(change, wanted, issued.key.id, self._entropy)
             details = _described(issued.key) | {"limits": made}
             change.record(Event.API_KEY_CREATED, issued.key.id, project_id=key.project_id, details=details)
             change.announce(issued.key.id)
@@ -126,6 +130,17 @@ def _living(change: Change, parent: Credential) -> ApiKey:
     if dead is not None:
         raise dead_key(dead, parent.redacted, died_at_ms(standing, dead))
     return key
+
+
+def _inherited(change: Change, parent: ApiKey) -> tuple[str, ...] | None:
+    """The parent's models, of which those are left out that the policy does not allow any more.
+
+    If none is left they stay as they are, for the policy to refuse.
+    """
+    allowed = policies.find_policy(change.connection, parent.organization_id).models
+    if parent.models is None or allowed is None:
+        return parent.models
+    return tuple(model for model in parent.models if model in allowed) or parent.models
 
 
 def _described(child: ApiKey) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from keyhouse.core.children import LIFE_SECONDS_MAX
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.key import ApiKey, SecretVersion
 from keyhouse.store import projects
@@ -64,6 +65,18 @@ def refuse_without_secret(key: ApiKey, now_ms: int) -> None:
             Code.CONFLICT,
             f"The API key {key.id} has no secret that works: its last one was reported as leaked.",
             hint="Rotate the key first, then enable it.",
+        )
+
+
+def refuse_longer_child(key: ApiKey) -> None:
+    """Raise Refusal(PARAMETER_INVALID) for a child key that lives longer than a day."""
+    latest_ms = key.created_at_ms + LIFE_SECONDS_MAX * 1000
+    if key.parent_id is not None and (key.expires_at_ms is None or key.expires_at_ms > latest_ms):
+        raise Refusal(
+            Code.PARAMETER_INVALID,
+            "A child key lives a day at most.",
+            hint="Choose an end within a day of its creation, or have its parent make another one.",
+            param="expires_at",
         )
 
 

@@ -21,6 +21,7 @@ from keyhouse.control.key_rules import (
     previous_secret_of,
     read_end,
     refuse_archived,
+    refuse_longer_child,
     refuse_revoked,
     refuse_without_secret,
     revoked_by,
@@ -153,6 +154,8 @@ class Keys:
                 require(writing.actor, Task.MODEL_REQUEST, Place(key.project_id))
             # An earlier end brings a key nearer to any policy, however old it is.
             is_sooner = change.expires_at_ms is UNSET or ends_no_later(after.expires_at_ms, key.expires_at_ms)
+            if not is_sooner:
+                refuse_longer_child(after)
             policy = policies.find_policy(writing.connection, key.organization_id)
             require_within(policy, UNSET if is_sooner else after.expires_at_ms, change.models, key.created_at_ms)
             old, new = described(key), described(after)

@@ -70,15 +70,13 @@ class Policies:
 
 
 def under_policy(change: Change, new: NewKey, drafts: tuple[LimitDraft, ...]) -> tuple[NewKey, tuple[LimitDraft, ...]]:
-    """A new key and its limits as the organization's policy wants them.
+    """A new key and its limits as the organization's policy wants them. Who may make keys is said of people alone: a
+    child key is made by a key that one of them made for that.
 
     Raises Refusal(NOT_PERMITTED, PARAMETER_INVALID) for what it does not allow.
     """
     policy = rows.find_policy(change.connection, new.organization_id)
-    actor = change.actor
-    # Whoever may do all that an owner may is one, also by a group.
-    is_owner = tasks_in(actor.role, actor.grants) >= ORGANIZATION_ROLES[OWNER]
-    if policy.key_makers is Makers.OWNERS and not is_owner:
+    if policy.key_makers is Makers.OWNERS and new.parent_id is None and not _is_owner(change.actor):
         raise Refusal(
             Code.NOT_PERMITTED,
             "The organization's policy lets owners alone create keys.",
@@ -124,6 +122,11 @@ def require_within(
             hint="Name some of them, or have the policy changed.",
             param="models",
         )
+
+
+def _is_owner(actor: Actor) -> bool:
+    """Whether somebody may do all that an owner may, also by a group."""
+    return tasks_in(actor.role, actor.grants) >= ORGANIZATION_ROLES[OWNER]
 
 
 def _require_days(name: str, days: int | None) -> None:

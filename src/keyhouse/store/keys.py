@@ -207,7 +207,7 @@ def list_children(connection: Connection, organization_id: str, parent_id: str, 
         keys.c.parent_id == parent_id,
         keys.c.organization_id == organization_id,
         keys.c.revoked_at_ms.is_(None),
-        keys.c.expires_at_ms > now_ms,
+        or_(keys.c.expires_at_ms.is_(None), keys.c.expires_at_ms > now_ms),
     )
     rows = connection.execute(statement.order_by(keys.c.created_at_ms.desc(), keys.c.id.desc())).mappings().all()
     return with_secrets(connection, rows)
