@@ -4,6 +4,7 @@ import pytest
 
 from given_control import House, refused
 from keyhouse.control.playground import LIFETIME_MS, NAME, Playground
+from keyhouse.control.policies import Policies, PolicyChange
 from keyhouse.core.errors import Code
 from keyhouse.core.key import why_dead
 from keyhouse.core.permissions import CHAT_ONLY
@@ -53,6 +54,19 @@ async def test_a_revoked_key_is_followed_by_a_new_one_once_its_secret_is_forgott
     second = await playground.secret(house.owner, "proj_1")
     assert why_dead((await house.credential(second)).standing, house.clock.now_ms()) is None
     assert len(await playground_keys(house)) == 2
+
+
+async def test_a_key_as_old_as_the_policy_allows_is_followed_by_a_new_one(house: House) -> None:
+    await Policies(house.database).update(house.owner, PolicyChange(key_days_max=1))
+    playground = a_playground(house)
+    first = await playground.secret(house.owner, "proj_1")
+    for days in (1, 2):
+        house.clock.turn(hours=24)
+        second = await playground.secret(house.owner, "proj_1")
+        assert why_dead((await house.credential(second)).standing, house.clock.now_ms()) is None
+        assert why_dead((await house.credential(first)).standing, house.clock.now_ms()) is Code.KEY_REVOKED
+        assert len(await playground_keys(house)) == 1 + days
+        first = second
 
 
 async def test_whoever_may_make_no_key_may_not_ask(house: House) -> None:

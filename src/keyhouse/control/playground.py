@@ -1,7 +1,8 @@
 """The key behind the playground: each person's own, one for each project, whose secret never leaves this process.
 
 It is a key like any other: its owner, permissions and limits are those of the person, it is in lists and in usage,
-and can be disabled or revoked. Its secret lives for an hour; after that, or after a restart, the key gets another.
+and can be disabled or revoked. Its secret lives for an hour; after that, or after a restart, the key gets another. A
+key that is as old as the organization's policy lets one be is revoked, and another follows it.
 """
 
 from typing import Final
@@ -10,6 +11,7 @@ import msgspec
 
 from keyhouse.control.keys import KeyChange, KeyDraft, Keys
 from keyhouse.core.clock import Clock
+from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.permissions import CHAT_ONLY
 from keyhouse.store import key_pages
 from keyhouse.store.engine import Actor, Database
@@ -49,15 +51,26 @@ class Playground:
         key_id = await self._database.read(
             lambda c: key_pages.find_named_key_id(c, organization_id, project_id, user_id, NAME)
         )
-        if key_id is None:
-            draft = KeyDraft(NAME, project_id, CHAT_ONLY, expires_at_ms=ends_at_ms)
-            issued = await self._keys.create(actor, draft)
-        else:
-            await self._keys.update(actor, key_id, KeyChange(expires_at_ms=ends_at_ms))
+        if key_id is not None and await self._lives_until(actor, key_id, ends_at_ms):
             # What other gateways of this database were given goes on to its end.
             issued = await self._keys.rotate(actor, key_id, LIFETIME_MS)
+        else:
+            draft = KeyDraft(NAME, project_id, CHAT_ONLY, expires_at_ms=ends_at_ms)
+            issued = await self._keys.create(actor, draft)
+            if key_id is not None:
+                await self._keys.revoke(actor, key_id)
         self._minted[place] = _Minted(issued.value, ends_at_ms)
         return issued.value
+
+    async def _lives_until(self, actor: Actor, key_id: str, ends_at_ms: int) -> bool:
+        """Let the key live until then; whether the organization's policy allows it."""
+        try:
+            await self._keys.update(actor, key_id, KeyChange(expires_at_ms=ends_at_ms))
+        except Refusal as refusal:
+            if refusal.code is not Code.PARAMETER_INVALID:
+                raise
+            return False
+        return True
 
     def forget(self, actor: Actor, project_id: str) -> None:
         """The secret was refused: somebody revoked its key, or ended it. The next one is a new one."""
