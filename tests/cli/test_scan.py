@@ -80,3 +80,19 @@ def test_an_admin_key_that_was_found_is_asked_for_by_its_id(town: Town, run: Run
     ended = run(["scan", "--verify", "--json", "-"], f"{town.owner}\n{gone}\n")
     assert [each["state"] for each in json.loads(ended.stdout)["data"]] == ["ADMIN_KEY_EXISTS", "NOT_FOUND"]
     assert ended.returncode == 1
+
+
+def test_a_secret_that_cannot_be_verified_hides_nothing_of_the_others(town: Town, run: Run) -> None:
+    # Behind this address there is the Admin API and no gateway, which alone verifies keys that call models.
+    ended = run(["scan", "--verify", "--json", "-"], f"{SECRETS[0]}\n{town.owner}\n")
+    assert [each["state"] for each in json.loads(ended.stdout)["data"]] == ["UNKNOWN", "ADMIN_KEY_EXISTS"]
+    assert f"{redact(SECRETS[0])} was not verified: " in ended.stderr
+    assert ended.returncode == 1
+
+
+def test_a_server_that_is_away_is_asked_once_and_what_was_found_is_shown(town: Town, run: Run) -> None:
+    away = {"KEYHOUSE_URL": "http://127.0.0.1:9"}
+    ended = run(["scan", "--verify", "--json", "-"], "\n".join(SECRETS), away)
+    assert {each["state"] for each in json.loads(ended.stdout)["data"]} == {"UNKNOWN"}
+    assert ended.stderr.count("was not verified") == 1
+    assert ended.returncode == 1

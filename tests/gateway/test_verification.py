@@ -14,8 +14,10 @@ from gateway.scripted import PEPPER, SECRET, Street, Wire, a_budget, a_street, t
 from given import NOON, a_limit, an_opening, seeded_entropy
 from keyhouse.core.call import Basis, Closing, State
 from keyhouse.core.errors import Code
+from keyhouse.core.key import Standing, why_dead
 from keyhouse.core.limit import Unit, Window
 from keyhouse.core.secret import Kind, digest, mint
+from keyhouse.gateway.verification import CODES
 from keyhouse.store import schema
 from keyhouse.wire.verification import read_verification
 
@@ -90,6 +92,7 @@ REFUSALS: dict[str, tuple[Any, dict[str, Any], Code]] = {
     "REVOKED": (the_key(revoked_at_ms=NOON), {}, Code.KEY_REVOKED),
     "EXPIRED": (the_key(expires_at_ms=NOON), {}, Code.KEY_EXPIRED),
     "DISABLED": (the_key(disabled_at_ms=NOON), {}, Code.KEY_DISABLED),
+    "FORBIDDEN": (the_key(access_lost_at_ms=NOON), {}, Code.KEY_ACCESS_LOST),
     "INSUFFICIENT_PERMISSIONS": (
         the_key(permissions='{"models": "read"}'),
         {"permissions": {"models": "read", "chat_completions": "read"}},
@@ -110,6 +113,12 @@ async def test_a_refused_key_is_told_why_and_consumes_nothing(tmp_path: Path, co
         assert (told["key"]["id"], told["call_id"]) == ("key_1", None)
         assert told["message"]
         assert await street.calls() == []
+
+
+@pytest.mark.parametrize("field", Standing.__struct_fields__)
+def test_whatever_a_key_died_of_is_an_answer(field: str) -> None:
+    dead = why_dead(Standing(**{field: NOON}), NOON)
+    assert dead in CODES
 
 
 @pytest.mark.asyncio

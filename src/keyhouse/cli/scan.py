@@ -24,6 +24,9 @@ BINARY_BYTES: Final = 8_192
 
 STDIN: Final = "-"
 
+UNKNOWN: Final = "UNKNOWN"
+"""The state of a secret that the server did not tell."""
+
 
 class Found(msgspec.Struct, frozen=True):
     """A secret and where it is: a file or a commit's file, and the line."""
@@ -164,18 +167,26 @@ def _shown(found: Found, states: dict[str, str]) -> dict[str, object]:
 
 
 def _states(found: list[Found]) -> dict[str, str]:
-    """What the server says of each secret: `VALID`, or why not."""
-    client, states = Client(), dict[str, str]()
-    for secret in {each.secret.value: each.secret for each in found}.values():
-        if secret.kind is not Kind.ADMIN:
-            states[secret.value] = client.verify({"key": secret.value, "cost": {"requests": 0}})["code"]
-            continue
+    """What the server says of each secret: `VALID`, or why not; `UNKNOWN` where it gave no answer, and why is said."""
+    client, secrets = Client(), {each.secret.value: each.secret for each in found}
+    states = dict.fromkeys(secrets, UNKNOWN)
+    for secret in secrets.values():
         try:
-            client.get(f"/admin_api_keys/{part(secret.key_id)}")
+            states[secret.value] = _state(client, secret)
         except Failure as failure:
-            if failure.status is not Exit.NOT_FOUND:
-                raise
-            states[secret.value] = "NOT_FOUND"
-        else:
-            states[secret.value] = "ADMIN_KEY_EXISTS"
+            say(f"{redact(secret.value)} was not verified: {failure.message}")
+            if failure.status is Exit.TRY_AGAIN:
+                break  # it has no answer for the others either
     return states
+
+
+def _state(client: Client, secret: Secret) -> str:
+    if secret.kind is not Kind.ADMIN:
+        return str(client.verify({"key": secret.value, "cost": {"requests": 0}})["code"])
+    try:
+        client.get(f"/admin_api_keys/{part(secret.key_id)}")
+    except Failure as failure:
+        if failure.status is not Exit.NOT_FOUND:
+            raise
+        return "NOT_FOUND"
+    return "ADMIN_KEY_EXISTS"

@@ -30,6 +30,7 @@ MODEL: Final = "keyhouse-verify"
 
 CODES: Final = {
     Code.ADDRESS_NOT_ALLOWED: "FORBIDDEN",
+    Code.KEY_ACCESS_LOST: "FORBIDDEN",
     Code.KEY_DISABLED: "DISABLED",
     Code.KEY_EXPIRED: "EXPIRED",
     Code.KEY_OWNER_GONE: "FORBIDDEN",
