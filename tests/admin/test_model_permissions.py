@@ -1,5 +1,6 @@
 """A project's model permissions over HTTP; what they do to a call is in `tests/gateway` and `tests/e2e`."""
 
+import msgspec
 import pytest
 from openai import NotFoundError
 
@@ -24,8 +25,13 @@ def test_a_strict_client_sets_reads_and_deletes_them_and_every_key_is_told(town:
         assert permissions.delete("proj_1").object == "project.model_permissions.deleted"
         with pytest.raises(NotFoundError):
             permissions.delete("proj_1")
-    events = [row["event"] for row in town.rows("audit_events")][-4:]
-    assert events == ["model_permissions.updated"] * 3 + ["model_permissions.deleted"]
+    entries = town.rows("audit_events")[-4:]
+    assert [row["event"] for row in entries] == ["model_permissions.updated"] * 3 + ["model_permissions.deleted"]
+    first, second, _, last = (msgspec.json.decode(row["details"]) for row in entries)
+    assert first == {"mode": {"from": None, "to": "allow_list"}, "models": {"from": None, "to": ["tiny-1"]}}
+    assert second["mode"] == {"from": "allow_list", "to": "deny_list"}
+    assert second["models"] == {"from": ["tiny-1"], "to": ["a/b"]}
+    assert last == {"mode": "allow_list", "models": []}
 
 
 def test_what_cannot_be_permissions_is_refused_by_its_field(town: Town) -> None:

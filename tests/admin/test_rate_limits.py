@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from admin.town import Town, refusal
@@ -53,6 +54,12 @@ def test_what_is_set_on_a_record_is_a_limit_on_the_project_for_its_model(town: T
     assert limits(town) == {("images", "minute", model): "0", ("audio_seconds", "minute", model): "60"}
     entry = town.rows("audit_events")[-1]
     assert (entry["event"], entry["resource_id"], entry["project_id"]) == ("rate_limit.updated", SLASHED, "proj_1")
+    assert msgspec.json.decode(entry["details"]) == {
+        "model": model,
+        "max_requests_per_1_minute": {"from": 3, "to": None},
+        "max_requests_per_1_day": {"from": 9, "to": None},
+        "max_audio_seconds_per_1_minute": {"from": None, "to": 60},
+    }
 
 
 def test_a_limit_set_elsewhere_is_seen_on_the_record_of_its_model(town: Town) -> None:

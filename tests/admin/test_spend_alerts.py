@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from openai import NotFoundError
 from openai.types.admin.organization.spend_alert_create_params import NotificationChannel
@@ -44,6 +45,14 @@ def test_a_strict_client_creates_lists_changes_and_deletes_alerts(town: Town, pl
         with pytest.raises(NotFoundError):
             alerts.retrieve(ids[0], **where)
         assert [each.id for each in alerts.list(*first)] == ids[1:]
+    updated, deleted = (msgspec.json.decode(row["details"]) for row in town.rows("audit_events")[-2:])
+    same = ["ada@example.com", "bo@example.com"]
+    assert updated == {
+        "threshold_usd": {"from": "0.00", "to": "0.07"},
+        "recipients": {"from": same, "to": same},
+        "subject_prefix": {"from": None, "to": "[spend]"},
+    }
+    assert deleted == {"threshold_usd": "0.07", "recipients": same, "subject_prefix": "[spend]"}
     other = PLACES[place == "organization"]
     assert town.ask("GET", other).json()["data"] == []
     assert refusal(town.ask("GET", f"{other}/{ids[1]}")) == (404, None, Code.NOT_FOUND)

@@ -163,6 +163,15 @@ async def test_revoking_twice_keeps_the_first_revocation(house: House) -> None:
     assert await house.keys.revoke(house.owner, issued.key.id) == first
 
 
+async def test_a_new_name_is_recorded_with_the_one_before(house: House) -> None:
+    issued = await house.keys.create(house.owner, house.draft())
+    await house.keys.update(house.owner, issued.key.id, KeyChange(name="billing"))
+    await house.keys.update(house.owner, issued.key.id, KeyChange(models=("tiny-1",)))
+    told = [msgspec.json.decode(row["details"]) for row in (await house.rows("audit_events"))[-2:]]
+    assert told[0] == {"name": {"from": "app", "to": "billing"}}
+    assert told[1] == {"name": "billing", "models": {"from": None, "to": ["tiny-1"]}}
+
+
 async def test_a_change_touches_only_what_it_names(house: House) -> None:
     issued = await house.keys.create(house.owner, house.draft(models=("a",), ip_allowlist=("10.0.0.0/8",)))
     renamed = await house.keys.update(house.owner, issued.key.id, KeyChange(name="  new name "))

@@ -67,6 +67,7 @@ async def test_setting_it_again_changes_the_same_limit_at_once(house: House) -> 
     assert len(await house.rows("limits")) == 1
     details = msgspec.json.decode((await house.rows("audit_events"))[-1]["details"])
     assert (details["previous_amount"], details["amount"]) == ("25.00", "0.000000005")
+    assert (details["previous_refuse_when_short"], details["refuse_when_short"]) == (False, True)
 
 
 async def test_limits_of_other_units_windows_models_and_scopes_stand_beside_it(house: House) -> None:

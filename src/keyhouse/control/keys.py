@@ -321,7 +321,7 @@ class Keys:
                 refuse_revoked(before)
             after, details = alter(before, change)
             rows.update_key(change.connection, after)
-            change.record(event, after.id, project_id=after.project_id, details=details | {"name": after.name})
+            change.record(event, after.id, project_id=after.project_id, details={"name": after.name} | details)
             change.announce(after.id)
             return after
 

@@ -63,7 +63,8 @@ class Limits:
             limit = new_limit(draft, organization_id, scope_type, scope_id, change.now_ms, self._entropy)
             limit, found = put_limit(change, limit, is_amount_alone=is_amount_alone)
             details = describe(limit) | {
-                "previous_amount": None if found is None else format_amount(found.unit, found.amount)
+                "previous_amount": None if found is None else format_amount(found.unit, found.amount),
+                "previous_refuse_when_short": None if found is None else found.refuse_when_short,
             }
             change.record(Event.LIMIT_SET, limit.id, project_id=project_id, details=details)
             return rows.get_state(connection, organization_id, zone, change.now_ms, limit.id)

@@ -41,7 +41,9 @@ class ModelPermissions:
             before = model_permissions.find_model_policy(change.connection, project_id)
             put = model_permissions.insert_model_policy if before is None else model_permissions.update_model_policy
             put(change.connection, project_id, policy)
-            return _recorded(change, Event.MODEL_PERMISSIONS_UPDATED, project_id, policy)
+            old = {} if before is None else _described(before)
+            details = {name: {"from": old.get(name), "to": value} for name, value in _described(policy).items()}
+            return _recorded(change, Event.MODEL_PERMISSIONS_UPDATED, project_id, details)
 
         await act(self._database, actor, Task.MODEL_PERMISSIONS, write, where=Place(project_id), then=self._tell)
         return policy
@@ -55,7 +57,7 @@ class ModelPermissions:
             if before is None:
                 raise missing(project_id)
             model_permissions.delete_model_policy(change.connection, project_id)
-            return _recorded(change, Event.MODEL_PERMISSIONS_DELETED, project_id, before)
+            return _recorded(change, Event.MODEL_PERMISSIONS_DELETED, project_id, _described(before))
 
         await act(self._database, actor, Task.MODEL_PERMISSIONS, write, where=Place(project_id), then=self._tell)
 
@@ -73,9 +75,14 @@ def missing(project_id: str) -> Refusal:
     )
 
 
-def _recorded(change: Change, event: Event, project_id: str, policy: ModelPolicy) -> tuple[str, ...]:
+def _described(policy: ModelPolicy) -> dict[str, object]:
+    """A project's models as the audit log tells them."""
+    return {"mode": policy.mode, "models": policy.models}
+
+
+def _recorded(change: Change, event: Event, project_id: str, details: object) -> tuple[str, ...]:
     """Record the change and announce it for every key of the project; their ids."""
-    change.record(event, project_id, project_id=project_id, details={"mode": policy.mode, "models": policy.models})
+    change.record(event, project_id, project_id=project_id, details=details)
     key_ids = keys.list_ids(change.connection, change.actor.organization_id, project_id)
     change.announce(*key_ids)
     return key_ids

@@ -48,13 +48,15 @@ class RateLimits:
             connection, organization_id = change.connection, actor.organization_id
             people.get_organization(connection, organization_id, for_update=True)
             require_active_project(connection, organization_id, project_id)
+            details: dict[str, object] = {"model": model}
             for name, draft in drafts.items():
                 limit = new_limit(draft, organization_id, ScopeType.PROJECT, project_id, change.now_ms, self._entropy)
+                found = rows.find_like(connection, limit)
                 if amounts[name] is not None:
                     put_limit(change, limit, is_amount_alone=True)
-                elif (found := rows.find_like(connection, limit)) is not None:
+                elif found is not None:
                     rows.delete_limit(connection, found.id, change.now_ms)
-            details = {"model": model, **amounts}
+                details[name] = {"from": None if found is None else found.amount, "to": amounts[name]}
             change.record(Event.RATE_LIMIT_UPDATED, rate_limit_id, project_id=project_id, details=details)
 
         await act(self._database, actor, Task.LIMITS, write, where=Place(project_id))

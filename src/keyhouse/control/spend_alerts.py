@@ -78,7 +78,9 @@ class SpendAlerts:
             crossed = before.crossed_month if before.threshold_cents == draft.threshold_cents else None
             alert = msgspec.structs.replace(before, crossed_month=crossed, **msgspec.structs.asdict(draft))
             rows.update_spend_alert(change.connection, alert)
-            _record(change, Event.SPEND_ALERT_UPDATED, alert)
+            old, new = _described(before), _described(alert)
+            details = {name: {"from": old[name], "to": new[name]} for name in new}
+            change.record(Event.SPEND_ALERT_UPDATED, alert.id, project_id=project_id, details=details)
             return alert
 
         return await act(self._database, actor, Task.SPEND_ALERTS, write, where=Place(project_id))
@@ -159,8 +161,16 @@ def _cross(change: Change, seen: SpendAlert, month: str, spent_nano_usd: int) ->
 
 
 def _record(change: Change, event: Event, alert: SpendAlert, **more: object) -> None:
-    details = {"threshold_usd": format_usd(alert.threshold_cents * NANO_PER_CENT), "recipients": alert.recipients}
-    change.record(event, alert.id, project_id=alert.project_id, details=details | more)
+    change.record(event, alert.id, project_id=alert.project_id, details=_described(alert) | more)
+
+
+def _described(alert: SpendAlert) -> dict[str, object]:
+    """An alert as the audit log tells it."""
+    return {
+        "threshold_usd": format_usd(alert.threshold_cents * NANO_PER_CENT),
+        "recipients": alert.recipients,
+        "subject_prefix": alert.subject_prefix,
+    }
 
 
 def _read(draft: AlertDraft) -> AlertDraft:
