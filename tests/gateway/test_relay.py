@@ -310,3 +310,16 @@ async def test_a_stream_that_flows_may_take_longer_than_the_longest_silence_in_i
     async with a_street(tmp_path, script, idle_timeout_ms=450) as street:
         events = await street.stream()
     assert len(events) == 25
+
+
+@pytest.mark.asyncio
+async def test_a_first_token_is_what_a_stream_has_and_a_whole_answer_has_not(tmp_path: Path) -> None:
+    """The one would be as long as the whole of the other, and what is left of that no time to have written it in."""
+    (tmp_path / "streamed").mkdir()
+    async with a_street(tmp_path, saying({"choices": [], "usage": USAGE})) as street:
+        await street.ask()
+        (plain,) = await street.calls()
+    async with a_street(tmp_path / "streamed", streaming(chunk("a"), chunk(usage=USAGE), "data: [DONE]\n\n")) as street:
+        await street.ask(stream=True)
+        (streamed,) = await street.calls()
+    assert (plain.first_byte_ms, streamed.first_byte_ms is None) == (None, False)

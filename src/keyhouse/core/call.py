@@ -65,8 +65,8 @@ class Closing(msgspec.Struct, frozen=True, gc=False):
 
     `charged_nano_usd` is None where the price is unknown. `status` is the HTTP status the client saw, 0 if it
     saw none; `tier` the service tier that answered. `first_byte_ms` and `duration_ms` are counted from the moment
-    the call was admitted; `first_byte_ms` is None if no byte came. `flags` name what was odd, such as
-    `usage_clamped`.
+    the call was admitted; `first_byte_ms` is None if no byte came, or if the answer was no stream. `flags` name what
+    was odd, such as `usage_clamped`.
     """
 
     call_id: str

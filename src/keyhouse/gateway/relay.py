@@ -114,7 +114,6 @@ class Relay:
         body = bytearray()
         try:
             while (chunk := await self._answer.chunk()) is not None:
-                self._first_byte()
                 body += chunk
                 if len(body) > ANSWER_BYTES_MAX:
                     raise broken(self._upstream, f"sent more than {ANSWER_BYTES_MAX:,} bytes")
