@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Admitted, Decision, Operation
+from keyhouse.gateway.upstream import _HttpAnswer
 from keyhouse.ledger.book import Hold
 from keyhouse.store.books_postgres import PostgresBooks
 from keyhouse.store.books_sqlite import SqliteBooks
@@ -54,13 +55,17 @@ def before_send(reach: Reach) -> None:
 
 def after_first_byte(reach: Reach) -> None:
     """The answer has begun to come."""
-    first_byte = Hold.first_byte
+    chunk = _HttpAnswer.chunk
+    begun: list[_HttpAnswer] = []
 
-    def begun(self: Hold) -> None:
-        first_byte(self)
-        reach()
+    async def coming(self: _HttpAnswer) -> bytes | None:
+        found = await chunk(self)
+        if self not in begun:
+            begun.append(self)
+            reach()
+        return found
 
-    Hold.first_byte = begun  # type: ignore[method-assign]
+    _HttpAnswer.chunk = coming  # type: ignore[method-assign]
 
 
 def after_usage(reach: Reach) -> None:

@@ -65,7 +65,9 @@ class Model:
         marks = {name: span_at(limit.window, now_ms, ZONE).key for name, limit in mine.items()}
         for name, limit in mine.items():
             settled, reserved = self.counters(name, marks[name])
-            if settled + reserved + held(limit.unit, limit.window, need) > limit.amount:
+            more = held(limit.unit, limit.window, need)
+            # Who needs nothing of what is used up is not stopped by it.
+            if more and settled + reserved + more > limit.amount:
                 return False
         kinds = {name: (limit.unit, limit.window) for name, limit in mine.items()}
         self.calls[call_id] = ModelCall(need, marks, kinds)

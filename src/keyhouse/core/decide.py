@@ -272,7 +272,8 @@ def _reserve(need: Need, way: _Way, changed: dict[int, Period]) -> Admitted | Re
         need.characters,
     )
     counting = [(period, reserved_on(period.limit, reserved)) for period in way.periods]
-    full = [each for each in counting if each[1] > each[0].left]
+    # What is overrun, or was lowered below what is used, stops whoever needs more of it, and nobody else.
+    full = [each for each in counting if each[1] > max(0, each[0].left)]
     if full:
         # Of several, the one that stays full the longest: after the others the call would still not fit.
         return _refused(*max(full, key=lambda each: _opens_again_ms(each[0])))

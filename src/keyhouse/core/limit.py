@@ -6,6 +6,7 @@ ever reset: the next period is the next row, and a call settles in the period it
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -145,7 +146,9 @@ def parse_amount(unit: Unit, value: object) -> int:
     """An amount from JSON: decimal text or a number; whole unless the unit is usd. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError("an amount is a decimal number, as text or as a number")
-    text = value.strip() if isinstance(value, str) else format(value, "f") if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        value = format(Decimal(repr(value)), "f")
+    text = str(value).strip()
     if unit is Unit.USD:
         return parse_usd(text)
     if "." in text and text.rstrip("0").endswith("."):

@@ -12,6 +12,12 @@ import msgspec
 NANO_PER_USD: Final = 1_000_000_000
 PICO_PER_NANO: Final = 1_000
 DEFAULT_TIER: Final = "default"
+UNKNOWN_TIER: Final = "unknown"
+"""What a tier is called whose name cannot be kept."""
+
+TIER_CHARACTERS_MAX: Final = 32
+"""What is kept of the name of a service tier."""
+
 """The service tier that a call is on if nobody says another."""
 
 CHEAP_TIERS: Final = frozenset({None, "auto", DEFAULT_TIER, "flex", "scale"})

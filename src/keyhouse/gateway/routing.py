@@ -155,7 +155,8 @@ class Routing:
     def get(self, name: str) -> Model:
         """The model of this name; raises Refusal if there is none."""
         model = self._models.get(name)
-        if model is None and self._others is not None and len(name) <= NAME_CHARACTERS_MAX:
+        is_name = len(name) <= NAME_CHARACTERS_MAX and name.isprintable()
+        if model is None and self._others is not None and is_name:
             return Model(name, (Deployment(self._others, name),), owned_by=self._others.name)
         if model is None:
             raise Refusal(

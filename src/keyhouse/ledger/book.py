@@ -19,9 +19,20 @@ from keyhouse.core.call import Basis, Closing, Opening, State
 from keyhouse.core.clock import Clock
 from keyhouse.core.decide import Admitted, Refused, Reserve, Reserved, Verdict
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.money import DEFAULT_TIER, Counts, Price, cost_nano_usd
+from keyhouse.core.money import (
+    DEFAULT_TIER,
+    TIER_CHARACTERS_MAX,
+    UNKNOWN_TIER,
+    Counts,
+    Price,
+    cost_nano_usd,
+)
 from keyhouse.ledger.commit import GroupCommit
 from keyhouse.ledger.refusals import LIMITED, refusal
+
+CALL_NANO_USD_MAX: Final = 10**14
+CALL_TOKENS_MAX: Final = 10**12
+"""More than any call costs or uses, and little enough for the sums of very many to be numbers of a database."""
 
 STOPPING_RETRY_MS: Final = 1_000
 """When to try again at a gateway that stops: another one answers at once, this one is soon back."""
@@ -77,9 +88,19 @@ class Ledger:
         return self._commit.waiting
 
     def hold(self, opening: Opening, need: Need, *, counts_refused: bool = True) -> "Hold":
-        """A hold for this call; entering it raises Refusal if the key is dead or a limit is full, which is counted."""
+        """A hold for this call; entering it raises Refusal if the key is dead or a limit is full, which is counted.
+
+        Raises Refusal(PARAMETER_INVALID) for what no call costs: sums of such would be no numbers of the database's.
+        """
         if self.is_stopping:
             raise stopping()
+        most = need.output_tokens_max
+        if need.nano_usd(most) > CALL_NANO_USD_MAX or need.tokens(most) > CALL_TOKENS_MAX:
+            raise Refusal(
+                Code.PARAMETER_INVALID,
+                "This request might cost more than any call does.",
+                hint="Ask for fewer choices or prompts, or for shorter answers.",
+            )
         price = None if opening.price_id is None else self._prices[opening.price_id]
         refused = self._refused if counts_refused else _nobody
         return Hold(self, self._commit, self._clock, opening, need, price, refused)
@@ -237,6 +258,7 @@ class Hold:
         reserved = self.admitted.reserved
         if basis is Basis.COUNTED:
             counts = capped(counts, reserved)
+        tier = tier[:TIER_CHARACTERS_MAX] if tier.isprintable() else UNKNOWN_TIER
         charged = None if self._price is None else cost_nano_usd(counts, self._price, tier)
         if self._price is not None and not self._price.covers(tier):
             flags = f"{flags} tier_unpriced".strip()

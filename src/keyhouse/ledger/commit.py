@@ -92,7 +92,6 @@ class GroupCommit:
 
     async def run(self) -> None:
         """Commit batches until `stop`, and then what is left."""
-        time = self._loop.time
         while not (self._stopping and not self._queue):
             if not self._queue:
                 self._idle.set()
@@ -103,19 +102,32 @@ class GroupCommit:
             batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
             if not self._queue:
                 self._awaited.clear()
-            operations = [operation for operation, _ in batch]
-            began = time()
-            try:
-                decision = await self._books.run(operations)
-            except Exception as error:  # noqa: BLE001  whatever it was, callers are waiting and closings must not be lost
+            await self._commit(batch)
+
+    async def _commit(self, batch: list[tuple[Operation, asyncio.Future[Verdict] | None]]) -> None:
+        """Commit a batch and answer it. One that fails although the database is there is tried by halves: what cannot
+        be written must not keep the rest from it.
+        """
+        operations = [operation for operation, _ in batch]
+        began = self._loop.time()
+        try:
+            decision = await self._books.run(operations)
+        except Exception as error:  # noqa: BLE001  whatever it was, callers are waiting and closings must not be lost
+            middle = len(batch) // 2
+            if middle and not isinstance(error, Unavailable):
+                await self._commit(batch[:middle])
+                await self._commit(batch[middle:])
+            else:
                 self._failed(batch, error)
                 await asyncio.sleep(self._pause_seconds)
-                continue
-            self.is_well = True
-            self._tries.clear()
-            self.tally.committed(operations, decision.verdicts, time() - began)
-            for (operation, future), verdict in zip(batch, decision.verdicts, strict=True):
-                self._answer(operation, future, verdict)
+            return
+        self.is_well = True
+        for operation in operations:
+            if isinstance(operation, Closing):
+                self._tries.pop(operation.call_id, None)
+        self.tally.committed(operations, decision.verdicts, self._loop.time() - began)
+        for (operation, future), verdict in zip(batch, decision.verdicts, strict=True):
+            self._answer(operation, future, verdict)
 
     async def _gather(self) -> None:
         if not (self._awaited.is_set() or self._stopping):

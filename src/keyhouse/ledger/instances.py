@@ -13,7 +13,6 @@ from keyhouse.core.call import Closing
 from keyhouse.ledger.commit import GroupCommit
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.store.books import Books
-from keyhouse.store.engine import Unavailable
 
 BEAT_SECONDS: Final = 5.0
 SILENT_MS: Final = 30_000
@@ -47,7 +46,7 @@ class Instances:
         while True:
             try:
                 await self.beat()
-            except Unavailable as error:
+            except Exception as error:  # noqa: BLE001  whatever it was, a heart that stops buries its gateway
                 self._steady = 0
                 self._report("this gateway could not say that it lives", error)
             await self._pause(BEAT_SECONDS)

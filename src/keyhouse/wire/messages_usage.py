@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from keyhouse.core.money import DEFAULT_TIER, Counts
-from keyhouse.wire.usage import TIER_CHARACTERS_MAX, TOKENS_MAX, Reading, in_reason
+from keyhouse.core.money import DEFAULT_TIER, TIER_CHARACTERS_MAX, Counts
+from keyhouse.wire.usage import TOKENS_MAX, Reading, in_reason
 
 FAST: Final = "fast"
 """The speed that costs more. It is a service tier here, so that a rate can be set for it."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keyhouse.core.money import Counts
+from keyhouse.core.money import TIER_CHARACTERS_MAX, Counts
 
 TOKENS_MAX: Final = 100_000_000
 """More than any model reads or writes in one call: a larger figure is a mistake, not a usage."""
@@ -105,9 +105,6 @@ class _Answer(msgspec.Struct, gc=False):
     usage: msgspec.Raw = msgspec.Raw()
     service_tier: Any = None
 
-
-TIER_CHARACTERS_MAX: Final = 32
-"""What is kept of the name of a service tier."""
 
 CHAT: Final = Spelling(
     msgspec.json.Decoder(_Usage).decode,

@@ -6,13 +6,16 @@ import msgspec
 
 from keyhouse.core.bound import Need
 from keyhouse.core.errors import Code, Refusal
-from keyhouse.core.limit import Unit, parse_amount
+from keyhouse.core.limit import Unit, format_amount, parse_amount
 from keyhouse.core.money import PICO_PER_NANO
 from keyhouse.core.permissions import Access, Resource, parse_permissions
 from keyhouse.wire import body as bodies
 
 MODEL_CHARACTERS_MAX: Final = 200
 KEY_CHARACTERS_MAX: Final = 500
+COST_MAX: Final = 10**12
+"""What a verification may cost, in each unit: a thousand dollars in nano-USD. Sums must stay numbers of a database."""
+
 _COSTS: Final = (Unit.USD, Unit.REQUESTS, Unit.TOKENS, Unit.IMAGES, Unit.AUDIO_SECONDS, Unit.CHARACTERS)
 
 
@@ -71,6 +74,10 @@ def read_verification(body: bytes) -> Verification:
         raise _invalid("key", f"it has {len(fields.key)} characters", "Send one whole key.")
     if fields.model is not None and not 1 <= len(fields.model) <= MODEL_CHARACTERS_MAX:
         raise _invalid("model", f"it has {len(fields.model)} characters", "Name one model.")
+    for name in ("model", "ip"):
+        text = getattr(fields, name) or ""
+        if len(text) > MODEL_CHARACTERS_MAX or not text.isprintable():
+            raise _invalid(name, "it has characters that cannot be seen, or too many", "Write it as people do.")
     return Verification(fields.key, _grants(fields.permissions), _cost(fields.cost or {}), fields.model, fields.ip)
 
 
@@ -94,6 +101,10 @@ def _cost(given: dict[str, Any]) -> dict[Unit, int]:
             cost[Unit(name)] = parse_amount(Unit(name), value)
         except ValueError as fault:
             raise _invalid(f"cost.{name}", str(fault), 'Write it as text, such as "0.01".') from None
+        if cost[Unit(name)] > COST_MAX:
+            raise _invalid(
+                f"cost.{name}", "no request costs as much", f"It is at most {format_amount(Unit(name), COST_MAX)}."
+            )
     if cost[Unit.REQUESTS] > 1:
         raise _invalid("cost.requests", "a verification is one request", "Send 1, or 0 to consume nothing.")
     if not cost[Unit.REQUESTS] and any(cost.values()):
