@@ -59,6 +59,16 @@ def test_zero_means_zero_and_no_limit_means_no_limit() -> None:
     assert isinstance(one(Reserve(an_opening(), a_need(10**15)), rows_of([])), Admitted)
 
 
+def test_a_limit_below_zero_stops_only_who_needs_more_of_it() -> None:
+    """As after it was lowered below what is used, or after an overrun."""
+    lowered = a_period(5, unit=Unit.IMAGES)
+    lowered.settled = 9
+    chat = a_need(1_000)
+    assert isinstance(one(Reserve(an_opening(), chat), rows_of([lowered])), Admitted)
+    drawing = msgspec.structs.replace(chat, images=1)
+    assert isinstance(one(Reserve(an_opening(), drawing), rows_of([lowered])), Refused)
+
+
 def test_a_limit_for_one_model_leaves_the_others_alone() -> None:
     rows = rows_of([a_period(0, model="big-1")])
     assert isinstance(one(Reserve(an_opening(model="tiny-1"), a_need()), rows), Admitted)

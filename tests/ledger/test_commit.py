@@ -10,7 +10,8 @@ from given import a_need, an_opening
 from given_engine import Engine
 from given_ledger import Desk, a_desk, budget
 from keyhouse.core.call import Closing, State
-from keyhouse.core.decide import Decision, Operation
+from keyhouse.core.decide import Decision, Operation, Reserve
+from keyhouse.core.errors import Refusal
 from keyhouse.core.money import Counts
 from keyhouse.ledger.commit import BATCH_MAX, FEW
 from keyhouse.store.books import Books
@@ -73,6 +74,24 @@ async def test_on_one_core_a_batch_of_some_size_waits_for_the_loop_to_come_to_re
             await asyncio.sleep(0)
         await asyncio.gather(*asked, desk.call("call_last", 1))
         assert batches(desk)[0] == (first, 0)
+
+
+class PoisonedBooks(CountingBooks):
+    """Books that cannot take one call: neither its reservation nor its closing, nor whatever is in a batch with it."""
+
+    async def run(self, batch: Sequence[Operation]) -> Decision:
+        if any(isinstance(one, Reserve) and one.opening.id == "call_7" for one in batch):
+            raise ValueError("call_7 cannot be written")
+        return await super().run(batch)
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_written_fails_alone(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path, budget(10_000), wrap=PoisonedBooks) as desk:
+        made = await asyncio.gather(*(desk.call(f"call_{number}", 1) for number in range(20)), return_exceptions=True)
+        assert [isinstance(one, Refusal) for one in made] == [number == 7 for number in range(20)]
+        await desk.commit.settled()
+        assert desk.commit.is_well
 
 
 @pytest.mark.asyncio

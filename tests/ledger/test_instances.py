@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import Engine as Engine_
@@ -228,3 +229,24 @@ async def test_looking_for_what_the_dead_left_reads_held_calls_and_no_others(tmp
     )
     assert any("calls_held" in step for step in plan), plan
     await database.close()
+
+
+@pytest.mark.asyncio
+async def test_a_heart_beats_on_after_any_error() -> None:
+    class Failing:
+        beats = 0
+
+        async def beat(self, _: int | None) -> None:
+            self.beats += 1
+            raise RuntimeError("what nobody thought of")
+
+    async def pause(_: float) -> None:
+        await asyncio.sleep(0)
+        if books.beats == 3:
+            raise asyncio.CancelledError
+
+    books, said = Failing(), list[BaseException]()
+    heart = Instances(cast("Books", books), cast("GroupCommit", None), lambda _, error: said.append(error), pause)
+    with pytest.raises(asyncio.CancelledError):
+        await heart.run()
+    assert len(said) == 3

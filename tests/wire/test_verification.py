@@ -52,6 +52,11 @@ def test_permissions_are_those_of_a_key() -> None:
         ({"cost": {"usd": "1e9"}}, Code.PARAMETER_INVALID, "cost.usd"),
         ({"cost": {"concurrency": 1}}, Code.PARAMETER_INVALID, "cost"),
         ({"cost": {"euros": 1}}, Code.PARAMETER_INVALID, "cost"),
+        ({"cost": {"usd": "1000.000000001"}}, Code.PARAMETER_INVALID, "cost.usd"),
+        ({"cost": {"tokens": 2**63 - 1}}, Code.PARAMETER_INVALID, "cost.tokens"),
+        ({"model": "a\0"}, Code.PARAMETER_INVALID, "model"),
+        ({"ip": "\0"}, Code.PARAMETER_INVALID, "ip"),
+        ({"ip": "1" * 300}, Code.PARAMETER_INVALID, "ip"),
         ({"scope": "x"}, Code.PARAMETER_UNKNOWN, "scope"),
     ],
 )
