@@ -27,6 +27,7 @@ BROAD_EXCEPTS: Final = frozenset(
     {
         "src/keyhouse/gateway/asgi.py",  # the one place that turns errors into answers
         "src/keyhouse/ledger/commit.py",  # callers are waiting, and closings must not be lost
+        "src/keyhouse/ledger/instances.py",  # a heart that stops buries its gateway
         "src/keyhouse/ledger/rounds.py",  # whatever it was, the next round tries again
         "src/keyhouse/store/sqlite.py",  # handed to whoever waits for the job; a lock let go of
     }

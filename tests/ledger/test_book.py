@@ -16,8 +16,7 @@ from keyhouse.core.call import Basis, Closing, State
 from keyhouse.core.decide import Decision, Operation, Reserve
 from keyhouse.core.errors import Code, Refusal
 from keyhouse.core.limit import Unit, Window
-from keyhouse.core.money import UNKNOWN_TIER, Counts
-from keyhouse.ledger.book import CALL_NANO_USD_MAX, CALL_TOKENS_MAX
+from keyhouse.core.money import Counts
 from keyhouse.ledger.commit import CLOSING_TRIES
 from keyhouse.ledger.orphans import close_orphans
 from keyhouse.store import schema
@@ -389,23 +388,3 @@ async def test_a_fault_of_our_own_is_not_taken_for_a_database_that_is_away(tmp_p
         desk.books._sql = desk.books._sql | {"load": "SELECT * FROM nowhere"}
         with pytest.raises(sqlite3.OperationalError, match="no such table"):
             await desk.books.run([Reserve(an_opening("call_1"), a_need())])
-
-
-@pytest.mark.asyncio
-async def test_what_no_call_costs_is_refused_before_it_is_in_the_books(engine: Engine, tmp_path: Path) -> None:
-    async with a_desk(engine, tmp_path) as desk:
-        for need in (a_need(CALL_NANO_USD_MAX + 1), a_need(1, tokens=CALL_TOKENS_MAX + 1)):
-            with pytest.raises(Refusal) as found:
-                desk.ledger.hold(an_opening("call_1"), need)
-            assert found.value.code is Code.PARAMETER_INVALID
-
-
-@pytest.mark.asyncio
-async def test_a_tier_that_cannot_be_written_is_called_unknown(engine: Engine, tmp_path: Path) -> None:
-    async with a_desk(engine, tmp_path) as desk:
-        async with desk.ledger.hold(an_opening("call_1"), a_need(10)) as hold:
-            hold.sent()
-            hold.settle(Counts(1), status=200, tier="\0")
-        await asyncio.wait_for(desk.commit.settled(), 10)
-        (row,) = await desk.database.read(lambda connection: connection.execute(select(schema.calls)).all())
-    assert (row.state, row.tier) == ("settled", UNKNOWN_TIER)

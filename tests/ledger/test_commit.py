@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from given import a_need, an_opening
 from given_engine import Engine
 from given_ledger import Desk, a_desk, budget
 from keyhouse.core.call import Closing, State
 from keyhouse.core.decide import Decision, Operation, Reserve
-from keyhouse.core.errors import Refusal
-from keyhouse.core.money import Counts
+from keyhouse.core.errors import Code, Refusal
+from keyhouse.core.money import UNKNOWN_TIER, Counts
+from keyhouse.ledger.book import CALL_NANO_USD_MAX, CALL_TOKENS_MAX
 from keyhouse.ledger.commit import BATCH_MAX, FEW
+from keyhouse.store import schema
 from keyhouse.store.books import Books
 
 
@@ -113,3 +116,23 @@ async def test_what_is_waited_for_does_not_wait_for_a_reservation(engine: Engine
         closings = [Closing(f"call_{number}", State.RELEASED) for number in range(BATCH_MAX + 8)]
         await asyncio.gather(*(desk.commit.close(closing) for closing in closings))
         assert batches(desk) == [(0, BATCH_MAX), (0, 8)]
+
+
+@pytest.mark.asyncio
+async def test_what_no_call_costs_is_refused_before_it_is_in_the_books(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path) as desk:
+        for need in (a_need(CALL_NANO_USD_MAX + 1), a_need(1, tokens=CALL_TOKENS_MAX + 1)):
+            with pytest.raises(Refusal) as found:
+                desk.ledger.hold(an_opening("call_1"), need)
+            assert found.value.code is Code.PARAMETER_INVALID
+
+
+@pytest.mark.asyncio
+async def test_a_tier_that_cannot_be_written_is_called_unknown(engine: Engine, tmp_path: Path) -> None:
+    async with a_desk(engine, tmp_path) as desk:
+        async with desk.ledger.hold(an_opening("call_1"), a_need(10)) as hold:
+            hold.sent()
+            hold.settle(Counts(1), status=200, tier="\0")
+        await asyncio.wait_for(desk.commit.settled(), 10)
+        (row,) = await desk.database.read(lambda connection: connection.execute(select(schema.calls)).all())
+    assert (row.state, row.tier) == ("settled", UNKNOWN_TIER)
